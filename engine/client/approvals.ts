@@ -1,0 +1,60 @@
+import type { ApprovalContext, Subject } from '#schemas/decision-request';
+import type { Decision, Requirement } from '#schemas/decision';
+import type { ApprovalState } from '#schemas/approval';
+import type { Payload } from './journal.ts';
+
+/** Everything an approval is bound to (DESIGN §1). Two drafts with equal bindings join one request. */
+export interface ApprovalDraft {
+  readonly subject: Subject;
+  readonly sessionId: string;
+  readonly statementId: string;
+  readonly target: string;
+  readonly database: string;
+  readonly role: string;
+  readonly payload: Payload;
+  readonly params: Payload | null;
+  readonly settings: Readonly<Record<string, string>>;
+  readonly transaction: string;
+  readonly objects: readonly string[];
+  readonly decision: Decision;
+  readonly requirement: Requirement;
+  /** One plain sentence of what it does, from the facts. */
+  readonly summary: string;
+}
+
+/** Where a request stands, as the enforcer sees it. */
+export interface Ticket {
+  readonly approvalId: string;
+  readonly state: ApprovalState;
+  readonly expiresAt: string;
+  /** `https://…/approvals/apr_…`: where a reviewer decides. */
+  readonly url: string;
+  /** Groups and logins who may decide, for the notice to the client. */
+  readonly askedFor: readonly string[];
+  /** The reviewer's words, once denied. */
+  readonly comment: string | null;
+  /** Present while approved and not used up: goes into `Moment.approval`. */
+  readonly approval: ApprovalContext | null;
+}
+
+export interface Receipt {
+  readonly approvalId: string;
+  readonly receipt: string;
+}
+
+/** The engine's side of holding a statement. All methods reject with APPROVAL_UNAVAILABLE on trouble. */
+export interface Approvals {
+  /** Finds the open, approved or recently denied request with this binding and requirement, or opens one; durable when it resolves. */
+  request(draft: ApprovalDraft): Promise<Ticket>;
+  /** Resolves when the request leaves `open`, or rejects with the signal's reason. */
+  settled(approvalId: string, signal: AbortSignal): Promise<Ticket>;
+  /** One use: compare-and-append on the approval's own stream, durable, idempotent for the same nonce. Rejects APPROVAL_VOID when used up, expired or no longer fit. */
+  consume(
+    approvalId: string,
+    use: { readonly statementId: string; readonly enforcer: string; readonly nonce: string; readonly draft: ApprovalDraft },
+  ): Promise<Receipt>;
+  /** Ctrl-C: the requester cancels. */
+  cancel(approvalId: string, by: string): Promise<void>;
+  /** At use the requirement was another: close as superseded, naming both revisions. */
+  supersede(approvalId: string, detail: string): Promise<void>;
+}

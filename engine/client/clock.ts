@@ -1,0 +1,24 @@
+/** Time, as everything receives it; nobody reads a clock beside this. */
+export interface Clock {
+  /** Wall clock, microseconds since the epoch (an integer below 2^53). */
+  wallUs(): number;
+  /** Monotonic clock, microseconds since an arbitrary start; never goes back. */
+  monotonicUs(): number;
+}
+
+export const systemClock: Clock = {
+  wallUs: () => Math.round((performance.timeOrigin + performance.now()) * 1000) + drift(),
+  monotonicUs: () => Math.round(performance.now() * 1000),
+};
+
+/** `performance` counts from the process' start and does not follow a corrected wall clock; Date does, to the millisecond. */
+function drift(): number {
+  const behindMs = Date.now() - (performance.timeOrigin + performance.now());
+  return Math.abs(behindMs) < 2 ? 0 : Math.round(behindMs * 1000);
+}
+
+/** RFC 3339 with microseconds, UTC. */
+export function timestamp(wallUs: number): string {
+  const ms = Math.floor(wallUs / 1000);
+  return `${new Date(ms).toISOString().slice(0, -1)}${String(wallUs % 1000).padStart(3, '0')}Z`;
+}

@@ -1,0 +1,14 @@
+import type { Subject } from '#schemas/decision-request';
+
+/** A verified principal. */
+export interface Principal {
+  readonly subject: Subject;
+  readonly scopes: readonly string[];
+  /** Wall clock, milliseconds: the session ends with its token. */
+  readonly expiresAtMs: number;
+  readonly issuedAtMs: number;
+}
+export interface Identity {
+  /** Verifies a presented token (SECURITY §1.11). Rejects AUTH_FAILED (the message never says more to a client) or AUTH_SCOPE. */
+  authenticate(token: string, need: { readonly scope: 'connect' | 'approve' }): Promise<Principal>;
+}

@@ -1,0 +1,30 @@
+/** What judging needs of its neighbours; the composition root plugs them in. */
+import type { Catalog } from '#schemas/catalog';
+import type { Mask } from '#schemas/decision';
+import type { SqlFacts } from '#schemas/sql-facts';
+import type { Rewrite } from '#client/decision-service';
+
+/** Everything beside the text that decides how it is read. */
+export interface ReadContext {
+  /** The target's server major: one grammar a version (M2). */
+  readonly major: number;
+  readonly database: string;
+  /** search_path, role …; the same object for the same set. */
+  readonly settings: Readonly<Record<string, string>>;
+  /** null: not read; confidence is `named` and nothing is added by closure. */
+  readonly catalog: Catalog | null;
+}
+
+export interface FactsReader {
+  /** Total: never throws for what the text is. A value when short, a promise when a worker parses. Caches by exact bytes and context. */
+  read(text: Uint8Array, context: ReadContext): SqlFacts | Promise<SqlFacts>;
+}
+
+export type RewriteAnswer =
+  | { readonly ok: true; readonly rewrite: Rewrite }
+  | { readonly ok: false; readonly code: 'MASK_IMPOSSIBLE' | 'MASK_RELATION_UNKNOWN'; readonly reason: string; readonly hint: string };
+
+export interface MaskRewriter {
+  /** Substitutes masked columns at the leaf (DESIGN §7.1) and compares the result with the original, node by node. Never throws for what the text is. */
+  rewrite(text: Uint8Array, masks: ReadonlyMap<string, Mask>, context: ReadContext): RewriteAnswer | Promise<RewriteAnswer>;
+}

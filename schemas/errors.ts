@@ -1,0 +1,247 @@
+/** One catalogue of the codes that we ourselves emit (policies add their own). `ERRORS.md` is compared with it by a test. */
+
+interface Entry {
+  /** SQLSTATE towards PostgreSQL clients; null: never reaches one. */
+  readonly sqlstate: string | null;
+  readonly meaning: string;
+  readonly remedy: string;
+}
+
+export const ERRORS = {
+  // refused by judgement
+  DEFAULT_DENY: {
+    sqlstate: '42501',
+    meaning: 'No policy allows this statement.',
+    remedy: 'Ask the owner of the policies for an `allow` that covers it; `interlock decide` shows what policies saw.',
+  },
+  MASK_IMPOSSIBLE: {
+    sqlstate: '42501',
+    meaning: 'A masked column is used where it cannot be substituted.',
+    remedy: 'Read the table in the FROM of a SELECT; the hint says how to rewrite this statement.',
+  },
+  MASK_RELATION_UNKNOWN: {
+    sqlstate: '42501',
+    meaning: 'A relation that the gateway has not seen in the catalog is named on a target with masks.',
+    remedy: 'Check the name; if the relation is new, reconnect. Temporary and foreign tables are not available on targets with masks.',
+  },
+  OBLIGATION_UNSUPPORTED: {
+    sqlstate: '42501',
+    meaning: 'A policy asks for an obligation that this enforcer cannot fulfil.',
+    remedy: 'Change the policy, or use an enforcer that supports the obligation.',
+  },
+  // understood, but not to be run
+  UNPARSED: {
+    sqlstate: '42601',
+    meaning: 'The statement could not be understood, so it was refused.',
+    remedy: 'The detail says where the parser stopped.',
+  },
+  ENCODING: { sqlstate: '42601', meaning: 'The statement is not well-formed UTF-8, or contains NUL.', remedy: 'Send UTF-8 without NUL.' },
+  UNSUPPORTED: {
+    sqlstate: '0A000',
+    meaning: 'Interlock does not support this feature of the protocol yet.',
+    remedy: 'See enforcers/postgres/SUPPORT.md for what to use instead.',
+  },
+  PREPARED_STALE: {
+    sqlstate: '0A000',
+    meaning: 'Policy now asks for other masks than when the statement was prepared.',
+    remedy: 'Prepare the statement again.',
+  },
+  PIN_REFUSED: {
+    sqlstate: '42501',
+    meaning: 'This setting changes how statements are read and is pinned by the gateway.',
+    remedy: 'Leave the setting at the value named in the message.',
+  },
+  PROTOCOL: {
+    sqlstate: '08P01',
+    meaning: 'The client sent a message that the protocol does not allow here.',
+    remedy: 'Report it to the maker of the client library.',
+  },
+  // budgets
+  BUDGET_TEXT: {
+    sqlstate: '54000',
+    meaning: 'The statement is longer than the limit.',
+    remedy: 'Split it, or raise `limits.statement_bytes` of the target.',
+  },
+  BUDGET_PARSE: {
+    sqlstate: '54000',
+    meaning: 'Parsing took longer, or grew larger, than the budget.',
+    remedy: 'Simplify the statement: fewer terms, less nesting.',
+  },
+  BUDGET_POLICY: { sqlstate: '54000', meaning: 'A policy ran past its fuel.', remedy: 'Simplify the policy named in the log.' },
+  BUDGET_POLICY_MEMORY: { sqlstate: '54000', meaning: 'A policy needed more memory than its cap.', remedy: 'Simplify the policy named in the log.' },
+  BUDGET_SEGMENT: { sqlstate: '54000', meaning: 'Too many messages, or bytes, before Sync.', remedy: 'Send Sync more often.' },
+  BUDGET_CONNECTIONS: { sqlstate: '53300', meaning: 'Too many connections.', remedy: 'Close some, or raise `limits.connections` of the target.' },
+  BUDGET_PREPARED: {
+    sqlstate: '54000',
+    meaning: 'Too many prepared statements or portals in one session.',
+    remedy: 'Close those that are no longer used.',
+  },
+  // approvals
+  APPROVAL_PENDING: {
+    sqlstate: 'IL001',
+    meaning: 'Not approved in time; the request stays open.',
+    remedy: 'Run the same statement again once it is approved.',
+  },
+  APPROVAL_DENIED: { sqlstate: 'IL002', meaning: 'A reviewer denied this statement.', remedy: 'Read the reviewer’s words; change the statement.' },
+  APPROVAL_VOID: {
+    sqlstate: 'IL003',
+    meaning: 'The approval no longer fits: context or requirement changed, or it is used up.',
+    remedy: 'Run the statement again to ask anew.',
+  },
+  APPROVAL_IN_TRANSACTION: {
+    sqlstate: '42501',
+    meaning: 'A statement that needs approval was sent in a transaction that already did work.',
+    remedy: 'Send it alone, or first in its transaction.',
+  },
+  APPROVAL_UNAVAILABLE: {
+    sqlstate: '58000',
+    meaning: 'The approval could not be opened, awaited or consumed.',
+    remedy: 'See the log of the engine.',
+  },
+  CANCELLED: { sqlstate: '57014', meaning: 'Cancelled by the client.', remedy: 'None needed.' },
+  TRANSACTION_ABORTED: { sqlstate: '25P02', meaning: 'An earlier statement of this transaction was refused.', remedy: 'ROLLBACK, then start again.' },
+  // our own trouble: fail closed
+  JOURNAL_UNAVAILABLE: {
+    sqlstate: '58000',
+    meaning: 'The journal cannot be written, so nothing runs.',
+    remedy: 'Free or replace the journal’s disk and restart.',
+  },
+  POLICY_UNAVAILABLE: {
+    sqlstate: '58000',
+    meaning: 'No policy in force could judge, or it is older than `policies.max_age`.',
+    remedy: 'See `interlock status`.',
+  },
+  POLICY_CONFLICT: {
+    sqlstate: '58000',
+    meaning: 'A policy aborted: two rules give different values for one thing.',
+    remedy: 'Mend the rule named in the log.',
+  },
+  POLICY_RESULT: {
+    sqlstate: '58000',
+    meaning: 'A policy answered something that is not of the contract’s form.',
+    remedy: 'Mend the rule named in the log.',
+  },
+  REQUEST_INVALID: {
+    sqlstate: '58000',
+    meaning: 'The decision request did not have the contract’s form; judging it could miss a deny.',
+    remedy: 'Report it: this is a defect of Interlock.',
+  },
+  PARSER_UNAVAILABLE: {
+    sqlstate: '58000',
+    meaning: 'The parser for this server version is not available.',
+    remedy: 'Use a supported server major, or report it.',
+  },
+  CREDENTIAL_UNAVAILABLE: { sqlstate: '58000', meaning: 'The target’s credential could not be had.', remedy: 'See the log of the engine.' },
+  CATALOG_UNAVAILABLE: {
+    sqlstate: '58000',
+    meaning: 'The target’s catalog could not be read, so masks could not be applied.',
+    remedy: 'See the log; check the rights of the target’s role.',
+  },
+  TARGET_UNREACHABLE: {
+    sqlstate: '58000',
+    meaning: 'The target did not accept the gateway’s connection.',
+    remedy: '`interlock doctor` names the step that fails.',
+  },
+  CLOCK: { sqlstate: '58000', meaning: 'Wall clock and monotonic clock disagree.', remedy: 'Mend the time service of the machine.' },
+  INTERNAL: { sqlstate: '58000', meaning: 'A fault of ours; the statement was refused.', remedy: 'Report it with the decision id.' },
+  // identity
+  AUTH_FAILED: {
+    sqlstate: '28000',
+    meaning: 'The token was not accepted.',
+    remedy: 'Get a new one; the log of the gateway says which check failed.',
+  },
+  AUTH_LOGIN_MISMATCH: {
+    sqlstate: '28000',
+    meaning: 'The user name is not the token’s login.',
+    remedy: 'Connect as the login that the token names.',
+  },
+  AUTH_SCOPE: {
+    sqlstate: '28000',
+    meaning: 'The token does not carry the scope that this needs.',
+    remedy: 'Ask for a token with the scope named in the message.',
+  },
+  AUTH_TLS_REQUIRED: {
+    sqlstate: '28000',
+    meaning: 'A token must not be sent without TLS.',
+    remedy: 'Use sslmode=verify-full with the gateway’s CA.',
+  },
+  SESSION_EXPIRED: { sqlstate: '28000', meaning: 'The session’s token has ended.', remedy: 'Connect again with a new token.' },
+  SESSION_DENIED: { sqlstate: '42501', meaning: 'Policy does not let this principal open a session here.', remedy: 'Ask the owner of the target.' },
+  DRAINING: { sqlstate: '57P01', meaning: 'The gateway is shutting down.', remedy: 'Connect again.' },
+  // verdicts
+  VERDICT_SELF: {
+    sqlstate: null,
+    meaning: 'The requester, or someone who shares an identity with them, may not decide.',
+    remedy: 'Ask somebody else.',
+  },
+  VERDICT_NOT_ELIGIBLE: {
+    sqlstate: null,
+    meaning: 'This reviewer is not asked for in the current stage.',
+    remedy: 'The request lists who may decide.',
+  },
+  VERDICT_TOKEN: {
+    sqlstate: null,
+    meaning: 'A verdict needs a human’s own token with scope `approve`, at most an hour old.',
+    remedy: 'Get a fresh token with scope `approve`.',
+  },
+  VERDICT_CLOSED: { sqlstate: null, meaning: 'The request is no longer open.', remedy: 'None: it is settled.' },
+  APPROVAL_NOT_FOUND: { sqlstate: null, meaning: 'There is no such approval request.', remedy: '`interlock approvals list`.' },
+  // start-up and commands
+  CONFIG_INVALID: {
+    sqlstate: null,
+    meaning: 'The configuration has a mistake.',
+    remedy: 'The message names file, line, key, what was found and what is allowed.',
+  },
+  CONFIG_SECRET_INLINE: {
+    sqlstate: null,
+    meaning: 'A secret stands in the configuration.',
+    remedy: 'Refer to it: `{ file: … }`, `{ env: … }` or `{ exec: … }`.',
+  },
+  STATE_MODE: {
+    sqlstate: null,
+    meaning: 'The state directory or a key in it can be read by others.',
+    remedy: 'chmod 0700 the directory and 0600 the keys.',
+  },
+  STATE_LOCKED: { sqlstate: null, meaning: 'Another process holds this journal.', remedy: 'Stop it, or use another directory.' },
+  JOURNAL_CORRUPT: {
+    sqlstate: null,
+    meaning: 'The journal is damaged before its tail.',
+    remedy: '`interlock audit verify` names the record. Move the journal aside; do not delete it.',
+  },
+  POLICY_BUILD: { sqlstate: null, meaning: 'The policies do not compile.', remedy: 'The message names file and line.' },
+  POLICY_SELF_TEST: {
+    sqlstate: null,
+    meaning: 'The policies compiled but did not pass the self-test.',
+    remedy: 'The message names the canary that was not refused.',
+  },
+  POLICY_BUILTIN: {
+    sqlstate: null,
+    meaning: 'A policy uses a builtin that is not supported.',
+    remedy: 'The message names file and line; policies/README.md lists what to use.',
+  },
+  TOOL_MISSING: { sqlstate: null, meaning: 'A program that is needed is not installed.', remedy: 'The message says how to install it.' },
+  PORT_TAKEN: { sqlstate: null, meaning: 'The address is in use.', remedy: 'Choose another port, or stop the other program.' },
+  USAGE: { sqlstate: null, meaning: 'The command was not used as it can be.', remedy: 'See `--help`.' },
+  NOT_REACHABLE: {
+    sqlstate: null,
+    meaning: 'The gateway’s API does not answer.',
+    remedy: 'Start it with `interlock up`, or pass the right configuration with -c.',
+  },
+} as const satisfies Record<string, Entry>;
+export type ErrorCode = keyof typeof ERRORS;
+
+/** Process exit codes (SURFACE.md). */
+export const EXIT = { ok: 0, no: 1, usage: 2, config: 3, unreachable: 4, unauthorised: 5, fault: 70 } as const;
+
+/** A known error. Only these reach a client; anything else is INTERNAL to them and a stack trace to us. */
+export class InterlockError extends Error {
+  readonly code: ErrorCode;
+  /** Shown to the user: what would be allowed, or whom to ask. */
+  readonly hint: string | undefined;
+  constructor(code: ErrorCode, message: string, options?: { cause?: unknown; hint?: string }) {
+    super(message, options?.cause === undefined ? undefined : { cause: options.cause });
+    this.name = 'InterlockError';
+    this.code = code;
+    this.hint = options?.hint;
+  }
+}
