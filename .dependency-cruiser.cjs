@@ -1,0 +1,48 @@
+/** Who may import whom (DESIGN §3). test/unit/imports.test.ts proves that these rules judge something, and fire. */
+const AREAS = ['cli', 'decide', 'facts', 'approvals', 'journal', 'identity', 'credentials', 'config', 'api'];
+
+/** One home folder for each third-party package of the product. */
+const HOMES = {
+  typebox: '^schemas/|^engine/(decide|config)/',
+  '@open-policy-agent/opa-wasm': '^engine/decide/',
+  'libpg-query-15': '^engine/facts/postgres/',
+  'libpg-query-17': '^engine/facts/postgres/',
+  jose: '^engine/identity/',
+  pino: '^engine/config/',
+  yaml: '^engine/(config|decide)/',
+  commander: '^engine/cli/',
+  'pg-protocol': '^enforcers/postgres/',
+};
+
+module.exports = {
+  forbidden: [
+    { name: 'no-cycles', severity: 'error', from: { pathNot: 'node_modules' }, to: { circular: true } },
+    { name: 'schemas-import-nothing-of-ours', severity: 'error', from: { path: '^schemas/' }, to: { path: '^(engine|enforcers|test|tools)/' } },
+    { name: 'client-imports-schemas', severity: 'error', from: { path: '^engine/client/' }, to: { path: '^(engine/(?!client/)|enforcers/|test/|tools/)' } },
+    ...AREAS.filter((area) => area !== 'cli').map((area) => ({
+      name: `engine-${area}-imports-schemas-client-and-itself`,
+      severity: 'error',
+      from: { path: `^engine/${area}/` },
+      to: { path: '^(engine|enforcers|test|tools)/', pathNot: `^engine/(client|${area})/` },
+    })),
+    { name: 'enforcers-see-only-the-client', severity: 'error', from: { path: '^enforcers/' }, to: { path: '^(engine/(?!client/)|test/|tools/)' } },
+    { name: 'common-knows-no-protocol', severity: 'error', from: { path: '^enforcers/common/' }, to: { path: '^enforcers/(?!common/)' } },
+    { name: 'one-protocol-knows-no-other', severity: 'error', from: { path: '^enforcers/([^/]+)/' }, to: { path: '^enforcers/', pathNot: '^enforcers/(common|$1)/' } },
+    { name: 'product-imports-no-test', severity: 'error', from: { path: '^(engine|enforcers|schemas)/' }, to: { path: '^test/' } },
+    { name: 'nobody-imports-the-composition-root', severity: 'error', from: { path: '^engine/', pathNot: '^engine/(cli/|main\\.ts)' }, to: { path: '^engine/main\\.ts$' } },
+    ...Object.entries(HOMES).map(([name, home]) => ({
+      name: `home-of-${name}`,
+      severity: 'error',
+      from: { path: '^(engine|enforcers|schemas)/', pathNot: home },
+      to: { path: `(^|/)node_modules/${name}/` },
+    })),
+    { name: 'unresolved', severity: 'error', from: {}, to: { couldNotResolve: true, pathNot: '^typebox' } },
+  ],
+  options: {
+    tsConfig: { fileName: 'tsconfig.json' },
+    tsPreCompilationDeps: true,
+    doNotFollow: { path: 'node_modules' },
+    exclude: { path: '\\.(json|wasm)$' },
+    enhancedResolveOptions: { exportsFields: ['exports'], conditionNames: ['import', 'node', 'default'] },
+  },
+};
