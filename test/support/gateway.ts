@@ -1,0 +1,164 @@
+/** A real `interlock up` in a process of its own, in a temporary folder, on free ports. */
+import { execFile, spawn, type ChildProcess } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { createInterface } from 'node:readline';
+import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
+
+const root = dirname(dirname(dirname(fileURLToPath(import.meta.url))));
+const cli = join(root, 'engine', 'cli', 'main.ts');
+const run = promisify(execFile);
+
+/** The `--ready` document of SURFACE.md. */
+export interface Ready {
+  readonly ready: true;
+  readonly pid: number;
+  readonly revision: string;
+  readonly api: string;
+  readonly targets: Readonly<Record<string, { readonly protocol: string; readonly address: string }>>;
+  readonly journal: string;
+  readonly public_key: string;
+}
+
+export interface GatewayOptions {
+  readonly upstream: { readonly host: string; readonly port: number; readonly user: string; readonly password: string; readonly database: string };
+  /** Folders and files of the policies; the shipped packs by default. */
+  readonly policies?: { readonly dir: string; readonly data?: readonly string[]; readonly watch?: boolean };
+  /** Merged over the target `shop`; e.g. `{ env: 'test', limits: {…} }`. */
+  readonly target?: object;
+  /** Merged over the whole configuration. */
+  readonly config?: object;
+  /** Kept, and reused by a second gateway; a temporary folder by default. */
+  readonly dir?: string;
+  readonly env?: Readonly<Record<string, string>>;
+}
+
+export interface TokenOptions {
+  readonly login: string;
+  readonly groups?: readonly string[];
+  readonly scope?: 'connect' | 'approve';
+  readonly ttl?: string;
+  readonly type?: 'user' | 'service' | 'agent';
+}
+
+export interface Gateway extends AsyncDisposable {
+  readonly ready: Ready;
+  readonly dir: string;
+  readonly configFile: string;
+  readonly process: ChildProcess;
+  readonly host: string;
+  readonly port: number;
+  /** Everything on stderr so far. */
+  log(): string;
+  token(options: TokenOptions): Promise<string>;
+  /** A connection string for the target `shop`, with a fresh token as the password. */
+  url(options: TokenOptions): Promise<string>;
+  /** Runs the command against this gateway's configuration; never throws for an exit code. */
+  interlock(...args: string[]): Promise<{ readonly code: number; readonly stdout: string; readonly stderr: string }>;
+  /** SIGTERM and wait; removes the folder if it was made here. */
+  stop(): Promise<void>;
+}
+
+/** The configuration that `startGateway` writes, for tests that start the command themselves. */
+export function gatewayConfig(options: GatewayOptions, dir: string): object {
+  const { upstream } = options;
+  writeFileSync(join(dir, 'upstream-password'), upstream.password, { mode: 0o600 });
+  const target = {
+    protocol: 'postgresql',
+    listen: '127.0.0.1:0',
+    env: 'test',
+    credential: { user: upstream.user, password: { file: join(dir, 'upstream-password') } },
+    upstream: { host: upstream.host, port: upstream.port, databases: [upstream.database], tls: { mode: 'off' } },
+    ...options.target,
+  };
+  return {
+    contract: 1,
+    state: { dir: join(dir, 'state') },
+    api: { listen: '127.0.0.1:0' },
+    identity: { local: { enabled: true } },
+    policies: {
+      source: { dir: options.policies?.dir ?? join(root, 'policies') },
+      data: options.policies?.data ?? [],
+      watch: options.policies?.watch ?? false,
+    },
+    journal: { dir: join(dir, 'journal') },
+    targets: { shop: target },
+    ...options.config,
+  };
+}
+
+/** Resolves once every listener accepts; rejects with what the command said if it ends before. */
+export async function startGateway(options: GatewayOptions): Promise<Gateway> {
+  const dir = options.dir ?? mkdtempSync(join(tmpdir(), 'interlock-gateway-'));
+  const configFile = join(dir, 'interlock.yaml');
+  writeFileSync(configFile, JSON.stringify(gatewayConfig(options, dir), null, 2)); // JSON is YAML
+  const env = { ...process.env, ...options.env };
+  const child = spawn(process.execPath, [cli, 'up', '-c', configFile, '--json'], { stdio: ['ignore', 'pipe', 'pipe'], env });
+  const reap = (): void => void child.kill('SIGKILL');
+  process.once('exit', reap);
+  child.once('exit', () => process.off('exit', reap));
+  const log: string[] = [];
+  child.stderr.on('data', (chunk: Buffer) => log.push(chunk.toString()));
+  const ready = await readyLine(child, log);
+  const [host = '', port = ''] = (ready.targets['shop']?.address ?? '').split(':');
+
+  const interlock: Gateway['interlock'] = async (...args) => {
+    try {
+      const { stdout, stderr } = await run(process.execPath, [cli, ...args, '-c', configFile], { env, maxBuffer: 64 << 20 });
+      return { code: 0, stdout, stderr };
+    } catch (error) {
+      const failed = error as { code?: number; stdout?: string; stderr?: string };
+      return { code: failed.code ?? 70, stdout: failed.stdout ?? '', stderr: failed.stderr ?? String(error) };
+    }
+  };
+  const token: Gateway['token'] = async ({ login, groups = [], scope = 'connect', ttl = '1h', type = 'user' }) => {
+    const { code, stdout, stderr } = await interlock(
+      'token',
+      '--login',
+      login,
+      '--scope',
+      scope,
+      '--ttl',
+      ttl,
+      '--type',
+      type,
+      ...groups.flatMap((group) => ['--group', group]),
+    );
+    if (code !== 0) throw new Error(`interlock token: ${stderr}`);
+    return stdout.trim();
+  };
+  const stop = async (): Promise<void> => {
+    if (child.exitCode === null && child.signalCode === null) {
+      child.kill('SIGTERM');
+      await once(child, 'exit');
+    }
+    if (options.dir === undefined) rmSync(dir, { recursive: true, force: true });
+  };
+  return {
+    ready,
+    dir,
+    configFile,
+    process: child,
+    host,
+    port: Number(port),
+    log: () => log.join(''),
+    token,
+    interlock,
+    stop,
+    url: async (who) => `postgresql://${encodeURIComponent(who.login)}:${await token(who)}@${host}:${port}/${options.upstream.database}`,
+    [Symbol.asyncDispose]: stop,
+  };
+}
+
+async function readyLine(child: ChildProcess, log: readonly string[]): Promise<Ready> {
+  const lines = createInterface({ input: child.stdout as NodeJS.ReadableStream });
+  const ended = once(child, 'exit').then(([code]) => {
+    throw new Error(`interlock up ended with ${String(code)} before it was ready:\n${log.join('')}`);
+  });
+  const [line] = (await Promise.race([once(lines, 'line'), ended])) as [string];
+  ended.catch(() => {});
+  return JSON.parse(line) as Ready;
+}
