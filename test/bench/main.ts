@@ -1,0 +1,99 @@
+/** `npm run bench`: every figure is a ratio against the direct path, and against peers, of the same round (SURFACE.md). */
+import { mkdtempSync, openSync, fdatasyncSync, writeSync, closeSync, rmSync, writeFileSync } from 'node:fs';
+import { cpus, release, tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { parseArgs } from 'node:util';
+import { startPostgres, type PostgresServer } from '#test/support/postgres';
+import { benchBulk } from './run-bulk.ts';
+import { benchMicro } from './run-micro.ts';
+import { benchPgbench } from './run-pgbench.ts';
+import { quantile } from './pgbench.ts';
+
+export interface Run {
+  readonly name: string;
+  readonly subject: string;
+  readonly [field: string]: unknown;
+}
+
+export interface BenchOptions {
+  readonly only: RegExp;
+  readonly clients: readonly number[];
+  readonly seconds: number;
+  readonly rounds: number;
+  readonly server: PostgresServer;
+  /** Journals go here: `ram` and `disk`. */
+  readonly journals: Readonly<Record<'ram' | 'disk', string>>;
+  report(run: Run): void;
+}
+
+const { values } = parseArgs({
+  options: {
+    json: { type: 'string' },
+    only: { type: 'string', default: '.' },
+    clients: { type: 'string', default: '1,8,32,90' },
+    seconds: { type: 'string', default: '5' },
+    rounds: { type: 'string', default: '5' },
+    journal: { type: 'string' },
+    help: { type: 'boolean', default: false },
+  },
+});
+if (values.help) {
+  console.log(`npm run bench -- --json OUT [--only REGEX] [--clients 1,8,32,90] [--seconds 5] [--rounds 5] [--journal DIR]
+
+Names: pg.select.{simple,extended,prepared} pg.tpcb.prepared pg.bulk.{plain,masked,copy} decide.{cached,cold} facts.{short,medium,10k} journal.append
+Subjects: direct, pgbouncer, pipe, interlock. Medians over rounds; ratios of the same round. Needs pgbench and PgBouncer (Debian: postgresql-contrib, pgbouncer).`);
+  process.exit(0);
+}
+
+const disk = values.journal ?? mkdtempSync(join(tmpdir(), 'interlock-bench-disk-'));
+const runs: Run[] = [];
+{
+  await using server = await startPostgres({ major: 15, settings: { max_connections: '400', shared_buffers: '256MB' } });
+  const options: BenchOptions = {
+    only: new RegExp(values.only),
+    clients: values.clients.split(',').map(Number),
+    seconds: Number(values.seconds),
+    rounds: Number(values.rounds),
+    server,
+    journals: { ram: '/dev/shm', disk },
+    report: (run) => {
+      runs.push(run);
+      console.log(
+        Object.entries(run)
+          .filter(([, value]) => value !== null)
+          .map(([key, value]) => `${key}=${typeof value === 'number' ? round(value) : String(value)}`)
+          .join(' '),
+      );
+    },
+  };
+  await benchMicro(options);
+  await benchPgbench(options);
+  await benchBulk(options);
+}
+const document = { contract: 1, machine: { cpus: cpus().length, node: process.version, kernel: release(), fdatasync_us: fdatasync(disk) }, runs };
+if (values.json !== undefined) writeFileSync(values.json, `${JSON.stringify(document, null, 1)}\n`);
+console.log(`fdatasync p50 ${document.machine.fdatasync_us.p50} µs, p99 ${document.machine.fdatasync_us.p99} µs`);
+if (values.journal === undefined) rmSync(disk, { recursive: true, force: true });
+
+function round(value: number): number {
+  return Math.abs(value) >= 100 ? Math.round(value) : Number(value.toPrecision(3));
+}
+
+/** What one durable record costs on this disk: the floor of every added latency. */
+function fdatasync(dir: string): { p50: number; p99: number } {
+  const file = join(dir, 'fdatasync-probe');
+  const fd = openSync(file, 'w');
+  writeSync(fd, Buffer.alloc(1 << 20));
+  fdatasyncSync(fd);
+  const times = new Float64Array(300);
+  for (let index = 0; index < times.length; index++) {
+    writeSync(fd, Buffer.alloc(300, index), 0, 300, index * 300);
+    const started = performance.now();
+    fdatasyncSync(fd);
+    times[index] = Math.round((performance.now() - started) * 1000);
+  }
+  closeSync(fd);
+  rmSync(file);
+  times.sort();
+  return { p50: quantile(times, 0.5), p99: quantile(times, 0.99) };
+}
