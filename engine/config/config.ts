@@ -1,0 +1,123 @@
+/** The configuration as everything else receives it: checked, defaults filled in, paths absolute, units in the names. */
+import type { Places } from './places.ts';
+
+export interface LoadedConfig {
+  /** As it was named on the command line. */
+  readonly file: string;
+  /** Absolute; what relative paths were resolved against. */
+  readonly dir: string;
+  /** `targets.shop.listen` → where it stands, so that later trouble (a port that is taken) can still name the line: see `whereIs`. */
+  readonly places: Places;
+  readonly contract: 1;
+  readonly stateDir: string;
+  readonly api: ApiConfig;
+  readonly identity: { readonly issuers: readonly IssuerConfig[]; readonly local: { readonly enabled: boolean } };
+  readonly policies: { readonly dir: string; readonly data: readonly string[]; readonly watch: boolean; readonly maxAgeMs: number };
+  readonly targets: Readonly<Record<string, TargetConfig>>;
+  readonly approvals: ApprovalsConfig;
+  readonly journal: JournalConfig;
+  readonly log: { readonly level: LogLevel /** auto: pretty on a terminal, else json */; readonly format: 'json' | 'pretty' | 'auto' };
+  /** To be said at start: what is weaker than the default, and why it was accepted. */
+  readonly notices: readonly string[];
+}
+
+export type LogLevel = 'debug' | 'info' | 'warn' | 'error';
+
+export interface Address {
+  /** Without brackets. */
+  readonly host: string;
+  /** 0: any free one. */
+  readonly port: number;
+}
+
+export interface ServerTlsFiles {
+  readonly certFile: string;
+  readonly keyFile: string;
+  /** What clients check with; null: the roots of their system. */
+  readonly caFile: string | null;
+}
+
+export interface ApiConfig {
+  readonly listen: Address;
+  /** null: the address that is listened on. */
+  readonly publicUrl: string | null;
+  readonly tls: ServerTlsFiles | null;
+  /** Groups whose members may read everything. */
+  readonly readers: readonly string[];
+}
+
+export interface IssuerConfig {
+  readonly url: string;
+  readonly audience: string;
+  /** null: from the discovery document. */
+  readonly jwksUrl: string | null;
+  readonly caFile: string | null;
+  readonly algorithms: readonly string[];
+  readonly tokenTypes: readonly string[];
+  readonly maxAgeMs: number;
+  readonly claims: { readonly login: string; readonly groups: string };
+}
+
+/** Where a secret is read from when it is needed (readSecret). */
+export type SecretSource =
+  | { readonly kind: 'file'; readonly path: string }
+  | { readonly kind: 'env'; readonly name: string }
+  | { readonly kind: 'exec'; readonly argv: readonly string[] };
+
+/** null `caFile`: the system's roots. `off` is accepted towards loopback and unix sockets only. */
+export type UpstreamTls = { readonly mode: 'verify-full'; readonly caFile: string | null } | { readonly mode: 'off' };
+
+export type UpstreamConfig =
+  | {
+      readonly kind: 'url';
+      readonly url: SecretSource /** null: the one in the url */;
+      readonly databases: readonly string[] | null;
+      readonly tls: UpstreamTls | null;
+    }
+  | {
+      readonly kind: 'fields';
+      /** A name, an address, or the folder of a unix socket (begins with `/`). */
+      readonly host: string;
+      readonly port: number;
+      readonly databases: readonly string[];
+      readonly tls: UpstreamTls;
+      readonly user: string;
+      readonly password: SecretSource;
+    };
+
+export type InTransaction = 'idle' | 'fresh' | 'any';
+
+export interface TargetConfig {
+  readonly name: string;
+  readonly protocol: 'postgresql';
+  readonly listen: Address;
+  /** null: off, on loopback only. */
+  readonly tls: ServerTlsFiles | null;
+  readonly upstream: UpstreamConfig;
+  readonly env: string;
+  readonly labels: Readonly<Record<string, string>>;
+  readonly audit: 'standard';
+  /** The target's own rule, or the general one. */
+  readonly inTransaction: InTransaction;
+  readonly limits: { readonly connections: number; readonly statementBytes: number; readonly idleMs: number };
+}
+
+export interface ApprovalsConfig {
+  readonly waitMs: number;
+  readonly expireMs: number;
+  readonly inTransaction: InTransaction;
+  readonly rememberDenialMs: number;
+}
+
+export interface JournalConfig {
+  readonly dir: string;
+  readonly segmentBytes: number;
+  readonly payloads: 'clear' | 'redacted';
+  readonly checkpoint: { readonly everyMs: number; readonly keyFile: string };
+}
+
+/** `interlock.yaml:14:5 targets.shop.listen`, or the file alone. */
+export function whereIs(config: LoadedConfig, path: string): string {
+  const at = config.places.get(path);
+  return at === undefined ? `${config.file} ${path}` : `${config.file}:${at.line}:${at.column} ${path}`;
+}

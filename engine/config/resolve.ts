@@ -1,0 +1,127 @@
+/** A configuration of the right form → the object that everything else receives. */
+import { isAbsolute, join, resolve as resolvePath } from 'node:path';
+import type { Config, Issuer, SecretRef, Target } from '#schemas/config';
+import type { Address, LoadedConfig, ServerTlsFiles, SecretSource, TargetConfig, UpstreamConfig, UpstreamTls, IssuerConfig } from './config.ts';
+import { durationMs, sizeBytes } from './units.ts';
+
+type Resolved = Omit<LoadedConfig, 'places' | 'notices'>;
+
+export function resolveConfig(raw: Config, file: string, dir: string): Resolved {
+  const absolute = (path: string): string => (isAbsolute(path) ? path : resolvePath(dir, path));
+  const stateDir = absolute(raw.state?.dir ?? '.interlock');
+  const inTransaction = raw.approvals?.in_transaction ?? 'fresh';
+  return {
+    file,
+    dir,
+    contract: 1,
+    stateDir,
+    api: {
+      listen: address(raw.api?.listen ?? '127.0.0.1:8400'),
+      publicUrl: raw.api?.public_url?.replace(/\/+$/, '') ?? null,
+      tls: serverTls(raw.api?.tls, absolute),
+      readers: raw.api?.readers ?? [],
+    },
+    identity: {
+      issuers: (raw.identity?.issuers ?? []).map((issuer) => resolveIssuer(issuer, absolute)),
+      local: { enabled: raw.identity?.local?.enabled ?? false },
+    },
+    policies: {
+      dir: absolute(raw.policies.source.dir ?? '.'),
+      data: (raw.policies.data ?? []).map(absolute),
+      watch: raw.policies.watch ?? true,
+      maxAgeMs: durationMs(raw.policies.max_age ?? '24h'),
+    },
+    targets: Object.fromEntries(Object.entries(raw.targets).map(([name, target]) => [name, resolveTarget(name, target, inTransaction, absolute)])),
+    approvals: {
+      waitMs: durationMs(raw.approvals?.wait ?? '5m'),
+      expireMs: durationMs(raw.approvals?.expire ?? '24h'),
+      inTransaction,
+      rememberDenialMs: durationMs(raw.approvals?.remember_denial ?? '10m'),
+    },
+    journal: {
+      dir: absolute(raw.journal?.dir ?? join(stateDir, 'journal')),
+      segmentBytes: sizeBytes(raw.journal?.segment ?? '64MiB'),
+      payloads: raw.journal?.payloads === 'redacted' ? 'redacted' : 'clear',
+      checkpoint: {
+        everyMs: durationMs(raw.journal?.checkpoint?.every ?? '1s'),
+        keyFile: absolute(raw.journal?.checkpoint?.key?.file ?? join(stateDir, 'keys', 'checkpoint')),
+      },
+    },
+    log: { level: raw.log?.level ?? 'info', format: raw.log?.format ?? 'auto' },
+  };
+}
+
+type Absolute = (path: string) => string;
+
+function resolveIssuer(issuer: Issuer, absolute: Absolute): IssuerConfig {
+  return {
+    url: issuer.url,
+    audience: issuer.audience,
+    jwksUrl: issuer.jwks_url ?? null,
+    caFile: issuer.ca === undefined ? null : absolute(issuer.ca),
+    algorithms: issuer.algorithms ?? ['RS256', 'ES256'],
+    tokenTypes: issuer.token_types ?? ['at+jwt'],
+    maxAgeMs: durationMs(issuer.max_age ?? '8h'),
+    claims: { login: issuer.claims?.login ?? 'preferred_username', groups: issuer.claims?.groups ?? 'groups' },
+  };
+}
+
+function resolveTarget(name: string, target: Target, inTransaction: TargetConfig['inTransaction'], absolute: Absolute): TargetConfig {
+  return {
+    name,
+    protocol: target.protocol,
+    listen: address(target.listen),
+    tls: serverTls(target.tls, absolute),
+    upstream: resolveUpstreamConfig(target, absolute),
+    env: target.env ?? 'development',
+    labels: target.labels ?? {},
+    audit: 'standard',
+    inTransaction: target.approvals?.in_transaction ?? inTransaction,
+    limits: {
+      connections: target.limits?.connections ?? 200,
+      statementBytes: sizeBytes(target.limits?.statement_bytes ?? '1MiB'),
+      idleMs: durationMs(target.limits?.idle ?? '15m'),
+    },
+  };
+}
+
+function resolveUpstreamConfig(target: Target, absolute: Absolute): UpstreamConfig {
+  const { url, host = '', port = 5432, databases, tls } = target.upstream;
+  if (url !== undefined)
+    return {
+      kind: 'url',
+      url: secretSource(url, absolute),
+      databases: databases ?? null,
+      tls: tls === undefined ? null : upstreamTls(tls, absolute),
+    };
+  return {
+    kind: 'fields',
+    host,
+    port,
+    databases: databases ?? [],
+    tls: upstreamTls(tls ?? {}, absolute),
+    user: target.credential?.user ?? '',
+    password: secretSource(target.credential?.password ?? {}, absolute),
+  };
+}
+
+function upstreamTls(tls: { mode?: 'verify-full' | 'off'; ca?: string }, absolute: Absolute): UpstreamTls {
+  return tls.mode === 'off' ? { mode: 'off' } : { mode: 'verify-full', caFile: tls.ca === undefined ? null : absolute(tls.ca) };
+}
+
+function serverTls(tls: Target['tls'], absolute: Absolute): ServerTlsFiles | null {
+  if (tls === undefined || tls === 'off') return null;
+  return { certFile: absolute(tls.cert), keyFile: absolute(tls.key), caFile: tls.ca === undefined ? null : absolute(tls.ca) };
+}
+
+function secretSource(ref: SecretRef, absolute: Absolute): SecretSource {
+  if (ref.file !== undefined) return { kind: 'file', path: absolute(ref.file) };
+  if (ref.exec !== undefined) return { kind: 'exec', argv: ref.exec };
+  return { kind: 'env', name: ref.env ?? '' };
+}
+
+/** `[::1]:6432` → `{ host: '::1', port: 6432 }`. */
+function address(text: string): Address {
+  const colon = text.lastIndexOf(':');
+  return { host: text.slice(0, colon).replace(/^\[|\]$/g, ''), port: Number(text.slice(colon + 1)) };
+}

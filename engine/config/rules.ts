@@ -1,0 +1,125 @@
+/** What a JSON Schema cannot say: rules between keys, the protection of what leaves the machine, and what this version does not do yet. */
+import type { Config, Target } from '#schemas/config';
+import type { Findings } from './places.ts';
+import type { LoadedConfig, TargetConfig } from './config.ts';
+
+/** Mistakes go to `findings`; the answer is what is to be said at start. */
+export function checkRules(raw: Config, config: Omit<LoadedConfig, 'places' | 'notices'>, findings: Findings): readonly string[] {
+  const notices: string[] = [];
+  checkNotYet(raw, findings);
+  checkPorts(raw, findings);
+  checkApi(config, findings, notices);
+  checkIdentity(config, findings, notices);
+  checkExpansion(raw, notices);
+  for (const target of Object.values(config.targets)) {
+    checkUpstream(target.name, raw.targets[target.name] as Target, findings);
+    checkTargetTls(target, findings, notices);
+  }
+  return notices;
+}
+
+/** Loopback by its name or address, or the folder of a unix socket: what never leaves the machine. */
+export function staysHere(host: string): boolean {
+  return host === 'localhost' || host === '::1' || host.startsWith('/') || /^127(\.\d{1,3}){3}$/.test(host);
+}
+
+/** Refused by name rather than ignored. */
+function checkNotYet(raw: Config, findings: Findings): void {
+  const notYet = (path: string, what: string, instead: string): void => findings.addAt(path, `${what} is not supported yet; ${instead}`);
+  for (const kind of ['git', 'https', 'bundle'] as const)
+    if (raw.policies.source[kind] !== undefined) notYet(`policies.source.${kind}`, `\`${kind}\``, 'use `dir: PATH`');
+  if (raw.journal?.nats !== undefined) notYet('journal.nats', 'forwarding to NATS', 'leave it out');
+  if (raw.journal?.payloads === 'sealed') notYet('journal.payloads', '`sealed`', 'use `clear`');
+  if (raw.journal?.payloads === 'redacted') notYet('journal.payloads', '`redacted`', 'use `clear`');
+  if (raw.approvals?.notify !== undefined) notYet('approvals.notify', 'notification', 'leave it out; `interlock approvals list` shows what is open');
+  if (hasClientCa(raw.api?.tls)) notYet('api.tls.client_ca', 'a certificate of the client', 'leave it out');
+  for (const [name, target] of Object.entries(raw.targets)) {
+    const at = `targets.${name}`;
+    if (target.audit === 'strict') notYet(`${at}.audit`, '`strict`', 'use `standard`');
+    if (hasClientCa(target.tls)) notYet(`${at}.tls.client_ca`, 'a certificate of the client', 'leave it out');
+    if (target.upstream.url?.vault !== undefined) notYet(`${at}.upstream.url.vault`, '`vault`', 'use `file`, `env` or `exec`');
+    if (target.credential?.password.vault !== undefined) notYet(`${at}.credential.password.vault`, '`vault`', 'use `file`, `env` or `exec`');
+  }
+}
+
+function hasClientCa(tls: Target['tls']): boolean {
+  return typeof tls === 'object' && tls.client_ca !== undefined;
+}
+
+/** No two listeners on one address. */
+function checkPorts(raw: Config, findings: Findings): void {
+  const seen = new Map<string, string>();
+  const listeners = [
+    ['api.listen', raw.api?.listen ?? '127.0.0.1:8400'] as const,
+    ...Object.entries(raw.targets).map(([name, target]) => [`targets.${name}.listen`, target.listen] as const),
+  ];
+  for (const [path, listen] of listeners) {
+    const port = Number(listen.slice(listen.lastIndexOf(':') + 1));
+    if (port > 65535) findings.addAt(path, `found the port ${port}; allowed: 0 to 65535`);
+    const other = port === 0 ? undefined : seen.get(listen);
+    if (other !== undefined) findings.addAt(path, `${listen} is already taken by \`${other}\`; allowed: another port`);
+    else seen.set(listen, path);
+  }
+}
+
+function checkApi({ api }: Pick<LoadedConfig, 'api'>, findings: Findings, notices: string[]): void {
+  if (api.tls !== null) return;
+  if (!staysHere(api.listen.host))
+    findings.addAt('api.listen', `${api.listen.host} is reached from outside, where tokens need TLS: set \`api.tls\`, or listen on 127.0.0.1`);
+  else notices.push(`api: TLS is off, accepted because ${api.listen.host} is loopback`);
+}
+
+function checkIdentity({ identity }: Pick<LoadedConfig, 'identity'>, findings: Findings, notices: string[]): void {
+  if (identity.issuers.length === 0 && !identity.local.enabled)
+    findings.addAt('identity', 'nobody could authenticate: name an issuer in `identity.issuers`, or set `identity.local.enabled: true` to try out');
+  if (identity.local.enabled) notices.push('identity: the local issuer is on: whoever can read state.dir can make tokens');
+  identity.issuers.forEach((issuer, index) => {
+    for (const [key, url] of [
+      ['url', issuer.url],
+      ['jwks_url', issuer.jwksUrl],
+    ] as const) {
+      if (url === null) continue;
+      const at = `identity.issuers[${index}].${key}`;
+      if (!URL.canParse(url)) findings.addAt(at, 'is not an address; allowed: an https:// address');
+      else if (new URL(url).username !== '' || new URL(url).password !== '')
+        findings.addAt(at, 'contains a credential; allowed: an https:// address without one');
+      else if (url.startsWith('http:') && !staysHere(new URL(url).hostname.replace(/^\[|\]$/g, '')))
+        findings.addAt(at, 'would fetch keys without TLS; allowed: https:// (http:// on loopback only)');
+    }
+  });
+}
+
+function checkUpstream(name: string, target: Target, findings: Findings): void {
+  const { upstream, credential } = target;
+  const at = `targets.${name}.upstream`;
+  if (upstream.url === undefined) {
+    if (upstream.host === undefined) return findings.addAt(at, '`url` or `host` missing');
+    if (upstream.databases === undefined) findings.addAt(at, '`databases` missing: the databases that clients may name');
+    if (credential === undefined) findings.addAt(`targets.${name}`, '`credential` missing: the gateway’s own account on the target');
+    return;
+  }
+  for (const key of ['host', 'port'] as const)
+    if (upstream[key] !== undefined) findings.addAt(`${at}.${key}`, `stands beside \`url\`, which says it too; allowed: one of them`);
+  if (credential !== undefined) findings.addAt(`targets.${name}.credential`, 'stands beside `upstream.url`, which says it too; allowed: one of them');
+}
+
+function checkTargetTls({ name, listen, tls, upstream }: TargetConfig, findings: Findings, notices: string[]): void {
+  const at = `targets.${name}`;
+  if (tls === null && !staysHere(listen.host))
+    findings.addAt(
+      `${at}.listen`,
+      `${listen.host} is reached from outside, where tokens need TLS: set \`tls\` of this target, or listen on 127.0.0.1`,
+    );
+  else if (tls === null) notices.push(`${at}: TLS from clients is off, accepted because ${listen.host} is loopback`);
+  if (upstream.kind === 'url' || upstream.tls.mode !== 'off' || upstream.host === '') return;
+  if (!staysHere(upstream.host))
+    findings.addAt(`${at}.upstream.tls.mode`, `found \`off\` towards ${upstream.host}; allowed: verify-full (off on loopback and unix sockets only)`);
+  else notices.push(`${at}: TLS to the target is off, accepted because ${upstream.host} is local`);
+}
+
+/** Taken literally, which is hardly ever meant. */
+function checkExpansion(value: unknown, notices: string[], path = ''): void {
+  if (typeof value === 'string' && /\$\{[A-Za-z_]/.test(value)) notices.push(`${path}: \`\${…}\` is taken literally: variables are not expanded`);
+  if (typeof value !== 'object' || value === null) return;
+  for (const [key, child] of Object.entries(value)) checkExpansion(child, notices, path === '' ? key : `${path}.${key}`);
+}

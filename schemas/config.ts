@@ -1,0 +1,337 @@
+/** CONTRACT §5: `interlock.yaml`. `title` is the short phrase that errors use for what is allowed, `description` what editors show. */
+import type { Static } from 'typebox';
+
+const Duration = {
+  type: 'string',
+  pattern: '^[0-9]{1,9}(ms|s|m|h|d)$',
+  title: 'a duration with its unit, such as `500ms`, `30s`, `5m`, `1h` or `7d`',
+} as const;
+const Size = { type: 'string', pattern: '^[0-9]{1,9}(KiB|MiB|GiB)$', title: 'a size with its unit, such as `64KiB`, `1MiB` or `2GiB`' } as const;
+const Path = { type: 'string', minLength: 1, title: 'a path (relative ones are relative to this file)' } as const;
+const Text = { type: 'string', minLength: 1, title: 'a text' } as const;
+const HttpUrl = { type: 'string', pattern: '^https?://[^\\s]+$', title: 'an https:// address' } as const;
+const HostPort = {
+  type: 'string',
+  pattern: '^([A-Za-z0-9._-]+|\\[[0-9A-Fa-f:.]+\\]):[0-9]{1,5}$',
+  title: '`host:port`, such as `127.0.0.1:6432` or `[::1]:6432`; port 0 takes a free one',
+} as const;
+
+/** A secret is never written here: the value is read from where the reference points, when it is needed. */
+export const SecretRef = {
+  type: 'object',
+  additionalProperties: false,
+  minProperties: 1,
+  maxProperties: 1,
+  title: 'a reference: `{ file: PATH }`, `{ env: NAME }` or `{ exec: [PROGRAM, ARGUMENT …] }`',
+  description: 'Where a secret is read from. Secrets never stand in this file.',
+  properties: {
+    file: { ...Path, description: 'Read from this file; one newline at its end is dropped.' },
+    env: {
+      type: 'string',
+      pattern: '^[A-Za-z_][A-Za-z0-9_]*$',
+      title: 'the name of an environment variable',
+      description: 'Read from this environment variable of the gateway.',
+    },
+    exec: {
+      type: 'array',
+      minItems: 1,
+      items: { type: 'string' },
+      title: 'a list: the program and its arguments',
+      description: 'What this program prints; started without a shell.',
+    },
+    vault: { ...Text, description: 'Not supported yet.' },
+  },
+} as const;
+export type SecretRef = Static<typeof SecretRef>;
+
+const ServerTls = {
+  anyOf: [
+    { const: 'off', title: '`off`' },
+    {
+      type: 'object',
+      additionalProperties: false,
+      required: ['cert', 'key'],
+      title: 'a map with `cert` and `key`',
+      properties: {
+        cert: { ...Path, description: 'Certificate chain, PEM.' },
+        key: { ...Path, description: 'Private key, PEM; readable by the gateway only.' },
+        ca: { ...Path, description: 'What clients check the certificate with; `interlock connect` names it. Default: the roots of their system.' },
+        client_ca: { ...Path, description: 'Clients must also show a certificate of this authority.' },
+      },
+    },
+  ],
+  description: 'TLS towards clients. `off` (or left out) is accepted on loopback only, and said at start.',
+} as const;
+
+const UpstreamTls = {
+  type: 'object',
+  additionalProperties: false,
+  properties: {
+    mode: {
+      enum: ['verify-full', 'off'],
+      description: 'verify-full: encrypted, certificate and name checked. off: only towards loopback and unix sockets. Default: verify-full.',
+    },
+    ca: { ...Path, description: 'Authority that the target’s certificate is checked with. Default: the system’s roots.' },
+  },
+  description: 'TLS from the gateway to the target.',
+} as const;
+
+export const Target = {
+  type: 'object',
+  additionalProperties: false,
+  required: ['protocol', 'listen', 'upstream'],
+  properties: {
+    protocol: { enum: ['postgresql'], description: 'What the target speaks.' },
+    listen: { ...HostPort, description: 'Where clients connect.' },
+    tls: ServerTls,
+    upstream: {
+      type: 'object',
+      additionalProperties: false,
+      description: 'The target: `url` (a reference to one postgresql:// address with credential), or `host` and `databases` beside `credential`.',
+      properties: {
+        url: {
+          ...SecretRef,
+          description: 'A reference to one postgresql:// address for host, port, database and credential: `{ env: SHOP_URL }`.',
+        },
+        host: {
+          type: 'string',
+          pattern: '^([A-Za-z0-9._-]+|[0-9A-Fa-f:.]+|/[^\\s]+)$',
+          title: 'a host name, an address, or the folder of a unix socket',
+        },
+        port: { type: 'integer', minimum: 1, maximum: 65535, title: 'a port from 1 to 65535', description: 'Default: 5432.' },
+        databases: {
+          type: 'array',
+          minItems: 1,
+          items: Text,
+          title: 'a list of names',
+          description: 'Databases that clients may name; the first one is the default.',
+        },
+        tls: UpstreamTls,
+      },
+    },
+    credential: {
+      type: 'object',
+      additionalProperties: false,
+      required: ['user', 'password'],
+      description: 'The gateway’s own account on the target. Clients never see it.',
+      properties: { user: Text, password: SecretRef },
+    },
+    env: { ...Text, description: 'Read by policies as `input.resource.properties.env`. Default: development.' },
+    labels: {
+      type: 'object',
+      additionalProperties: { type: 'string', title: 'a text' },
+      description: 'Read by policies as `input.resource.properties.labels`.',
+    },
+    audit: {
+      enum: ['standard', 'strict'],
+      description: 'standard: on local stable storage before anything is forwarded. strict: in the archive too.',
+    },
+    approvals: {
+      type: 'object',
+      additionalProperties: false,
+      description: 'Overrides `approvals` for this target.',
+      properties: { in_transaction: { enum: ['idle', 'fresh', 'any'] } },
+    },
+    limits: {
+      type: 'object',
+      additionalProperties: false,
+      properties: {
+        connections: {
+          type: 'integer',
+          minimum: 1,
+          maximum: 10000,
+          title: 'a number from 1 to 10000',
+          description: 'Client connections at a time. Default: 200.',
+        },
+        statement_bytes: { ...Size, description: 'Longest statement. Default: 1MiB.' },
+        idle: { ...Duration, description: 'A session that is silent for so long is closed. Default: 15m.' },
+      },
+    },
+  },
+} as const;
+export type Target = Static<typeof Target>;
+
+export const Issuer = {
+  type: 'object',
+  additionalProperties: false,
+  required: ['url', 'audience'],
+  properties: {
+    url: { ...HttpUrl, description: 'The issuer, exactly as it stands in `iss`.' },
+    audience: { ...Text, description: 'What `aud` must name.' },
+    jwks_url: { ...HttpUrl, description: 'Where its keys are. Default: what its discovery document says.' },
+    ca: { ...Path, description: 'Authority that the issuer’s certificate is checked with. Default: the system’s roots.' },
+    algorithms: {
+      type: 'array',
+      minItems: 1,
+      items: { enum: ['RS256', 'RS384', 'RS512', 'PS256', 'PS384', 'PS512', 'ES256', 'ES384', 'ES512', 'EdDSA'] },
+      title: 'a list of signature algorithms',
+      description: 'Default: [RS256, ES256]. Never `none` or a shared secret.',
+    },
+    token_types: {
+      type: 'array',
+      minItems: 1,
+      items: Text,
+      title: 'a list of `typ` values',
+      description: 'Accepted `typ` headers. Default: [at+jwt].',
+    },
+    max_age: { ...Duration, description: 'Tokens older than this are refused. Default: 8h.' },
+    claims: {
+      type: 'object',
+      additionalProperties: false,
+      properties: {
+        login: { ...Text, description: 'Claim with the login name. Default: preferred_username.' },
+        groups: { ...Text, description: 'Claim with the list of groups. Default: groups.' },
+      },
+    },
+  },
+} as const;
+export type Issuer = Static<typeof Issuer>;
+
+export const Config = {
+  $schema: 'https://json-schema.org/draft/2020-12/schema',
+  title: 'interlock.yaml',
+  description:
+    'Configuration of Interlock. Sizes: KiB MiB GiB; durations: ms s m h d. Relative paths are relative to this file. ${VAR} is not expanded.',
+  type: 'object',
+  additionalProperties: false,
+  required: ['contract', 'policies', 'targets'],
+  properties: {
+    contract: { const: 1, description: 'Version of this file’s form.' },
+    state: {
+      type: 'object',
+      additionalProperties: false,
+      properties: { dir: { ...Path, description: 'Keys, journal, projection; mode 0700. Default: .interlock beside this file.' } },
+    },
+    api: {
+      type: 'object',
+      additionalProperties: false,
+      properties: {
+        listen: { ...HostPort, description: 'HTTP API. Default: 127.0.0.1:8400.' },
+        public_url: { ...HttpUrl, description: 'What refusals and notices point to. Default: the address of `listen`.' },
+        tls: ServerTls,
+        readers: {
+          type: 'array',
+          items: Text,
+          title: 'a list of groups',
+          description:
+            'Members of these groups may read everybody’s sessions, events and approvals. Others read their own, and what they are asked to decide.',
+        },
+      },
+    },
+    identity: {
+      type: 'object',
+      additionalProperties: false,
+      properties: {
+        issuers: { type: 'array', items: Issuer, title: 'a list of issuers', description: 'OpenID Connect issuers whose tokens are accepted.' },
+        local: {
+          type: 'object',
+          additionalProperties: false,
+          properties: {
+            enabled: { type: 'boolean', description: 'The built-in issuer behind `interlock token`: for trying out and for tests. Default: false.' },
+          },
+        },
+      },
+    },
+    policies: {
+      type: 'object',
+      additionalProperties: false,
+      required: ['source'],
+      properties: {
+        source: {
+          type: 'object',
+          additionalProperties: false,
+          minProperties: 1,
+          maxProperties: 1,
+          title: '`{ dir: PATH }`',
+          properties: {
+            dir: { ...Path, description: 'A folder of Rego files.' },
+            git: { ...Text, description: 'Not supported yet.' },
+            https: { ...Text, description: 'Not supported yet.' },
+            bundle: { ...Path, description: 'Not supported yet.' },
+          },
+        },
+        data: { type: 'array', items: Path, title: 'a list of paths', description: 'YAML or JSON documents that policies read as `data`.' },
+        watch: { type: 'boolean', description: 'Take up changes while running. Default: true.' },
+        max_age: {
+          ...Duration,
+          description: 'With policies older than this (since they were last checked against their source) everything is refused. Default: 24h.',
+        },
+      },
+    },
+    targets: {
+      type: 'object',
+      additionalProperties: Target,
+      minProperties: 1,
+      propertyNames: { pattern: '^[a-z0-9][a-z0-9_-]{0,62}$', title: 'a name of lower-case letters, digits, `-` and `_`' },
+      title: 'a map from names to targets',
+      description: 'What is governed, by name.',
+    },
+    approvals: {
+      type: 'object',
+      additionalProperties: false,
+      properties: {
+        wait: { ...Duration, description: 'The client is held at most so long. Default: 5m.' },
+        expire: { ...Duration, description: 'An undecided request ends after this. Default: 24h.' },
+        in_transaction: { enum: ['idle', 'fresh', 'any'], description: 'Where in a transaction a statement may wait for approval. Default: fresh.' },
+        remember_denial: { ...Duration, description: 'After a denial the same statement is refused at once for so long. Default: 10m.' },
+        notify: {
+          type: 'array',
+          title: 'a list',
+          items: {
+            type: 'object',
+            additionalProperties: false,
+            required: ['webhook'],
+            properties: {
+              webhook: {
+                type: 'object',
+                additionalProperties: false,
+                required: ['url', 'secret'],
+                properties: { url: HttpUrl, secret: SecretRef },
+              },
+            },
+          },
+        },
+      },
+    },
+    journal: {
+      type: 'object',
+      additionalProperties: false,
+      properties: {
+        dir: { ...Path, description: 'Own disk if you can: its fdatasync is your added latency. Default: `journal` in `state.dir`.' },
+        segment: { ...Size, description: 'A file of the journal is closed at this size. Default: 64MiB.' },
+        payloads: { enum: ['clear', 'redacted', 'sealed'], description: 'How statement texts and parameters are stored. Default: clear.' },
+        checkpoint: {
+          type: 'object',
+          additionalProperties: false,
+          properties: {
+            every: { ...Duration, description: 'A signed checkpoint at least this often. Default: 1s.' },
+            key: {
+              type: 'object',
+              additionalProperties: false,
+              required: ['file'],
+              title: '`{ file: PATH }`',
+              properties: { file: Path },
+              description: 'Ed25519 key; made at the first start. Default: keys/checkpoint in `state.dir`.',
+            },
+          },
+        },
+        nats: {
+          type: 'object',
+          additionalProperties: false,
+          required: ['servers', 'credentials'],
+          properties: { servers: { type: 'array', minItems: 1, items: Text, title: 'a list of addresses' }, credentials: SecretRef },
+          description: 'Not supported yet.',
+        },
+      },
+    },
+    log: {
+      type: 'object',
+      additionalProperties: false,
+      properties: {
+        level: { enum: ['debug', 'info', 'warn', 'error'], description: 'Default: info.' },
+        format: { enum: ['json', 'pretty'], description: 'Default: json; pretty on a terminal.' },
+      },
+    },
+  },
+} as const;
+export type Config = Static<typeof Config>;
