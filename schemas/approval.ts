@@ -54,6 +54,9 @@ export const ApprovalView = {
     valid_until: Timestamp,
     comment: { type: 'string' },
     denied_by: { type: 'string' },
+    /** Why it was closed: both revisions of a superseded request, the jump of a clock … */
+    detail: { type: 'string' },
+    supersedes: { type: 'string' },
   },
 } as const;
 export type ApprovalView = Static<typeof ApprovalView>;

@@ -1,7 +1,7 @@
 /** CONTRACT §4: what a reader of the journal sees. What is stored is engine/journal/FORMAT.md's. */
 import type { Static } from 'typebox';
 import { Digest, Timestamp } from './common.ts';
-import { Approver, Binding, Decision, Requirement } from './decision.ts';
+import { Approver, Binding, Decision, Reason, Requirement } from './decision.ts';
 import { Client, Resource, Subject } from './decision-request.ts';
 
 /** A reference to bytes that stand beside the record: `digest` is sha256(salt ‖ bytes). */
@@ -218,6 +218,12 @@ export const ApprovalRequested = {
     expires_at: Timestamp,
     params: PayloadRef,
     supersedes: text,
+    /** Who asks, whole: eligibility is judged against it, and it must be the same after a restart. */
+    subject_detail: Subject,
+    /** Why policy asked, for the reviewer. */
+    reasons: { type: 'array', items: Reason },
+    /** The revision that asked; named when another one supersedes the request. */
+    revision: Digest,
   },
 } as const;
 export type ApprovalRequested = Static<typeof ApprovalRequested>;
