@@ -1,0 +1,107 @@
+/** `npm run demo`: sets everything up, runs the steps through ordinary clients, and leaves the gateway running. `--once` ends it, `--json OUT` writes what ran. */
+import { spawnSync } from 'node:child_process';
+import { mkdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { delimiter, dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { parseArgs } from 'node:util';
+import { tool } from '#tools/tools';
+import { launchGateway } from './gateway.ts';
+import { setUp } from './setup.ts';
+import { Shell } from './shell.ts';
+import { steps, type Step } from './steps.ts';
+
+interface Outcome {
+  readonly name: string;
+  readonly command: string;
+  readonly exit: number;
+  readonly seconds: number;
+  readonly ok: boolean;
+}
+
+const here = dirname(fileURLToPath(import.meta.url));
+const root = dirname(dirname(here));
+const { values } = parseArgs({ options: { once: { type: 'boolean', default: false }, json: { type: 'string' } } });
+const colour = process.stdout.isTTY
+  ? { dim: '\x1b[2m', bold: '\x1b[1m', green: '\x1b[32m', red: '\x1b[31m', off: '\x1b[0m' }
+  : { dim: '', bold: '', green: '', red: '', off: '' };
+
+const begun = performance.now();
+const say = (what: string): void => console.log(`${colour.dim}set-up: ${what} …${colour.off}`);
+await tool('opa');
+const { dir, server } = await setUp(say);
+say('`interlock up`: compiles the policies to WASM, tests itself, opens the listener');
+const gateway = await launchGateway(dir);
+const secondsSetup = (performance.now() - begun) / 1000;
+console.log(`${colour.dim}set-up took ${secondsSetup.toFixed(1)} s; everything is in ${dir}${colour.off}`);
+
+const ask = client();
+const shell = new Shell({ cwd: dir, env: { ...process.env, PATH: [binFolder(), process.env['PATH']].join(delimiter), TERM: 'dumb' } });
+const outcomes: Outcome[] = [];
+const started = performance.now();
+for (const step of steps(ask)) outcomes.push(await play(step));
+await shell[Symbol.asyncDispose]();
+const secondsDemo = (performance.now() - started) / 1000;
+
+if (values.json !== undefined)
+  writeFileSync(values.json, `${JSON.stringify({ steps: outcomes, seconds_setup: secondsSetup, seconds_demo: secondsDemo }, null, 1)}\n`);
+const failed = outcomes.filter(({ ok }) => !ok);
+console.log(
+  `\n${failed.length === 0 ? colour.green : colour.red}${outcomes.length - failed.length} of ${outcomes.length} steps did what they say${colour.off}, in ${secondsDemo.toFixed(1)} s.`,
+);
+
+const end = async (): Promise<never> => {
+  await gateway.stop();
+  await server.stop();
+  rmSync(dir, { recursive: true, force: true });
+  process.exit(failed.length === 0 ? 0 : 1);
+};
+if (values.once || failed.length > 0) await end();
+console.log(`
+The gateway is still running. In another terminal:
+
+  cd ${dir}
+  export PATH=${join(root, 'bin')}:$PATH
+  interlock connect shop --token-file alice.token -- psql
+  interlock approvals list --token-file bob-approve.token
+  $EDITOR policies/postgres/guardrails/*.rego        # the next statement is judged by what you save
+
+Ctrl-C ends it and removes the folder.`);
+process.once('SIGINT', () => void end());
+process.once('SIGTERM', () => void end());
+
+async function play(step: Step): Promise<Outcome> {
+  console.log(
+    `\n${colour.bold}# ${step.say}${colour.off}\n${step.command
+      .split('\n')
+      .map((line) => `$ ${line}`)
+      .join('\n')}`,
+  );
+  const { output, exit, seconds } = await shell.run(step.command, (text) => process.stdout.write(text));
+  const missing = step.shows.filter((text) => !output.includes(text));
+  const leaked = (step.hides ?? []).filter((text) => output.includes(text));
+  const ok = exit === step.exit && missing.length === 0 && leaked.length === 0;
+  if (!ok)
+    console.log(
+      `${colour.red}expected exit ${step.exit}, got ${exit}; missing ${JSON.stringify(missing)}; must not show ${JSON.stringify(leaked)}${colour.off}`,
+    );
+  return { name: step.name, command: step.command, exit, seconds, ok };
+}
+
+/** psql where it is installed, else a few lines of node-postgres, which are printed. */
+function client(): string {
+  if (spawnSync('psql', ['--version']).status === 0) return 'psql -c';
+  const script = join(dir, 'query.mjs');
+  const source = spawnSync('cat', [join(here, 'query.mjs')], { encoding: 'utf8' }).stdout;
+  writeFileSync(script, source.replace("from 'pg'", `from '${createRequire(import.meta.url).resolve('pg')}'`));
+  console.log(`psql is not installed; these lines of node-postgres stand in for it:\n${source}`);
+  return 'node query.mjs';
+}
+
+/** So that the commands read as they do for a user: `interlock …`. */
+function binFolder(): string {
+  const bin = join(dir, 'bin');
+  mkdirSync(bin);
+  symlinkSync(join(root, 'bin', 'interlock'), join(bin, 'interlock'));
+  return bin;
+}
