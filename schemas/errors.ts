@@ -186,6 +186,11 @@ export const ERRORS = {
   },
   VERDICT_CLOSED: { sqlstate: null, meaning: 'The request is no longer open.', remedy: 'None: it is settled.' },
   APPROVAL_NOT_FOUND: { sqlstate: null, meaning: 'There is no such approval request.', remedy: '`interlock approvals list`.' },
+  SESSION_NOT_FOUND: {
+    sqlstate: null,
+    meaning: 'There is no such session, or it is not yours to read.',
+    remedy: '`interlock sessions list`; members of `api.readers` see everybody’s.',
+  },
   // start-up and commands
   CONFIG_INVALID: {
     sqlstate: null,
