@@ -1,0 +1,33 @@
+import { InterlockError, type ErrorCode } from '#schemas/errors';
+
+const STATUS: Partial<Record<ErrorCode, number>> = {
+  USAGE: 400,
+  AUTH_FAILED: 401,
+  SESSION_EXPIRED: 401,
+  AUTH_SCOPE: 403,
+  VERDICT_SELF: 403,
+  VERDICT_NOT_ELIGIBLE: 403,
+  VERDICT_TOKEN: 403,
+  APPROVAL_NOT_FOUND: 404,
+  SESSION_NOT_FOUND: 404,
+  ROUTE_NOT_FOUND: 404,
+  VERDICT_CLOSED: 409,
+  APPROVAL_VOID: 409,
+  APPROVAL_UNAVAILABLE: 503,
+  JOURNAL_UNAVAILABLE: 503,
+  POLICY_UNAVAILABLE: 503,
+  CLOCK: 503,
+  DRAINING: 503,
+};
+
+export interface Failure {
+  readonly status: number;
+  readonly document: { readonly error: { readonly code: ErrorCode; readonly message: string; readonly hint?: string } };
+}
+
+/** What the client is told: our own errors by name, every other as INTERNAL without a word of its text. */
+export function failure(error: unknown): Failure {
+  if (!(error instanceof InterlockError)) return { status: 500, document: { error: { code: 'INTERNAL', message: 'a fault of ours' } } };
+  const { code, message, hint } = error;
+  return { status: STATUS[code] ?? 500, document: { error: { code, message, ...(hint === undefined ? {} : { hint }) } } };
+}

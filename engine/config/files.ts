@@ -1,0 +1,77 @@
+import { constants } from 'node:fs';
+import { access, stat } from 'node:fs/promises';
+import { InterlockError } from '#schemas/errors';
+import { whereIs, type LoadedConfig, type SecretSource, type ServerTlsFiles } from './config.ts';
+
+/**
+ * Whether everything that the configuration points to is there and readable: called before a gateway starts, not by commands that need less.
+ * @throws InterlockError CONFIG_INVALID with a line for each thing that is missing.
+ */
+export async function checkFiles(config: LoadedConfig): Promise<void> {
+  const wanted = [
+    { path: 'policies.source.dir', file: config.policies.dir, folder: true },
+    ...config.policies.data.map((file, index) => ({ path: `policies.data[${index}]`, file, folder: false })),
+    ...tlsFiles('api.tls', config.api.tls),
+    ...Object.values(config.targets).flatMap((target) => [
+      ...tlsFiles(`targets.${target.name}.tls`, target.tls),
+      ...upstreamFiles(config, target.name),
+    ]),
+    ...config.identity.issuers.flatMap(({ caFile }, index) =>
+      caFile === null ? [] : [{ path: `identity.issuers[${index}].ca`, file: caFile, folder: false }],
+    ),
+  ];
+  const troubles = (await Promise.all(wanted.map(async ({ path, file, folder }) => await trouble(whereIs(config, path), file, folder)))).filter(
+    (line) => line !== null,
+  );
+  for (const { path, source } of secrets(config))
+    if (source.kind === 'env' && process.env[source.name] === undefined)
+      troubles.push(`${whereIs(config, path)}: the environment variable ${source.name} is not set`);
+  if (troubles.length > 0) throw new InterlockError('CONFIG_INVALID', troubles.join('\n'));
+}
+
+interface Wanted {
+  readonly path: string;
+  readonly file: string;
+  readonly folder: boolean;
+}
+
+function tlsFiles(path: string, tls: ServerTlsFiles | null): readonly Wanted[] {
+  if (tls === null) return [];
+  const files = [
+    { path: `${path}.cert`, file: tls.certFile, folder: false },
+    { path: `${path}.key`, file: tls.keyFile, folder: false },
+  ];
+  return tls.caFile === null ? files : [...files, { path: `${path}.ca`, file: tls.caFile, folder: false }];
+}
+
+function upstreamFiles(config: LoadedConfig, name: string): readonly Wanted[] {
+  const upstream = config.targets[name]?.upstream;
+  const ca = upstream?.tls?.mode === 'verify-full' ? upstream.tls.caFile : null;
+  const files = ca === null ? [] : [{ path: `targets.${name}.upstream.tls.ca`, file: ca, folder: false }];
+  return [
+    ...files,
+    ...secrets(config).flatMap(({ path, source }) =>
+      source.kind === 'file' && path.startsWith(`targets.${name}.`) ? [{ path, file: source.path, folder: false }] : [],
+    ),
+  ];
+}
+
+function secrets(config: LoadedConfig): readonly { readonly path: string; readonly source: SecretSource }[] {
+  return Object.values(config.targets).map(({ name, upstream }) =>
+    upstream.kind === 'url'
+      ? { path: `targets.${name}.upstream.url`, source: upstream.url }
+      : { path: `targets.${name}.credential.password`, source: upstream.password },
+  );
+}
+
+async function trouble(where: string, file: string, folder: boolean): Promise<string | null> {
+  try {
+    await access(file, folder ? constants.R_OK | constants.X_OK : constants.R_OK);
+    const isFolder = (await stat(file)).isDirectory();
+    if (isFolder === folder || (!folder && where.includes('policies.data'))) return null;
+    return `${where}: ${file} is ${isFolder ? 'a folder' : 'a file'}; allowed: a ${folder ? 'folder' : 'file'}`;
+  } catch (error) {
+    const code = (error as NodeJS.ErrnoException).code;
+    return `${where}: ${file} ${code === 'ENOENT' ? 'does not exist' : `cannot be read (${code ?? 'unknown'})`}`;
+  }
+}
