@@ -23,6 +23,8 @@ export interface CatalogColumn {
   /** Quoted, schema-qualified collation, where it differs from the type's. */
   readonly collation: string | null;
   readonly generated: boolean;
+  /** attnums of the columns that a generated column is computed from. */
+  readonly generatedFrom?: readonly number[];
 }
 
 export interface CatalogRelation {
@@ -41,6 +43,8 @@ export interface CatalogRelation {
   readonly storesRowsOf: readonly string[];
   /** A rule, other than a view's own, rewrites statements on this relation. */
   readonly hasRules: boolean;
+  /** It reads through functions whose bodies cannot be read: what they read is unknown. */
+  readonly callsCode?: boolean;
 }
 
 export interface Catalog {
@@ -49,4 +53,6 @@ export interface Catalog {
   /** Equal when nothing that this reading covers changed. */
   readonly fingerprint: string;
   readonly relations: readonly CatalogRelation[];
+  /** System identifier and database oid: whose oids these are. */
+  readonly cluster?: string;
 }
