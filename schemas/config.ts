@@ -214,7 +214,7 @@ export const Config = {
           items: Text,
           title: 'a list of groups',
           description:
-            'Members of these groups may read everybody’s sessions, events and approvals. Others read their own, and what they are asked to decide.',
+            'Members of these groups may read everybody’s sessions, events and approvals; others only their own, and the requests that name them. Default: whoever holds a token with scope `approve` reads everything.',
         },
       },
     },

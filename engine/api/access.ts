@@ -1,19 +1,22 @@
 /**
  * Who may read what (SECURITY N6), for every route alike:
- * members of a group in `api.readers` everything; everybody else their own sessions and requests, those of whom acts on their behalf,
- * and the approval requests that name them. What one may not read answers exactly like what does not exist.
+ * readers (members of a group in `api.readers`; where that is not set, holders of a token with scope `approve`) everything; everybody
+ * else their own sessions and requests, those of whom acts on their behalf, and the approval requests that name them.
+ * What one may not read answers exactly like what does not exist.
  */
 import type { Principal } from '#client/identity';
 import type { ApprovalView } from '#schemas/approval';
 import type { Subject } from '#schemas/decision-request';
 import type { Event } from '#schemas/event';
+import type { Readers } from './parts.ts';
 
-export function readsAll(reader: Principal, groups: readonly string[]): boolean {
-  return reader.subject.properties.groups.some((group) => groups.includes(group));
+export function readsAll(reader: Principal, readers: Readers): boolean {
+  if (readers === null) return reader.scopes.includes('approve');
+  return reader.subject.properties.groups.some((group) => readers.includes(group));
 }
 
-export function mayReadApproval(reader: Principal, approval: ApprovalView, groups: readonly string[]): boolean {
-  return readsAll(reader, groups) || isOwn(reader, approval.subject) || isAsked(reader, approval);
+export function mayReadApproval(reader: Principal, approval: ApprovalView, readers: Readers): boolean {
+  return readsAll(reader, readers) || isOwn(reader, approval.subject) || isAsked(reader, approval);
 }
 
 const OWN_SESSIONS_MAX = 100_000;
@@ -24,9 +27,9 @@ export class EventAccess {
   readonly #all: boolean;
   readonly #sessions = new Set<string>();
 
-  constructor(reader: Principal, groups: readonly string[]) {
+  constructor(reader: Principal, readers: Readers) {
     this.#reader = reader;
-    this.#all = readsAll(reader, groups);
+    this.#all = readsAll(reader, readers);
   }
 
   allows(event: Event): boolean {

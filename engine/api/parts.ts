@@ -3,11 +3,13 @@ import type { Identity, Principal } from '#client/identity';
 import type { ApprovalView } from '#schemas/approval';
 import type { Event } from '#schemas/event';
 
+export type Readers = readonly string[] | null;
+
 export interface ApiParts {
   readonly identity: Identity;
   readonly approvals: ReviewBook;
-  /** Groups whose members may read everything (`api.readers`). */
-  readonly readers: readonly string[];
+  /** `api.readers`: groups whose members may read everything; null: whoever holds a token with scope `approve`. */
+  readonly readers: Readers;
   /** Events of the journal in their order; with `follow` it goes on until the signal aborts. */
   events(query: EventQuery): AsyncIterable<Event>;
   status(): Status | Promise<Status>;

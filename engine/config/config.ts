@@ -42,8 +42,8 @@ export interface ApiConfig {
   /** null: the address that is listened on. */
   readonly publicUrl: string | null;
   readonly tls: ServerTlsFiles | null;
-  /** Groups whose members may read everything. */
-  readonly readers: readonly string[];
+  /** Groups whose members may read everything; null: whoever holds a token with scope `approve`. */
+  readonly readers: readonly string[] | null;
 }
 
 export interface IssuerConfig {

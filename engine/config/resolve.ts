@@ -19,7 +19,7 @@ export function resolveConfig(raw: Config, file: string, dir: string): Resolved 
       listen: address(raw.api?.listen ?? '127.0.0.1:8400'),
       publicUrl: raw.api?.public_url?.replace(/\/+$/, '') ?? null,
       tls: serverTls(raw.api?.tls, absolute),
-      readers: raw.api?.readers ?? [],
+      readers: raw.api?.readers ?? null,
     },
     identity: {
       issuers: (raw.identity?.issuers ?? []).map((issuer) => resolveIssuer(issuer, absolute)),
