@@ -63,7 +63,7 @@ export async function startRelay(
     get connections() {
       return records.map(({ index, sent, answered }) => ({ index, sent: () => Buffer.concat(sent), answered: () => Buffer.concat(answered) }));
     },
-    reached: (bytes) => records.some(({ sent }) => Buffer.concat(sent).includes(bytes)),
+    reached: (bytes) => records.some(({ sent }) => Buffer.concat(sent).includes(Buffer.from(bytes as Uint8Array))),
     clear: () => {
       for (const record of records) record.sent.length = record.answered.length = 0;
     },
