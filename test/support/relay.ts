@@ -7,6 +7,9 @@ export interface RelayedConnection {
   /** What the client sent, and what the server answered, whole. */
   sent(): Buffer;
   answered(): Buffer;
+  readonly open: boolean;
+  /** Asks the server something of the tester's own while the client waits for nothing; neither side sees it. Resolves when `whole` says so, or at the end. */
+  ask(question: Buffer, whole: (answer: Buffer) => boolean): Promise<Buffer>;
 }
 
 export interface Relay extends AsyncDisposable {
@@ -25,21 +28,35 @@ export async function startRelay(
   target: { readonly host: string; readonly port: number },
   onBytes: (from: 'client' | 'server', chunk: Buffer, connection: number) => void = () => {},
 ): Promise<Relay> {
-  const records: { index: number; sent: Buffer[]; answered: Buffer[] }[] = [];
+  const records: {
+    index: number;
+    sent: Buffer[];
+    answered: Buffer[];
+    upstream: Socket;
+    /** Set while the tester asks: gets the server's bytes instead of the client, null at the end. */
+    aside: ((chunk: Buffer | null) => void) | null;
+  }[] = [];
   const sockets = new Set<Socket>();
   let count = 0;
   const server = createServer({ noDelay: true, allowHalfOpen: true }, (client) => {
-    const record = { index: count++, sent: [] as Buffer[], answered: [] as Buffer[] };
-    records.push(record);
     const upstream = createConnection({ ...target, noDelay: true, allowHalfOpen: true });
+    const record: (typeof records)[number] = { index: count++, sent: [], answered: [], upstream, aside: null };
+    records.push(record);
     join(client, upstream, (chunk) => {
       record.sent.push(chunk);
       onBytes('client', chunk, record.index);
+      return true;
     });
     join(upstream, client, (chunk) => {
+      if (record.aside) {
+        record.aside(chunk);
+        return false;
+      }
       record.answered.push(chunk);
       onBytes('server', chunk, record.index);
+      return true;
     });
+    upstream.once('close', () => record.aside?.(null));
     for (const socket of [client, upstream]) {
       sockets.add(socket);
       socket.once('close', () => sockets.delete(socket));
@@ -61,7 +78,25 @@ export async function startRelay(
     stop,
     [Symbol.asyncDispose]: stop,
     get connections() {
-      return records.map(({ index, sent, answered }) => ({ index, sent: () => Buffer.concat(sent), answered: () => Buffer.concat(answered) }));
+      return records.map((record) => ({
+        index: record.index,
+        sent: () => Buffer.concat(record.sent),
+        answered: () => Buffer.concat(record.answered),
+        open: !record.upstream.destroyed,
+        ask: (question: Buffer, whole: (answer: Buffer) => boolean) =>
+          new Promise<Buffer>((resolve) => {
+            const parts: Buffer[] = [];
+            record.aside = (chunk) => {
+              if (chunk) parts.push(chunk);
+              const answer = Buffer.concat(parts);
+              if (chunk && !whole(answer)) return;
+              record.aside = null;
+              resolve(answer);
+            };
+            if (record.upstream.destroyed) record.aside(null);
+            else record.upstream.write(question);
+          }),
+      }));
     },
     reached: (bytes) => records.some(({ sent }) => Buffer.concat(sent).includes(Buffer.from(bytes as Uint8Array))),
     clear: () => {
@@ -70,11 +105,10 @@ export async function startRelay(
   };
 }
 
-/** Passes bytes one way, with back-pressure, and the end of the stream after them. */
-function join(from: Socket, to: Socket, onChunk: (chunk: Buffer) => void): void {
+/** Passes bytes one way, with back-pressure, and the end of the stream after them; not those that `onChunk` keeps. */
+function join(from: Socket, to: Socket, onChunk: (chunk: Buffer) => boolean): void {
   from.on('data', (chunk: Buffer) => {
-    onChunk(chunk);
-    if (!to.write(chunk)) {
+    if (onChunk(chunk) && !to.write(chunk)) {
       from.pause();
       to.once('drain', () => from.resume());
     }
