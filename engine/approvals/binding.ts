@@ -1,0 +1,125 @@
+/** What an approval is bound to (DESIGN §1), with plain bytes: this form lives in memory only. Events carry salted digests. */
+import { createHash } from 'node:crypto';
+import type { ApprovalDraft } from '#client/approvals';
+import type { Journal } from '#client/journal';
+import type { ApprovalBinding } from '#schemas/event';
+
+export interface Bound {
+  readonly principal: string;
+  readonly onBehalfOf: string | null;
+  readonly target: string;
+  readonly database: string;
+  readonly role: string;
+  readonly payload: Uint8Array;
+  readonly params: Uint8Array | null;
+  readonly settings: Readonly<Record<string, string>>;
+  readonly transaction: string;
+  readonly objects: readonly string[];
+  readonly requirement: string;
+  /** Only if policy says `bind_session`. */
+  readonly session: string | null;
+}
+
+export function boundOf(draft: ApprovalDraft, bindSession: boolean): Bound {
+  return {
+    principal: draft.subject.id,
+    onBehalfOf: draft.subject.properties.on_behalf_of?.id ?? null,
+    target: draft.target,
+    database: draft.database,
+    role: draft.role,
+    // A copy: the enforcer's buffer may be used again.
+    payload: Uint8Array.from(draft.payload.bytes),
+    params: draft.params && Uint8Array.from(draft.params.bytes),
+    settings: { ...draft.settings },
+    transaction: draft.transaction,
+    objects: draft.objects.toSorted(),
+    requirement: draft.requirement.digest,
+    session: bindSession ? draft.sessionId : null,
+  };
+}
+
+/** From what the journal kept; the bytes are those that stand beside the record. */
+export function boundOfRecord(binding: ApprovalBinding, payload: Uint8Array, params: Uint8Array | null): Bound {
+  return {
+    principal: binding.principal,
+    onBehalfOf: binding.on_behalf_of,
+    target: binding.target,
+    database: binding.database,
+    role: binding.role,
+    payload,
+    params,
+    settings: binding.settings,
+    transaction: binding.transaction,
+    objects: binding.objects,
+    requirement: binding.requirement,
+    session: binding.session ?? null,
+  };
+}
+
+/** As it stands in the event. */
+export function salted(bound: Bound, draft: ApprovalDraft, journal: Pick<Journal, 'digestOf'>): ApprovalBinding {
+  return {
+    principal: bound.principal,
+    on_behalf_of: bound.onBehalfOf,
+    target: bound.target,
+    database: bound.database,
+    role: bound.role,
+    payload: journal.digestOf(draft.payload),
+    params: draft.params && journal.digestOf(draft.params),
+    settings: bound.settings,
+    transaction: bound.transaction,
+    objects: [...bound.objects],
+    requirement: bound.requirement,
+    ...(bound.session !== null && { session: bound.session }),
+  };
+}
+
+/** Field by field, in the order a reader looks for it; a compiler error here means that a bound field is compared nowhere. */
+const FIELDS: Readonly<Record<keyof Bound, string>> = {
+  principal: 'principal',
+  onBehalfOf: 'on_behalf_of',
+  target: 'target',
+  database: 'database',
+  role: 'role',
+  payload: 'payload',
+  params: 'params',
+  settings: 'settings',
+  transaction: 'transaction',
+  objects: 'objects',
+  session: 'session',
+  requirement: 'requirement',
+};
+
+/** The contract's name of the first field in which they differ; null when equal. `requirement` is compared last. */
+export function differing(a: Bound, b: Bound): string | null {
+  for (const [field, name] of Object.entries(FIELDS) as [keyof Bound, string][]) {
+    if (canonical(a[field]) !== canonical(b[field])) return name;
+  }
+  return null;
+}
+
+/** Equal for drafts that may join: everything but the requirement, whose change supersedes. */
+export function joinKey(bound: Bound): string {
+  return digestOver(bound, ['requirement']);
+}
+
+/** A denial is remembered for the requirement, and across sessions: to reconnect is not to ask anew. */
+export function denialKey(bound: Bound): string {
+  return digestOver(bound, ['session']);
+}
+
+function digestOver(bound: Bound, without: readonly (keyof Bound)[]): string {
+  const hash = createHash('sha256');
+  for (const field of Object.keys(FIELDS) as (keyof Bound)[]) {
+    if (!without.includes(field)) hash.update(`${field}=${canonical(bound[field])}\n`);
+  }
+  return hash.digest('base64');
+}
+
+/** One spelling for one value: JSON escapes what could run into the next field, and bytes stand as their digest. */
+function canonical(value: Bound[keyof Bound]): string {
+  if (value === null || typeof value === 'string') return JSON.stringify(value);
+  if (value instanceof Uint8Array) return `bytes:${createHash('sha256').update(value).digest('hex')}`;
+  if (Array.isArray(value)) return JSON.stringify(value);
+  return JSON.stringify(Object.entries(value).toSorted(([a], [b]) => (a < b ? -1 : a > b ? 1 : 0)));
+}

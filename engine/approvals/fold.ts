@@ -1,0 +1,177 @@
+/**
+ * The state of one approval request, as a pure fold over its events.
+ *
+ *   requested ─▶ open ─▶ approved ─▶ consumed
+ *                  │         └─▶ expired · cancelled · superseded · withdrawn
+ *                  └─▶ denied · expired · cancelled · superseded · withdrawn
+ *
+ * What does not fit this picture never becomes a grant: it closes the request for good, and `fault` says why.
+ */
+import type { ApprovalState } from '#schemas/approval';
+import type { Approver, Reason, Requirement } from '#schemas/decision';
+import type { Subject } from '#schemas/decision-request';
+import type { ApprovalBinding, EventBase, EventBody, PayloadRef } from '#schemas/event';
+import { chainOf } from './chain.ts';
+
+export type ApprovalEvent = Pick<EventBase, 'seq' | 'time' | 'session_id' | 'statement_id' | 'target' | 'subject'> &
+  Extract<EventBody, { type: `approval.${string}` }>;
+
+export interface Verdict {
+  readonly stage: string;
+  readonly outcome: 'approve' | 'deny';
+  /** With the groups of that moment: they are what counts at use. */
+  readonly reviewer: Subject;
+  readonly comment: PayloadRef | null;
+  readonly time: string;
+}
+
+export interface Use {
+  readonly nonce: string;
+  readonly statementId: string;
+  readonly enforcer: string;
+  readonly receipt: string;
+}
+
+export interface ApprovalRecord {
+  readonly approvalId: string;
+  readonly state: ApprovalState;
+  readonly requestedAt: string;
+  readonly subject: Subject;
+  readonly target: string;
+  readonly requirement: Requirement;
+  readonly binding: ApprovalBinding;
+  readonly payload: PayloadRef;
+  readonly params: PayloadRef | null;
+  readonly summary: string;
+  readonly reasons: readonly Reason[];
+  readonly revision: string | null;
+  readonly expiresAt: string;
+  readonly supersedes: string | null;
+  readonly verdicts: readonly Verdict[];
+  /** Approvers that escalation added, by stage. It adds, and never lowers what is required. */
+  readonly added: ReadonlyMap<string, readonly Approver[]>;
+  /** Oldest first; at most USES_KEPT, `used` counts all. */
+  readonly uses: readonly Use[];
+  readonly used: number;
+  readonly validUntil: string | null;
+  readonly settledAt: string | null;
+  readonly detail: string | null;
+  readonly fault: string | null;
+  /** Position of the stream's last event: what compare-and-append expects. */
+  readonly last: number;
+}
+
+/** Nonces of a grant without a number of uses that are still recognised as a repetition. */
+export const USES_KEPT = 1_000;
+/** What a request may be left for while nobody has used it up. */
+const FROM: Readonly<Record<'open' | 'approved', readonly ApprovalState[]>> = {
+  open: ['approved', 'denied', 'expired', 'cancelled', 'superseded', 'withdrawn'],
+  approved: ['expired', 'cancelled', 'superseded', 'withdrawn'],
+};
+
+/** The record after one more event. `record` is null before the first. Null again for a stream that does not start with a request. */
+export function fold(record: ApprovalRecord | null, event: ApprovalEvent): ApprovalRecord | null {
+  if (!record) return event.type === 'approval.requested' ? requested(event) : null;
+  const at = { ...record, last: event.seq };
+  switch (event.type) {
+    case 'approval.requested':
+      return spoilt(at, 'requested twice');
+    case 'approval.verdict':
+      return verdict(at, event);
+    case 'approval.settled':
+      return settled(at, event);
+    case 'approval.escalated':
+      return escalated(at, event);
+    case 'approval.consumed':
+      return consumed(at, event);
+    case 'approval.viewed':
+      return at;
+  }
+}
+
+export function isLive(record: ApprovalRecord): record is ApprovalRecord & { state: 'open' | 'approved' } {
+  return record.state === 'open' || record.state === 'approved';
+}
+
+type Of<T extends ApprovalEvent['type']> = Extract<ApprovalEvent, { type: T }>;
+
+function requested(event: Of<'approval.requested'>): ApprovalRecord {
+  const record: ApprovalRecord = {
+    approvalId: event.approval_id,
+    state: 'open',
+    requestedAt: event.time,
+    subject: event.subject_detail ?? nobody(event.binding.principal),
+    target: event.binding.target,
+    requirement: event.requirement,
+    binding: event.binding,
+    payload: event.payload,
+    params: event.params ?? null,
+    summary: event.summary,
+    reasons: event.reasons ?? [],
+    revision: event.revision ?? null,
+    expiresAt: event.expires_at,
+    supersedes: event.supersedes ?? null,
+    verdicts: [],
+    added: new Map(),
+    uses: [],
+    used: 0,
+    validUntil: null,
+    settledAt: null,
+    detail: null,
+    fault: null,
+    last: event.seq,
+  };
+  // Without the requester whole, nobody could tell who shares an identity with them.
+  return event.subject_detail?.id === event.binding.principal ? record : spoilt(record, 'does not say who asked');
+}
+
+function verdict(record: ApprovalRecord, event: Of<'approval.verdict'>): ApprovalRecord {
+  if (record.state !== 'open') return spoilt(record, `a verdict while ${record.state}`);
+  const one: Verdict = {
+    stage: event.stage,
+    outcome: event.outcome,
+    reviewer: event.reviewer,
+    comment: event.comment ?? null,
+    time: event.time,
+  };
+  return { ...record, verdicts: [...record.verdicts, one] };
+}
+
+function settled(record: ApprovalRecord, event: Of<'approval.settled'>): ApprovalRecord {
+  if (!isLive(record) || !FROM[record.state].includes(event.outcome)) return spoilt(record, `${event.outcome} while ${record.state}`);
+  if (event.outcome === 'approved') {
+    if (!chainOf(record).complete) return spoilt(record, 'approved without its quorum');
+    if (event.valid_until === undefined) return spoilt(record, 'approved without an end');
+  }
+  return { ...record, state: event.outcome, settledAt: event.time, validUntil: event.valid_until ?? record.validUntil, detail: event.detail ?? null };
+}
+
+function escalated(record: ApprovalRecord, event: Of<'approval.escalated'>): ApprovalRecord {
+  if (record.state !== 'open') return spoilt(record, `escalated while ${record.state}`);
+  const added = new Map(record.added);
+  added.set(event.stage, [...(added.get(event.stage) ?? []), ...event.added]);
+  return { ...record, added };
+}
+
+function consumed(record: ApprovalRecord, event: Of<'approval.consumed'>): ApprovalRecord {
+  if (record.state !== 'approved') return spoilt(record, `used while ${record.state}`);
+  const use: Use = { nonce: event.nonce, statementId: event.statement_id ?? '', enforcer: event.enforcer, receipt: event.receipt };
+  const used = record.used + 1;
+  const limit = record.requirement.grant.uses;
+  return {
+    ...record,
+    uses: [...record.uses, use].slice(-USES_KEPT),
+    used,
+    state: limit !== null && used >= limit ? 'consumed' : 'approved',
+  };
+}
+
+function spoilt(record: ApprovalRecord, why: string): ApprovalRecord {
+  const fault = record.fault ?? `its history does not fit: ${why}`;
+  // What was closed stays what it was; what could still have become, or been, a grant never will.
+  return isLive(record) ? { ...record, state: 'superseded', detail: fault, fault } : { ...record, fault };
+}
+
+function nobody(id: string): Subject {
+  return { type: 'user', id, properties: { login: id, groups: [] } };
+}
