@@ -1,0 +1,337 @@
+/** The embedded journal: one directory, one writer, one chain (FORMAT.md). */
+import { createPublicKey, randomBytes, randomUUID, type KeyObject } from 'node:crypto';
+import { mkdirSync, readFileSync } from 'node:fs';
+import { open, rename, stat, unlink, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { Clock } from '#client/clock';
+import type { DurablePosition, EventDraft, Journal, Payload, Position } from '#client/journal';
+import { InterlockError } from '#schemas/errors';
+import type { Event } from '#schemas/event';
+import { ByteWriter } from './byte-writer.ts';
+import { type Checkpoint, CheckpointSigner, readNote } from './checkpoint.ts';
+import { Definitions } from './definitions.ts';
+import { type JournalFiles, realFiles } from './files.ts';
+import { CHECKPOINT_FILE } from './format.ts';
+import { lockDirectory } from './lock.ts';
+import { JournalReader, readPayload } from './reader.ts';
+import { RecordEncoder } from './record-encoder.ts';
+import { RecordLog, unavailable } from './record-log.ts';
+import { recover, type Recovered } from './recovery.ts';
+import { segmentName } from './segment-header.ts';
+import { SegmentLog } from './segment-log.ts';
+
+export interface JournalOptions {
+  /** Made with mode 0700 when absent. */
+  readonly dir: string;
+  /** At least 64 KiB. */
+  readonly segmentBytes: number;
+  readonly payloads: 'clear' | 'redacted' | 'sealed';
+  /** `key`: Ed25519, private. `origin`: names this journal in its checkpoints, e.g. `interlock.example.com/shop`. */
+  readonly checkpoint: { readonly everyMs: number; readonly key: KeyObject; readonly origin: string };
+  readonly clock: Clock;
+  readonly version: string;
+  readonly files?: JournalFiles;
+}
+
+export interface JournalStatus {
+  readonly records: number;
+  /** Used by records and payloads, without what is reserved. */
+  readonly bytes: number;
+  readonly lastSyncUs: number;
+  readonly syncs: number;
+}
+
+const SEGMENT_BYTES_MIN = 64 << 10;
+/** Without anything else to sign, so that silence is visible too. */
+const HEARTBEAT_MS = 60_000;
+
+/**
+ * Recovers what is there, writes `journal.opened` and `unknown` for every statement that was cleared and has no end, and resolves once that is durable.
+ * @throws InterlockError STATE_LOCKED, JOURNAL_CORRUPT, JOURNAL_UNAVAILABLE, CONFIG_INVALID
+ */
+export async function openJournal(options: JournalOptions): Promise<FileJournal> {
+  if (options.payloads !== 'clear') throw new InterlockError('CONFIG_INVALID', `journal.payloads: ${options.payloads} is not built yet; use clear`);
+  if (options.segmentBytes < SEGMENT_BYTES_MIN) throw new InterlockError('CONFIG_INVALID', 'journal.segment: at least 64KiB');
+  mkdirSync(options.dir, { recursive: true, mode: 0o700 });
+  const lock = lockDirectory(options.dir);
+  try {
+    const journal = await FileJournal.recovered(options, lock);
+    await journal.begin();
+    return journal;
+  } catch (error) {
+    lock.release();
+    throw error;
+  }
+}
+
+export class FileJournal implements Journal {
+  readonly #options: JournalOptions;
+  readonly #lock: { release(): void };
+  readonly #segments: SegmentLog;
+  readonly #encoder: RecordEncoder;
+  readonly #records: RecordLog;
+  readonly #signer: CheckpointSigner;
+  readonly #streams: Map<string, Position>;
+  readonly #found: Recovered;
+  readonly #faultListeners: ((fault: Error) => void)[] = [];
+  #progress = Promise.withResolvers<void>();
+  #checkpointTimer: NodeJS.Timeout | null = null;
+  #checkpointing: Promise<void> = Promise.resolve();
+  #signedSize = -1;
+  #signedAtUs = 0;
+  #closed = false;
+  readonly publicKeyPem: string;
+  /** What was found at opening. */
+  readonly recovered: { readonly records: number; readonly cutBytes: number; readonly unknown: number };
+
+  private constructor(
+    options: JournalOptions,
+    lock: { release(): void },
+    found: Recovered,
+    segments: SegmentLog,
+    encoder: RecordEncoder,
+    records: RecordLog,
+  ) {
+    this.#options = options;
+    this.#lock = lock;
+    this.#found = found;
+    this.#segments = segments;
+    this.#encoder = encoder;
+    this.#records = records;
+    this.#streams = found.streams;
+    this.#signer = new CheckpointSigner(options.checkpoint.key, options.checkpoint.origin);
+    this.publicKeyPem = createPublicKey(options.checkpoint.key).export({ type: 'spki', format: 'pem' }).toString();
+    this.recovered = { records: found.nextSeq, cutBytes: found.cutBytes, unknown: found.unfinished.length };
+  }
+
+  /** Use `openJournal`. */
+  static async recovered(options: JournalOptions, lock: { release(): void }): Promise<FileJournal> {
+    const note = lastNote(options.dir);
+    const found = await recover(options.dir, note === null ? [] : [note.size]);
+    if (note !== null && found.rootAt.get(note.size) !== note.root) {
+      throw new InterlockError('JOURNAL_CORRUPT', `the last checkpoint is of ${note.size} records, and they are not these ${found.nextSeq}`);
+    }
+    const { dir, segmentBytes, clock, files = realFiles } = options;
+    await clearTail(dir, found, segmentBytes);
+    const whole = await wholeFiles(dir, found, segmentBytes);
+    let spareFailed = (_error: Error): void => {};
+    const onSpareFailed = (error: Error): void => spareFailed(error);
+    let segments: SegmentLog;
+    try {
+      segments = await SegmentLog.open({ dir, segmentBytes, files, onSpareFailed }, found.segment, found.offset, whole);
+    } catch (cause) {
+      throw unavailable(`no room for the journal in ${dir}: ${cause instanceof Error ? cause.message : String(cause)}`, cause);
+    }
+    const encoder = new RecordEncoder(new Definitions(found.segment, found.definitions), new ByteWriter(64 << 10));
+    const state = { ...found, journal: found.journal ?? randomUUID().replaceAll('-', ''), segmentBytes };
+    const journal = new FileJournal(options, lock, found, segments, encoder, new RecordLog(segments, encoder, clock, state));
+    spareFailed = (error) => void journal.#spareFailed(error);
+    return journal;
+  }
+
+  /** Use `openJournal`. */
+  async begin(): Promise<void> {
+    const { version, checkpoint } = this.#options;
+    this.#records.onDead = (fault) => this.#died(fault);
+    this.#records.onProgress = () => {
+      this.#progress.resolve();
+      this.#progress = Promise.withResolvers();
+    };
+    const { records, cutBytes, unknown } = this.recovered;
+    this.append({ type: 'journal.opened', version, boot: randomBytes(8).toString('hex'), recovered: { records, cut_bytes: cutBytes, unknown } });
+    for (const entry of this.#found.unfinished) this.#endUnknown(entry);
+    await this.checkpoint();
+    this.#checkpointTimer = setInterval(() => this.#checkpointIfDue(), checkpoint.everyMs);
+    this.#checkpointTimer.unref();
+  }
+
+  append(event: EventDraft): Position {
+    return this.#records.place(event, null);
+  }
+
+  appendIf(event: EventDraft, condition: { readonly stream: string; readonly expectedLast: Position }): Position | null {
+    if (this.lastOf(condition.stream) !== condition.expectedLast) return null;
+    const position = this.#records.place(event, condition.stream);
+    this.#streams.set(condition.stream, position);
+    return position;
+  }
+
+  durable(position: Position): DurablePosition | Promise<DurablePosition> {
+    return this.#records.durable(position);
+  }
+
+  lastOf(stream: string): Position {
+    return this.#streams.get(stream) ?? -1;
+  }
+
+  digestOf(payload: Payload): string {
+    return this.#encoder.definitions.digestOf(payload);
+  }
+
+  get fault(): Error | null {
+    return this.#records.fault;
+  }
+
+  onFault(listener: (fault: Error) => void): void {
+    this.#faultListeners.push(listener);
+  }
+
+  /** Everything placed up to now, behind `since` if given. */
+  async *events(from: { readonly since?: Position } = {}): AsyncGenerator<Event> {
+    await this.#flush();
+    await using reader = new JournalReader(this.#options.dir, { after: from.since ?? -1 });
+    yield* reader.read(this.#records.durablePosition);
+  }
+
+  /** Like `events`, and then whatever comes, until the signal or the journal's end. */
+  async *follow(signal: AbortSignal, from: { readonly since?: Position } = {}): AsyncGenerator<Event> {
+    const stopped = new Promise<void>((resolve) => signal.addEventListener('abort', () => resolve(), { once: true }));
+    await using reader = new JournalReader(this.#options.dir, { after: from.since ?? -1 });
+    while (!signal.aborted) {
+      const progress = this.#progress.promise;
+      for await (const event of reader.read(this.#records.durablePosition)) {
+        if (signal.aborted) return;
+        yield event;
+      }
+      if (this.#closed || this.fault !== null) return;
+      await Promise.race([progress, stopped]);
+    }
+  }
+
+  /** The bytes behind a reference; null when they were removed, or never stood here. */
+  async payload(ref: { readonly digest: string }): Promise<Uint8Array | null> {
+    await this.#flush();
+    return readPayload(this.#options.dir, ref.digest);
+  }
+
+  status(): JournalStatus {
+    const { lastSyncUs, syncs, durablePosition } = this.#records;
+    const bytes = (this.#segments.segment - 1) * this.#options.segmentBytes + this.#segments.offset;
+    return { records: durablePosition + 1, bytes, lastSyncUs, syncs };
+  }
+
+  /** Signs what is durable when it resolves; `checkpoint` in the directory then covers every record, its own included. */
+  checkpoint(): Promise<void> {
+    this.#checkpointing = this.#checkpointing.then(() => this.#sign());
+    return this.#checkpointing;
+  }
+
+  /** Idempotent. After a fault only lets go of the directory. */
+  async close(reason: string): Promise<void> {
+    if (this.#closed) return;
+    this.#closed = true;
+    if (this.#checkpointTimer) clearInterval(this.#checkpointTimer);
+    await this.#checkpointing.catch(() => undefined); // a fault; it was reported
+    if (this.fault === null) {
+      await this.#records.stop({ type: 'journal.closed', reason }, unavailable('the journal is closed'));
+      await this.#writeNote(await this.#signDurable());
+    }
+    await this.#segments.close();
+    this.#lock.release();
+    this.#progress.resolve();
+  }
+
+  async #flush(): Promise<void> {
+    if (this.fault === null) await this.#records.durable(this.#records.last);
+  }
+
+  #endUnknown(entry: Recovered['unfinished'][number]): void {
+    this.#encoder.sessions.resume(entry.sessionId, entry, entry.sessionSeq);
+    this.append({
+      type: 'statement.finished',
+      session_id: entry.sessionId,
+      statement_id: entry.statementId,
+      ...(entry.target === undefined ? {} : { target: entry.target }),
+      ...(entry.subject === undefined ? {} : { subject: entry.subject }),
+      outcome: 'unknown',
+      bytes: 0,
+      response_digest: null,
+      masked: {},
+      duration_us: 0,
+    });
+    this.#encoder.sessions.close(entry.sessionId);
+  }
+
+  #checkpointIfDue(): void {
+    const idleMs = (this.#options.clock.monotonicUs() - this.#signedAtUs) / 1000;
+    if (this.#records.last + 1 <= this.#signedSize && idleMs < HEARTBEAT_MS) return;
+    this.checkpoint().catch(() => undefined); // a fault; its listeners know
+  }
+
+  async #sign(): Promise<void> {
+    if (this.fault !== null) throw this.fault;
+    const signed = await this.#signDurable();
+    this.append({ type: 'checkpoint.signed', ...signed });
+    const own = await this.#signDurable();
+    await this.#writeNote(own);
+    this.#signedSize = own.size;
+    this.#signedAtUs = this.#options.clock.monotonicUs();
+  }
+
+  /** A checkpoint never claims what a power cut could take back. */
+  async #signDurable(): Promise<Checkpoint> {
+    this.#records.seal();
+    const { tree } = this.#records;
+    const size = tree.size;
+    const root = tree.root();
+    await this.#records.durable(size - 1);
+    return this.#signer.sign(size, root);
+  }
+
+  /** The newest checkpoint, for anybody who keeps copies. Replaced by rename: a reader sees the old one or the new one. */
+  async #writeNote(checkpoint: Checkpoint): Promise<void> {
+    const path = join(this.#options.dir, CHECKPOINT_FILE);
+    await writeFile(`${path}.new`, this.#signer.note(checkpoint), { mode: 0o644 });
+    await rename(`${path}.new`, path);
+  }
+
+  /** The disk is full: what was placed still has room, and so has a last word. */
+  async #spareFailed(error: Error): Promise<void> {
+    if (this.fault !== null) return;
+    const full = (error as NodeJS.ErrnoException).code === 'ENOSPC';
+    const fault = unavailable(full ? 'the journal’s disk is full' : `the journal’s disk failed: ${error.message}`, error);
+    try {
+      await this.#records.stop({ type: 'journal.closed', reason: full ? 'disk full' : 'disk failed' }, fault);
+    } catch {
+      return; // the running segment failed too: #died has told everybody
+    }
+    this.#died(fault);
+  }
+
+  #died(fault: Error): void {
+    if (this.#checkpointTimer) clearInterval(this.#checkpointTimer);
+    for (const listener of this.#faultListeners.splice(0)) listener(fault);
+  }
+}
+
+function lastNote(dir: string): { readonly size: number; readonly root: string } | null {
+  try {
+    return readNote(readFileSync(join(dir, CHECKPOINT_FILE), 'utf8'));
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return null;
+    throw error;
+  }
+}
+
+/** Makes zeros again of what was torn, and of what a cut file lacks, before anything is written behind it. */
+async function clearTail(dir: string, found: Recovered, segmentBytes: number): Promise<void> {
+  if (!found.files.includes(found.segment)) return;
+  await using file = await open(join(dir, segmentName(found.segment)), 'r+');
+  const { size } = await file.stat();
+  if (found.cutBytes === 0 && size >= segmentBytes) return;
+  const to = Math.max(found.offset + found.cutBytes, size, segmentBytes);
+  const zeros = Buffer.alloc(1 << 20);
+  for (let at = found.offset; at < to; ) at += (await file.write(zeros, 0, Math.min(zeros.length, to - at), at)).bytesWritten;
+  await file.datasync();
+}
+
+/** The segment files that may be used as they are: a spare whose making was cut short is made again. */
+async function wholeFiles(dir: string, found: Recovered, segmentBytes: number): Promise<number[]> {
+  const whole: number[] = [];
+  for (const segment of found.files) {
+    const path = join(dir, segmentName(segment));
+    if (segment <= found.segment || (await stat(path)).size >= segmentBytes) whole.push(segment);
+    else await unlink(path);
+  }
+  return whole;
+}

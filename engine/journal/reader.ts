@@ -1,0 +1,129 @@
+/** Reads a journal's events, live or offline. Judges nothing but the frames' checksums: `verify.ts` judges. */
+import { open, readdir, type FileHandle } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { Position } from '#client/journal';
+import type { Event } from '#schemas/event';
+import { SALT_BYTES, SEGMENT_HEADER_BYTES, SEGMENT_NAME } from './format.ts';
+import { type Frame, FrameStream } from './frame-stream.ts';
+import { RecordDecoder } from './record-decoder.ts';
+import { readSegmentHeader, type SegmentHeader, segmentName } from './segment-header.ts';
+
+/** Every event of a journal in order; stops at a torn tail. A directory without a journal has none. */
+export async function* readJournal(dir: string): AsyncGenerator<Event> {
+  await using reader = new JournalReader(dir);
+  yield* reader.read();
+}
+
+/** The bytes behind a payload's digest; null when they were removed, or never stood here. Looks from the newest segment back. */
+export async function readPayload(dir: string, digest: string): Promise<Uint8Array | null> {
+  const wanted = Buffer.from(digest.slice('sha256:'.length), 'hex').toString('latin1');
+  for (const segment of (await segmentsOf(dir)).reverse()) {
+    await using opened = await openSegment(dir, segment);
+    if (opened === null) continue;
+    for (let frame = await opened.frames.next(); frame !== null; frame = await opened.frames.next()) {
+      if (frame.kind === 'payload' && frame.hash === wanted) return Uint8Array.from(frame.body.subarray(SALT_BYTES));
+    }
+  }
+  return null;
+}
+
+/** Reads on from where it stopped; one reader, one caller. */
+export class JournalReader implements AsyncDisposable {
+  readonly #dir: string;
+  readonly #after: Position;
+  /** Called with every frame that holds a payload. */
+  readonly #onPayload: ((frame: Frame) => void) | null;
+  #opened: OpenSegment | null = null;
+  #decoder: RecordDecoder | null = null;
+  #prev = '';
+  #last = -1;
+
+  constructor(dir: string, options: { readonly after?: Position; readonly onPayload?: (frame: Frame) => void } = {}) {
+    this.#dir = dir;
+    this.#after = options.after ?? -1;
+    this.#onPayload = options.onPayload ?? null;
+  }
+
+  /** Up to and with the record at `upTo`, or to the end of what stands there. */
+  async *read(upTo: Position = Number.MAX_SAFE_INTEGER): AsyncGenerator<Event> {
+    if (this.#opened === null && !(await this.#enter(await this.#firstSegment()))) return;
+    while (this.#last < upTo) {
+      const frame = await this.#nextFrame();
+      if (frame === null) return;
+      if (frame.kind === 'payload') this.#onPayload?.(frame);
+      if (frame.kind !== 'record') continue;
+      const record = (this.#decoder as RecordDecoder).decode(frame.body, this.#prev);
+      this.#prev = frame.hash;
+      this.#last = record.seq;
+      if (record.seq > this.#after) yield* record.events;
+    }
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#opened?.[Symbol.asyncDispose]();
+    this.#opened = null;
+  }
+
+  async #nextFrame(): Promise<Frame | null> {
+    for (;;) {
+      const opened = this.#opened as OpenSegment;
+      // a second look, past what was read ahead of the writer
+      const frame = (await opened.frames.next()) ?? (await opened.frames.next());
+      if (frame !== null) return frame;
+      if (!(await this.#enter(opened.header.segment + 1))) return null;
+    }
+  }
+
+  async #enter(segment: number): Promise<boolean> {
+    const opened = await openSegment(this.#dir, segment);
+    if (opened === null) return false;
+    await this[Symbol.asyncDispose]();
+    this.#opened = opened;
+    this.#decoder = new RecordDecoder(opened.header.journal);
+    this.#prev = opened.header.prev;
+    return true;
+  }
+
+  /** The last segment that starts at or before the first record wanted. */
+  async #firstSegment(): Promise<number> {
+    const segments = await segmentsOf(this.#dir);
+    let first = segments[0] ?? 1;
+    for (const segment of segments) {
+      await using opened = await openSegment(this.#dir, segment);
+      if (opened === null || opened.header.firstSeq > this.#after + 1) break;
+      first = segment;
+    }
+    return first;
+  }
+}
+
+interface OpenSegment extends AsyncDisposable {
+  readonly header: SegmentHeader;
+  readonly frames: FrameStream;
+}
+
+async function openSegment(dir: string, segment: number): Promise<OpenSegment | null> {
+  let file: FileHandle;
+  try {
+    file = await open(join(dir, segmentName(segment)), 'r');
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return null;
+    throw error;
+  }
+  const head = Buffer.alloc(SEGMENT_HEADER_BYTES);
+  await file.read(head, 0, head.length, 0);
+  const header = readSegmentHeader(head);
+  if (header === null) {
+    await file.close();
+    return null;
+  }
+  return { header, frames: new FrameStream(file, SEGMENT_HEADER_BYTES), [Symbol.asyncDispose]: () => file.close() };
+}
+
+async function segmentsOf(dir: string): Promise<number[]> {
+  const names = await readdir(dir);
+  return names
+    .flatMap((name) => SEGMENT_NAME.exec(name)?.[1] ?? [])
+    .map(Number)
+    .sort((a, b) => a - b);
+}

@@ -1,0 +1,267 @@
+/**
+ * What a journal holds when it is opened. A batch is written only after the one before it is on stable storage, and every record names its
+ * batch's start; so bytes that are no frame are a torn tail exactly when no record of a later batch stands behind them. A torn tail is cut;
+ * anything else is damage, and the journal is not opened.
+ */
+import { hash } from 'node:crypto';
+import { open, readdir, type FileHandle } from 'node:fs/promises';
+import { join } from 'node:path';
+import { InterlockError } from '#schemas/errors';
+import type { Event } from '#schemas/event';
+import { crc32c } from './crc32c.ts';
+import { FRAME_HEADER_BYTES, LENGTH_MASK, PAYLOAD_FLAG, RECORD_HEADER_BYTES, SEGMENT_HEADER_BYTES, SEGMENT_NAME } from './format.ts';
+import { FrameStream } from './frame-stream.ts';
+import { MerkleFrontier } from './merkle.ts';
+import { RecordDecoder } from './record-decoder.ts';
+import { readSegmentHeader, segmentName } from './segment-header.ts';
+
+export const NO_HASH: string = '\0'.repeat(32);
+
+/** A statement that was cleared and has no end. */
+export interface Unfinished {
+  readonly statementId: string;
+  readonly sessionId: string;
+  readonly target: string | undefined;
+  readonly subject: string | undefined;
+  /** The next of its session. */
+  sessionSeq: number;
+}
+
+export interface Recovered {
+  /** null: nothing was ever written. */
+  readonly journal: string | null;
+  /** The segment to go on in, and from where; its bytes from there on must be made zeros first when `cut` is above 0. */
+  readonly segment: number;
+  readonly offset: number;
+  readonly definitions: number;
+  /** All segment files, in order; those behind `segment` are blank. */
+  readonly files: readonly number[];
+  readonly cutBytes: number;
+  readonly nextSeq: number;
+  readonly lastHash: string;
+  readonly tree: MerkleFrontier;
+  /** The roots at the sizes asked for, hex. */
+  readonly rootAt: ReadonlyMap<number, string>;
+  readonly streams: Map<string, number>;
+  readonly unfinished: readonly Unfinished[];
+}
+
+/** @throws InterlockError JOURNAL_CORRUPT, naming segment, offset and record. */
+export async function recover(dir: string, rootsAt: readonly number[]): Promise<Recovered> {
+  const files = (await readdir(dir))
+    .flatMap((name) => SEGMENT_NAME.exec(name)?.[1] ?? [])
+    .map(Number)
+    .sort((a, b) => a - b);
+  const scan = new Scan(dir, rootsAt);
+  for (const [index, segment] of files.entries()) {
+    if (segment !== index + 1) throw corrupt(`segment ${index + 1} is missing`);
+    await scan.segment(segment);
+  }
+  return { ...scan.result(), files };
+}
+
+class Scan {
+  readonly #dir: string;
+  readonly #rootsAt: ReadonlySet<number>;
+  readonly #rootAt = new Map<number, string>();
+  readonly #tree = new MerkleFrontier();
+  readonly #streams = new Map<string, number>();
+  readonly #statements = new OpenStatements();
+  #journal: string | null = null;
+  #segment = 1;
+  #offset = 0;
+  #definitions = 0;
+  #cutBytes = 0;
+  #nextSeq = 0;
+  #lastHash = NO_HASH;
+  #blank = false;
+
+  constructor(dir: string, rootsAt: readonly number[]) {
+    this.#dir = dir;
+    this.#rootsAt = new Set(rootsAt);
+    this.#noteRoot();
+  }
+
+  result(): Omit<Recovered, 'files'> {
+    return {
+      journal: this.#journal,
+      segment: this.#segment,
+      offset: this.#offset,
+      definitions: this.#definitions,
+      cutBytes: this.#cutBytes,
+      nextSeq: this.#nextSeq,
+      lastHash: this.#lastHash,
+      tree: this.#tree,
+      rootAt: this.#rootAt,
+      streams: this.#streams,
+      unfinished: this.#statements.cleared(),
+    };
+  }
+
+  async segment(segment: number): Promise<void> {
+    const path = join(this.#dir, segmentName(segment));
+    const file = await open(path, 'r');
+    try {
+      const { size } = await file.stat();
+      const head = Buffer.alloc(SEGMENT_HEADER_BYTES);
+      await file.read(head, 0, head.length, 0);
+      const header = readSegmentHeader(head);
+      if (header === null) return this.#blankSegment(segment, await tailOf(file, 0, size));
+      if (this.#blank || this.#cutBytes > 0) throw corrupt(`segment ${segment} holds records behind the journal's end`);
+      if (header.segment !== segment || header.firstSeq !== this.#nextSeq || header.prev !== this.#lastHash) {
+        throw corrupt(`segment ${segment} does not go on from record ${this.#nextSeq - 1}`);
+      }
+      if (this.#journal !== null && header.journal !== this.#journal) throw corrupt(`segment ${segment} is another journal's`);
+      this.#journal = header.journal;
+      this.#segment = segment;
+      await this.#records(new FrameStream(file, SEGMENT_HEADER_BYTES), new RecordDecoder(header.journal));
+      this.#cut(await tailOf(file, this.#offset, size), this.#offset);
+    } finally {
+      await file.close();
+    }
+  }
+
+  /** A spare, or one whose first batch was torn. */
+  #blankSegment(segment: number, tail: Tail): void {
+    if (segment === 1) this.#cut(tail, 0);
+    else if (tail.length > 0) {
+      if (this.#blank || this.#cutBytes > 0) throw corrupt(`segment ${segment} holds bytes behind the journal's end`);
+      this.#segment = segment;
+      this.#offset = 0;
+      this.#definitions = 0;
+      this.#cut(tail, 0);
+    }
+    this.#blank = true;
+  }
+
+  async #records(frames: FrameStream, decoder: RecordDecoder): Promise<void> {
+    this.#offset = frames.offset;
+    this.#definitions = 0;
+    for (let frame = await frames.next(); frame !== null; frame = await frames.next()) {
+      if (frame.kind !== 'record') continue;
+      if (recordHash(this.#lastHash, frame.body) !== frame.hash) throw corrupt(`record ${this.#nextSeq} is not what its hash says`);
+      const record = decode(decoder, frame.body, this.#lastHash, this.#nextSeq);
+      if (record.seq !== this.#nextSeq) throw corrupt(`record ${this.#nextSeq} is missing`);
+      for (const event of record.events) this.#statements.see(event);
+      if (record.stream !== null) this.#streams.set(record.stream, record.seq);
+      this.#tree.add(frame.hash);
+      this.#lastHash = frame.hash;
+      this.#nextSeq++;
+      this.#noteRoot();
+      this.#offset = frames.offset;
+      this.#definitions = decoder.definitionCount;
+    }
+  }
+
+  #noteRoot(): void {
+    if (this.#rootsAt.has(this.#tree.size)) this.#rootAt.set(this.#tree.size, this.#tree.root().toString('hex'));
+  }
+
+  #cut(tail: Tail, from: number): void {
+    if (tail.length === 0) return;
+    if (laterBatch(tail.bytes, from, this.#nextSeq))
+      throw corrupt(`segment ${this.#segment} is damaged at byte ${from}, before record ${this.#nextSeq}`);
+    this.#cutBytes = tail.length;
+  }
+}
+
+/** Which statements were cleared and have no end; a process that starts ends all that an earlier one left. */
+class OpenStatements {
+  readonly #cleared = new Map<string, Unfinished>();
+  readonly #lastOfSession = new Map<string, number>();
+
+  see(event: Event): void {
+    if (event.type === 'journal.opened') this.#forgetSessions();
+    if (event.session_id !== undefined && event.session_seq !== undefined) this.#lastOfSession.set(event.session_id, event.session_seq);
+    if (event.statement_id === undefined || event.session_id === undefined) return;
+    if (event.type === 'statement.finished') this.#cleared.delete(event.statement_id);
+    if (event.type !== 'statement.cleared') return;
+    const { target, subject, session_id: sessionId } = event;
+    this.#cleared.set(event.statement_id, { statementId: event.statement_id, sessionId, target, subject, sessionSeq: 0 });
+  }
+
+  /** A process that started ended the sessions of the one before, but for those that still get their `unknown`. */
+  #forgetSessions(): void {
+    const kept = new Set([...this.#cleared.values()].map((entry) => entry.sessionId));
+    for (const sessionId of this.#lastOfSession.keys()) if (!kept.has(sessionId)) this.#lastOfSession.delete(sessionId);
+  }
+
+  cleared(): readonly Unfinished[] {
+    return [...this.#cleared.values()].map((entry) => {
+      const sessionSeq = (this.#lastOfSession.get(entry.sessionId) ?? -1) + 1;
+      this.#lastOfSession.set(entry.sessionId, sessionSeq);
+      return { ...entry, sessionSeq };
+    });
+  }
+}
+
+interface Tail {
+  /** From the offset to the last byte that is not zero. */
+  readonly length: number;
+  /** The same and some zeros: a record may end in zeros. */
+  readonly bytes: Buffer;
+}
+
+async function tailOf(file: FileHandle, offset: number, size: number): Promise<Tail> {
+  const step = 1 << 20;
+  const chunk = Buffer.alloc(step);
+  let end = offset;
+  for (let at = offset; at < size; ) {
+    const { bytesRead } = await file.read(chunk, 0, step, at);
+    if (bytesRead === 0) break;
+    const last = lastNonZero(chunk, bytesRead);
+    if (last >= 0) end = at + last + 1;
+    at += bytesRead;
+  }
+  const bytes = Buffer.alloc(end === offset ? 0 : end - offset + TAIL_ZEROS);
+  if (bytes.length > 0) await file.read(bytes, 0, bytes.length, offset);
+  return { length: end - offset, bytes };
+}
+
+function lastNonZero(bytes: Buffer, length: number): number {
+  if (bytes.subarray(0, length).equals(ZEROS.subarray(0, length))) return -1;
+  let at = length - 1;
+  while (bytes[at] === 0) at--;
+  return at;
+}
+const ZEROS = Buffer.alloc(1 << 20);
+const TAIL_ZEROS = 4096;
+
+/** Whether a whole record stands in `tail` (which starts at `from` in its file) whose batch began behind `from`. */
+function laterBatch(tail: Buffer, from: number, expectedSeq: number): boolean {
+  const last = tail.length - FRAME_HEADER_BYTES - RECORD_HEADER_BYTES;
+  for (let at = 1; at <= last; at++) {
+    const field = tail.readUInt32LE(at);
+    const length = field & LENGTH_MASK;
+    if ((field & PAYLOAD_FLAG) !== 0 || length < RECORD_HEADER_BYTES || at + FRAME_HEADER_BYTES + length > tail.length) continue;
+    const body = at + FRAME_HEADER_BYTES;
+    const batchStart = from + at - tail.readUInt32LE(body);
+    if (batchStart <= from || tail.readUInt32LE(body + 8) > 0x1f_ffff) continue;
+    const seq = tail.readUInt32LE(body + 4) + tail.readUInt32LE(body + 8) * 0x1_0000_0000;
+    if (seq < expectedSeq) continue;
+    if (crc32c(tail, at + 8, body + length, crc32c(tail, at, at + 4)) === tail.readUInt32LE(at + 4)) return true;
+  }
+  return false;
+}
+
+export function recordHash(prev: string, body: Buffer): string {
+  const leaf = Buffer.allocUnsafe(33 + body.length);
+  leaf[0] = 0;
+  leaf.write(prev, 1, 32, 'latin1');
+  body.copy(leaf, 33);
+  return hash('sha256', leaf, 'binary');
+}
+
+function decode(decoder: RecordDecoder, body: Buffer, prev: string, seq: number): ReturnType<RecordDecoder['decode']> {
+  try {
+    return decoder.decode(body, prev);
+  } catch (cause) {
+    throw new InterlockError('JOURNAL_CORRUPT', `record ${seq} cannot be read`, { cause });
+  }
+}
+
+function corrupt(message: string): InterlockError {
+  return new InterlockError('JOURNAL_CORRUPT', message, {
+    hint: 'interlock audit verify names what is wrong. Move the journal aside; do not delete it.',
+  });
+}
