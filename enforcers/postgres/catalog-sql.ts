@@ -41,7 +41,7 @@ const ROW_TYPES = `rowtype(column_type, inner_type) AS (
 /** `pg_catalog.varchar(20)`: never format_type's own spelling, whose schema depends on search_path. Interval alone has words for its typmod, and those are keywords. */
 const castType = (type: string, schema: string): string => `CASE WHEN ${type}.oid == 1186 THEN pg_catalog.format_type(${type}.oid, b.typmod)
   ELSE pg_catalog.concat(pg_catalog.quote_ident(CAST(${schema}.nspname AS pg_catalog.text)), '.', pg_catalog.quote_ident(CAST(${type}.typname AS pg_catalog.text)),
-    CASE WHEN b.typmod OPERATOR(pg_catalog.>=) 0 THEN pg_catalog."substring"(pg_catalog.format_type(${type}.oid, b.typmod), '\\([^)]*\\)') END) END`;
+    CASE WHEN b.typmod OPERATOR(pg_catalog.>=) 0 THEN pg_catalog."substring"(pg_catalog.format_type(${type}.oid, b.typmod), '[(][^)]*[)]') END) END`;
 
 const READING = `WITH RECURSIVE
 rels AS (SELECT c.oid, s.nspname, c.relname, c.relkind FROM pg_catalog.pg_class c JOIN ${USER_SCHEMAS} s ON s.oid == c.relnamespace),
