@@ -1,0 +1,348 @@
+/**
+ * Derives, from a policy's plan, what it can read of its input: an abstract interpretation over all paths through the plan. Over-approximates;
+ * a missed read would be a wrong judgement, which the property test looks for (JUDGING: "Projection from plan.json").
+ */
+import {
+  type Abstract,
+  BOTTOM,
+  constant,
+  elementsOf,
+  isConstant,
+  join,
+  OTHER,
+  ofPaths,
+  ofSite,
+  readDeep,
+  readKeys,
+  signature,
+  Site,
+} from './abstract-value.ts';
+import { dot, readBuiltin, readEquality } from './builtin-reads.ts';
+import type { Block, Operand, Plan, PlanFunction, Stmt } from './plan.ts';
+import { DEEP, describeReads, ReadNode, settled } from './read-trie.ts';
+
+const ROUNDS_MAX = 64;
+const NO_BLOCK: Block = { stmts: null };
+const INPUT = 0;
+const DATA = 1;
+
+/** @throws Error when the plan has something that this analysis does not know: refuse the build. */
+export function inputReads(plan: Plan, entrypoint: string): ReadNode {
+  return new Analysis(plan).run(entrypoint);
+}
+
+/** Locals of one function activation, or of one block of it. */
+type Locals = Map<number, Abstract>;
+
+interface Activation {
+  readonly id: string;
+  readonly once: ReadonlySet<Stmt>;
+  result: Abstract;
+  /** Everything assigned since the enclosing block began: what a failed block may have left behind. */
+  assigned: Locals;
+  block: Block;
+}
+
+class Analysis {
+  readonly #strings: readonly string[];
+  readonly #functions: ReadonlyMap<string, PlanFunction>;
+  readonly #plan: Plan;
+  readonly #input = new ReadNode();
+  readonly #sites = new Map<string, Site>();
+  readonly #ordinals = new Map<Stmt, number>();
+  readonly #instances = new Map<string, number>();
+  readonly #running = new Set<string>();
+  readonly #done = new Map<string, Abstract>();
+
+  constructor(plan: Plan) {
+    this.#plan = plan;
+    this.#strings = (plan.static.strings ?? []).map((entry) => entry.value);
+    this.#functions = new Map((plan.funcs.funcs ?? []).map((func) => [func.name, func]));
+  }
+
+  /** Containers are filled by side effect, so everything is repeated until nothing new is learnt. */
+  run(entrypoint: string): ReadNode {
+    const entry = this.#plan.plans.plans.find((candidate) => candidate.name === entrypoint);
+    if (!entry) throw new Error(`the plan has no entrypoint ${entrypoint}`);
+    let before = '';
+    for (let round = 0; round < ROUNDS_MAX; round++) {
+      this.#done.clear();
+      this.#function(
+        entrypoint,
+        entry.blocks,
+        new Map([
+          [INPUT, ofPaths(this.#input)],
+          [DATA, OTHER],
+        ]),
+      );
+      const after = this.#fingerprint();
+      if (after === before) return settled(this.#input);
+      before = after;
+    }
+    this.#input.raise(DEEP); // never seen; everything is always right
+    return settled(this.#input);
+  }
+
+  #fingerprint(): string {
+    const sites = [...this.#sites.values()].map((site) => `${signature(site.element)};${signature(site.key)};${site.deep};${String(site.literal)}`);
+    return `${describeReads(this.#input).join()}\n${sites.join()}`;
+  }
+
+  #call(func: PlanFunction, args: readonly Abstract[]): Abstract {
+    const id = `${func.name}(${args.map(signature).join(';')})`;
+    const known = this.#done.get(id);
+    if (known) return known;
+    if (this.#running.has(id)) throw new Error(`the plan calls ${func.name} recursively`);
+    this.#running.add(id);
+    const result = this.#function(id, func.blocks, new Map(func.params.map((param, at) => [param, args[at] ?? BOTTOM])));
+    this.#running.delete(id);
+    this.#done.set(id, result);
+    return result;
+  }
+
+  #function(id: string, blocks: readonly Block[], locals: Locals): Abstract {
+    const instance = this.#instances.get(id) ?? this.#instances.size;
+    this.#instances.set(id, instance);
+    const activation: Activation = { id: String(instance), once: assignedTwice(blocks), result: BOTTOM, assigned: new Map(), block: NO_BLOCK };
+    for (const block of blocks) this.#nested(block, locals, activation);
+    return activation.result;
+  }
+
+  /** A block may stop at any statement: afterwards a local is what it was, or anything that was assigned inside. */
+  #nested(block: Block, locals: Locals, activation: Activation): void {
+    const { assigned: outer, block: outerBlock } = activation;
+    activation.assigned = new Map();
+    activation.block = block;
+    const inside = new Map(locals);
+    for (const stmt of block.stmts ?? []) this.#statement(stmt, inside, activation);
+    for (const [local, value] of activation.assigned) {
+      locals.set(local, join(locals.get(local) ?? BOTTOM, value));
+      outer.set(local, join(outer.get(local) ?? BOTTOM, value));
+    }
+    activation.assigned = outer;
+    activation.block = outerBlock;
+  }
+
+  #assign(local: number, value: Abstract, locals: Locals, activation: Activation): void {
+    locals.set(local, value);
+    activation.assigned.set(local, join(activation.assigned.get(local) ?? BOTTOM, value));
+  }
+
+  #statement(entry: Stmt, locals: Locals, activation: Activation): void {
+    const value = (operand: Operand): Abstract => this.#operand(operand, locals);
+    const local = (index: number): Abstract => locals.get(index) ?? BOTTOM;
+    const assign = (target: number, result: Abstract): void => this.#assign(target, result, locals, activation);
+    switch (entry.type) {
+      case 'NopStmt':
+      case 'BreakStmt':
+      case 'IsArrayStmt':
+      case 'IsDefinedStmt':
+      case 'IsObjectStmt':
+      case 'IsSetStmt':
+      case 'IsUndefinedStmt':
+        return; // a touch, which reaching the value already was
+      case 'AssignVarStmt':
+        return assign(entry.stmt.target, value(entry.stmt.source));
+      case 'AssignVarOnceStmt':
+        // a second assignment compares the whole values, and aborts when they differ
+        if (activation.once.has(entry)) readDeep(value(entry.stmt.source));
+        return assign(entry.stmt.target, value(entry.stmt.source));
+      case 'AssignIntStmt':
+      case 'MakeNumberIntStmt':
+        return assign(entry.stmt.target, constant(String(entry.stmt.value)));
+      case 'MakeNumberRefStmt':
+        return assign(entry.stmt.target, constant(this.#string(entry.stmt.Index)));
+      case 'MakeNullStmt':
+        return assign(entry.stmt.target, constant('null'));
+      case 'ResetLocalStmt':
+        return assign(entry.stmt.target, BOTTOM);
+      case 'MakeArrayStmt':
+      case 'MakeObjectStmt':
+      case 'MakeSetStmt':
+        return assign(entry.stmt.target, ofSite(this.#site(entry, activation, KINDS[entry.type])));
+      case 'ArrayAppendStmt':
+        return this.#append(local(entry.stmt.array), value(entry.stmt.value), activation.block);
+      case 'SetAddStmt':
+        // whether it is new is equality of whole values
+        readDeep(value(entry.stmt.value));
+        return this.#put(local(entry.stmt.set), BOTTOM, value(entry.stmt.value));
+      case 'ObjectInsertOnceStmt':
+        readDeep(value(entry.stmt.value));
+        return this.#put(local(entry.stmt.object), value(entry.stmt.key), value(entry.stmt.value));
+      case 'ObjectInsertStmt':
+        return this.#put(local(entry.stmt.object), value(entry.stmt.key), value(entry.stmt.value));
+      case 'ObjectMergeStmt':
+        return assign(entry.stmt.target, join(local(entry.stmt.a), local(entry.stmt.b)));
+      case 'DotStmt':
+        return assign(entry.stmt.target, this.#dot(value(entry.stmt.source), value(entry.stmt.key)));
+      case 'LenStmt':
+        readKeys(value(entry.stmt.source));
+        return assign(entry.stmt.target, OTHER);
+      case 'EqualStmt':
+      case 'NotEqualStmt':
+        return readEquality(value(entry.stmt.a), value(entry.stmt.b));
+      case 'ResultSetAddStmt':
+        return readDeep(local(entry.stmt.value));
+      case 'ReturnLocalStmt':
+        activation.result = join(activation.result, local(entry.stmt.source));
+        return;
+      case 'BlockStmt':
+        for (const block of entry.stmt.blocks ?? []) this.#nested(block, locals, activation);
+        return;
+      case 'NotStmt':
+        return this.#nested(entry.stmt.block, locals, activation);
+      case 'ScanStmt':
+        return this.#scan(entry.stmt, locals, activation);
+      case 'WithStmt':
+        return this.#with(entry, locals, activation);
+      case 'CallStmt':
+        return assign(entry.stmt.result, this.#callStatic(entry.stmt.func, entry.stmt.args.map(value)));
+      case 'CallDynamicStmt':
+        return assign(entry.stmt.result, this.#callDynamic(entry.stmt.args.map(local), entry.stmt.path.map(value)));
+      default:
+        throw new Error(`the plan has statement ${String((entry as { type: unknown }).type)}, which the analysis of reads does not know`);
+    }
+  }
+
+  #operand(operand: Operand, locals: Locals): Abstract {
+    switch (operand.type) {
+      case 'local':
+        return locals.get(operand.value) ?? BOTTOM;
+      case 'string_index':
+        return constant(JSON.stringify(this.#string(operand.value)));
+      case 'bool':
+        return constant(String(operand.value));
+      default:
+        throw new Error(`the plan has operand ${String((operand as { type: unknown }).type)}, which the analysis of reads does not know`);
+    }
+  }
+
+  #string(index: number): string {
+    const text = this.#strings[index];
+    if (text === undefined) throw new Error(`the plan has no string ${index}`);
+    return text;
+  }
+
+  #site(at: Stmt, activation: Activation, kind: Site['kind'], suffix: string = ''): Site {
+    const ordinal = this.#ordinals.get(at) ?? this.#ordinals.size;
+    this.#ordinals.set(at, ordinal);
+    const id = `${activation.id}:${ordinal}${suffix}`;
+    let site = this.#sites.get(id);
+    if (!site) this.#sites.set(id, (site = new Site(this.#sites.size, kind, activation.block)));
+    if (site.literal) site.literal = [];
+    return site;
+  }
+
+  #append(array: Abstract, value: Abstract, block: Block): void {
+    for (const site of array.sites) {
+      const [only] = value.constants;
+      if (site.home === block && isConstant(value) && value.constants.size === 1 && only !== undefined) site.literal?.push(only);
+      else site.literal = null;
+    }
+    this.#put(array, BOTTOM, value);
+  }
+
+  #put(container: Abstract, key: Abstract, value: Abstract): void {
+    readDeep(key);
+    for (const site of container.sites) {
+      site.element = join(site.element, value);
+      site.key = join(site.key, key);
+      if (site.deep) readDeep(value);
+    }
+  }
+
+  #dot(source: Abstract, key: Abstract): Abstract {
+    if (isConstant(key) && key.constants.size > 0) {
+      return [...key.constants].map((step) => dot(source, step)).reduce(join, this.#members(source, key));
+    }
+    readDeep(key);
+    readKeys(source);
+    return join(elementsOf(source), this.#members(source, key));
+  }
+
+  /** Looking something up in a set answers the thing itself. */
+  #members(source: Abstract, key: Abstract): Abstract {
+    return [...source.sites].some((site) => site.kind === 'set') || source.other ? join(key, OTHER) : BOTTOM;
+  }
+
+  #scan(
+    stmt: { readonly source: number; readonly key: number; readonly value: number; readonly block: Block },
+    locals: Locals,
+    activation: Activation,
+  ): void {
+    const source = locals.get(stmt.source) ?? BOTTOM;
+    readKeys(source);
+    const element = elementsOf(source);
+    const keys = [...source.sites].reduce((all, site) => join(all, site.kind === 'object' ? site.key : site.element), OTHER);
+    for (let round = 0; round < ROUNDS_MAX; round++) {
+      const before = [...locals].map(([local, value]) => `${local}=${signature(value)}`).join();
+      this.#assign(stmt.key, keys, locals, activation);
+      this.#assign(stmt.value, element, locals, activation);
+      this.#nested(stmt.block, locals, activation);
+      if ([...locals].map(([local, value]) => `${local}=${signature(value)}`).join() === before) return;
+    }
+    this.#input.raise(DEEP);
+  }
+
+  /** `with` on input or data: inside the block the local is what it was, or the value at that path. */
+  #with(entry: Stmt & { type: 'WithStmt' }, locals: Locals, activation: Activation): void {
+    const { local, path, value, block } = entry.stmt;
+    const original = locals.get(local) ?? BOTTOM;
+    const inner = this.#operand(value, locals);
+    let patched = inner;
+    if (path && path.length > 0) {
+      path.map((step) => JSON.stringify(this.#string(step))).reduce(dot, original);
+      for (let depth = path.length - 1; depth >= 0; depth--) {
+        const site = this.#site(entry, activation, 'object', `/${depth}`);
+        this.#put(ofSite(site), BOTTOM, patched);
+        patched = ofSite(site);
+      }
+      patched = join(original, patched);
+    }
+    const inside = new Map(locals).set(local, patched);
+    this.#nested(block, inside, activation);
+    for (const [changed, result] of inside) if (changed !== local) locals.set(changed, result);
+  }
+
+  #callStatic(name: string, args: readonly Abstract[]): Abstract {
+    const func = this.#functions.get(name);
+    return func ? this.#call(func, args) : readBuiltin(name, args);
+  }
+
+  /** Any function under the path, as far as the path is known. */
+  #callDynamic(args: readonly Abstract[], path: readonly Abstract[]): Abstract {
+    for (const step of path) readDeep(step);
+    const fits = (func: PlanFunction): boolean =>
+      [func.path ?? [], (func.path ?? []).slice(1)].some((full) =>
+        path.every((step, at) => {
+          const name = full[at];
+          return name !== undefined && (!isConstant(step) || step.constants.has(JSON.stringify(name)));
+        }),
+      );
+    return [...this.#functions.values()]
+      .filter(fits)
+      .map((func) => this.#call(func, args))
+      .reduce(join, OTHER);
+  }
+}
+
+const KINDS = { MakeArrayStmt: 'array', MakeObjectStmt: 'object', MakeSetStmt: 'set' } as const;
+
+/** Statements that can find their target already assigned: another one has the same target, or it stands in a scan. */
+function assignedTwice(blocks: readonly Block[]): ReadonlySet<Stmt> {
+  const byTarget = new Map<number, Stmt[]>();
+  const repeated = new Set<Stmt>();
+  const visit = (block: Block, inScan: boolean): void => {
+    for (const entry of block.stmts ?? []) {
+      if (entry.type === 'AssignVarOnceStmt') {
+        byTarget.set(entry.stmt.target, [...(byTarget.get(entry.stmt.target) ?? []), entry]);
+        if (inScan) repeated.add(entry);
+      } else if (entry.type === 'BlockStmt') for (const inner of entry.stmt.blocks ?? []) visit(inner, inScan);
+      else if (entry.type === 'ScanStmt') visit(entry.stmt.block, true);
+      else if (entry.type === 'NotStmt' || entry.type === 'WithStmt') visit(entry.stmt.block, inScan);
+    }
+  };
+  for (const block of blocks) visit(block, false);
+  for (const entries of byTarget.values()) if (entries.length > 1) for (const entry of entries) repeated.add(entry);
+  return repeated;
+}
