@@ -1,0 +1,77 @@
+/** `npm run corpus` (SURFACE.md): runs files of cases through the real enforcer on a real server. Exit 1 on any failure. */
+import { writeFileSync } from 'node:fs';
+import { parseArgs } from 'node:util';
+import { POSTGRES_MAJORS, type PostgresMajor } from '#test/support/postgres';
+import { EXIT } from '#schemas/errors';
+import { loadCases } from './case.ts';
+import { runCorpus, type CorpusOptions } from './corpus.ts';
+import { summary } from './report.ts';
+import { PROFILE } from './subject.ts';
+
+const USAGE = `npm run corpus -- --cases FILE [--cases FILE] --json OUT [--mode simple|extended] [--config FILE]
+  [--pg URL | --major ${POSTGRES_MAJORS.join('|')}] [--only REGEX] [--mutate N --seed S] [--direct]
+`;
+
+process.exitCode = await main(process.argv.slice(2));
+
+async function main(argv: readonly string[]): Promise<number> {
+  let options: ReturnType<typeof read>;
+  try {
+    options = read(argv);
+  } catch (error) {
+    process.stderr.write(`corpus: ${(error as Error).message}\n${USAGE}`);
+    return EXIT.usage;
+  }
+  const cases = options.files.flatMap(loadCases);
+  let done = 0;
+  const report = await runCorpus(cases, {
+    ...options.run,
+    onVerdict: () => {
+      if (++done % 200 === 0) process.stderr.write(`corpus: ${done} runs\n`);
+    },
+  });
+  if (options.json !== undefined) writeFileSync(options.json, `${JSON.stringify(report)}\n`);
+  process.stdout.write(summary(report));
+  return report.totals.cases > 0 && report.totals.passed === report.totals.cases ? EXIT.ok : EXIT.no;
+}
+
+function read(argv: readonly string[]): { files: string[]; json: string | undefined; run: CorpusOptions } {
+  const { values } = parseArgs({
+    args: [...argv],
+    options: {
+      cases: { type: 'string', multiple: true },
+      json: { type: 'string' },
+      mode: { type: 'string' },
+      config: { type: 'string' },
+      pg: { type: 'string' },
+      major: { type: 'string' },
+      only: { type: 'string' },
+      mutate: { type: 'string', default: '0' },
+      seed: { type: 'string', default: '1' },
+      direct: { type: 'boolean', default: false },
+    },
+  });
+  const { mode } = values;
+  if (!values.cases) throw new Error('--cases is missing');
+  if (mode !== undefined && mode !== 'simple' && mode !== 'extended') throw new Error(`--mode ${mode}: simple or extended`);
+  const major = Number(values.major ?? POSTGRES_MAJORS[0]) as PostgresMajor;
+  if (!POSTGRES_MAJORS.includes(major)) throw new Error(`--major ${values.major}: ${POSTGRES_MAJORS.join(' or ')}`);
+  return {
+    files: values.cases,
+    json: values.json,
+    run: {
+      server: values.pg === undefined ? { major } : { url: values.pg },
+      config: values.direct ? null : (values.config ?? PROFILE),
+      ...(mode === undefined ? {} : { mode }),
+      ...(values.only === undefined ? {} : { only: new RegExp(values.only) }),
+      mutate: whole(values.mutate, '--mutate'),
+      seed: whole(values.seed, '--seed'),
+    },
+  };
+}
+
+function whole(text: string, option: string): number {
+  const value = Number(text);
+  if (!Number.isSafeInteger(value) || value < 0) throw new Error(`${option} ${text}: a whole number`);
+  return value;
+}

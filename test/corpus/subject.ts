@@ -1,0 +1,97 @@
+/** What cases are sent to: the gateway with the corpus profile, or, to see that the runner can fail, the bare server. */
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { dirname, join, resolve } from 'node:path';
+import { createInterface } from 'node:readline';
+import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
+import { execFile } from 'node:child_process';
+import { parse } from 'yaml';
+import type { Address } from './wire.ts';
+
+const run = promisify(execFile);
+const cli = fileURLToPath(new URL('../../engine/cli/main.ts', import.meta.url));
+export const PROFILE = fileURLToPath(new URL('./interlock.yaml', import.meta.url));
+const LOGIN = 'corpus';
+
+export type Group = 'app' | 'app-readonly';
+
+export interface Subject extends AsyncDisposable {
+  readonly revision: string | null;
+  /** Where a member of the group connects to. */
+  address(group: Group): Promise<Address>;
+  log(): string;
+}
+
+/** The server itself, through the relay. */
+export function direct(upstream: Address): Subject {
+  return { revision: null, address: () => Promise.resolve(upstream), log: () => '', [Symbol.asyncDispose]: () => Promise.resolve() };
+}
+
+/** `interlock up` in a process of its own on a copy of the profile whose state is temporary. */
+export async function interlock(configFile: string, upstream: Address): Promise<Subject> {
+  const dir = mkdtempSync(join(tmpdir(), 'interlock-corpus-gateway-'));
+  const config = join(dir, 'interlock.yaml');
+  writeFileSync(config, JSON.stringify(moved(configFile, dir), null, 2));
+  const { host, port, user, password, database } = upstream;
+  const url = `postgresql://${encodeURIComponent(user)}:${encodeURIComponent(password)}@${host}:${port}/${database}`;
+  const env = { ...process.env, INTERLOCK_TEST_PG_URL: url };
+  const child = spawn(process.execPath, [cli, 'up', '-c', config, '--json'], { stdio: ['ignore', 'pipe', 'pipe'], env });
+  const reap = (): void => void child.kill('SIGKILL');
+  process.once('exit', reap);
+  const log: string[] = [];
+  child.stderr.on('data', (chunk: Buffer) => log.push(chunk.toString()));
+  const ended = once(child, 'exit').then(([code]) => {
+    throw new Error(`interlock up ended with ${String(code)} before it was ready:\n${log.join('')}`);
+  });
+  const [line] = (await Promise.race([once(createInterface({ input: child.stdout }), 'line'), ended])) as [string];
+  ended.catch(() => {});
+  const ready = JSON.parse(line) as { revision: string; targets: Record<string, { address: string }> };
+  const [at = '', atPort = ''] = (Object.values(ready.targets)[0]?.address ?? '').split(':');
+  const tokens = new Map<Group, Promise<string>>();
+  const token = async (group: Group): Promise<string> => {
+    const { stdout } = await run(process.execPath, [cli, 'token', '-c', config, '--login', LOGIN, '--group', group, '--ttl', '6h'], { env });
+    return stdout.trim();
+  };
+  return {
+    revision: ready.revision,
+    log: () => log.join(''),
+    async address(group) {
+      let held = tokens.get(group);
+      if (!held) tokens.set(group, (held = token(group)));
+      return { host: at, port: Number(atPort), user: LOGIN, password: await held, database };
+    },
+    async [Symbol.asyncDispose]() {
+      process.off('exit', reap);
+      if (child.exitCode === null && child.signalCode === null) {
+        child.kill('SIGTERM');
+        await once(child, 'exit');
+      }
+      rmSync(dir, { recursive: true, force: true });
+    },
+  };
+}
+
+interface Profile {
+  state?: { dir?: string };
+  journal?: { dir?: string };
+  policies?: { source?: { dir?: string }; data?: string[] };
+}
+
+/** The profile with absolute paths, and its state in `dir`. */
+function moved(configFile: string, dir: string): Profile {
+  const profile = parse(readFileSync(configFile, 'utf8')) as Profile;
+  const from = (path: string): string => resolve(dirname(configFile), path);
+  return {
+    ...profile,
+    state: { dir: join(dir, 'state') },
+    journal: { ...profile.journal, dir: join(dir, 'journal') },
+    policies: {
+      ...profile.policies,
+      ...(profile.policies?.source?.dir === undefined ? {} : { source: { dir: from(profile.policies.source.dir) } }),
+      data: (profile.policies?.data ?? []).map(from),
+    },
+  };
+}
