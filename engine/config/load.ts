@@ -29,6 +29,7 @@ export function parseConfig(text: string, file: string): LoadedConfig {
   const document = parseDocument(text, { lineCounter: lines, prettyErrors: false, uniqueKeys: true, version: '1.2', merge: false });
   // what follows the first one is mostly its echo
   for (const { pos, message } of [...document.errors, ...document.warnings].slice(0, 1)) findings.add(pos[0], '', syntax(message, text, pos[0]));
+  if (document.contents === null) findings.add(0, '', 'is empty; `interlock init` writes a configuration to start from');
   refuse(file, findings);
   checkNode(document.contents, Config as unknown as Schema, { document, findings, path: '', offset: 0 });
   refuse(file, findings);

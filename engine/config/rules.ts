@@ -3,6 +3,9 @@ import type { Config, Target } from '#schemas/config';
 import type { Findings } from './places.ts';
 import type { LoadedConfig, TargetConfig } from './config.ts';
 
+const SEGMENT_BYTES_MIN = 64 * 1024;
+const SEGMENT_BYTES_MAX = 1024 ** 3;
+
 /** Mistakes go to `findings`; the answer is what is to be said at start. */
 export function checkRules(raw: Config, config: Omit<LoadedConfig, 'places' | 'notices'>, findings: Findings): readonly string[] {
   const notices: string[] = [];
@@ -11,6 +14,8 @@ export function checkRules(raw: Config, config: Omit<LoadedConfig, 'places' | 'n
   checkApi(config, findings, notices);
   checkIdentity(config, findings, notices);
   checkExpansion(raw, notices);
+  if (config.journal.segmentBytes < SEGMENT_BYTES_MIN || config.journal.segmentBytes > SEGMENT_BYTES_MAX)
+    findings.addAt('journal.segment', `found \`${raw.journal?.segment ?? ''}\`; allowed: 64KiB to 1GiB`);
   for (const target of Object.values(config.targets)) {
     checkUpstream(target.name, raw.targets[target.name] as Target, findings);
     checkTargetTls(target, findings, notices);
