@@ -126,7 +126,8 @@ export const SqlStatement = {
     index: { type: 'integer', minimum: 0 },
     /** The statement whose DO body, EXECUTE string or function argument this is. */
     parent: { anyOf: [{ type: 'integer', minimum: 0 }, { type: 'null' }] },
-    kind: { enum: Object.keys(SQL_KINDS) as SqlKind[] },
+    // one element that is the whole union: from an array of unknown length nothing could be derived
+    kind: { enum: Object.keys(SQL_KINDS) as unknown as readonly [SqlKind] },
     class: { enum: SQL_CLASSES },
     span: Span,
     /** The same for texts that differ in literals, blanks and comments only. */
