@@ -1,0 +1,178 @@
+/**
+ * What a statement does, in one plain sentence from its facts. Honest: every effect is in it, and what cannot be known is said to be
+ * unknown. Names are shown as they are where they are plain, else quoted with escapes, so that no name can pass for a part of the sentence.
+ */
+import type { Effect, Opaque, SessionEffect, SqlFacts, SqlStatement } from '#schemas/sql-facts';
+
+const STATEMENTS_MAX = 10;
+const OBJECTS_MAX = 20;
+const NAME_CHARS_MAX = 128;
+
+const VERBS: Readonly<Record<Effect['verb'], string>> = {
+  read: 'reads',
+  insert: 'inserts into',
+  update: 'updates',
+  delete: 'deletes from',
+  truncate: 'empties',
+  lock: 'locks',
+  create: 'creates',
+  alter: 'alters',
+  drop: 'drops',
+  grant: 'changes rights on',
+  execute: 'calls',
+  read_file: 'reads the file',
+  write_file: 'writes the file',
+  run_program: 'runs the program',
+  connect_out: 'connects to',
+  signal: 'signals',
+  replicate: 'replicates',
+  transaction: 'controls the transaction',
+};
+const ROWS: ReadonlySet<Effect['verb']> = new Set(['update', 'delete']);
+const DML: ReadonlySet<SqlStatement['kind']> = new Set(['insert', 'update', 'delete', 'merge']);
+const WHERE: Readonly<Record<SqlStatement['where'], string>> = {
+  none: 'in every row',
+  constant: 'where a condition holds that looks at no column, so in every row or in none',
+  bound: 'where a column equals a value',
+  keyed: 'where a key equals a value',
+  other: 'where a condition holds',
+};
+
+export function summarise(facts: SqlFacts): string {
+  if (!facts.parsed) return `cannot be understood (${facts.opaque.map(unseen).join('; ') || 'no reason given'}): nothing is known of what it does`;
+  const sent = facts.statements.filter((statement) => statement.parent === null);
+  if (sent.length === 0 && facts.effects.length === 0) return 'is empty: it does nothing';
+  const whole = [
+    ...sent.slice(0, STATEMENTS_MAX).map((statement) => clause(statement, facts)),
+    ...rest(sent.slice(STATEMENTS_MAX), facts),
+    ...settings(facts.session),
+    ...(facts.opaque.length > 0 ? [`and what cannot be seen: ${listed(facts.opaque.map(unseen))}`] : []),
+    sent.length === 1 ? '1 statement' : `${sent.length} statements`,
+  ];
+  return whole.join('; ');
+}
+
+/** One statement as sent, with the code found inside it. */
+function clause(statement: SqlStatement, facts: SqlFacts): string {
+  const inside = insideOf(statement, facts);
+  const own = facts.effects.filter((effect) => effect.statement === statement.index);
+  const nested = facts.effects.filter((effect) => effect.statement !== statement.index && inside.has(effect.statement));
+  const parts = [...effectParts(own, statement), ...extras(statement)];
+  // A kind without an effect still does something: its name says what.
+  const said = parts.length > 0 ? parts.join(', ') : `is ${statement.kind.replaceAll('_', ' ')}`;
+  const within = inside.size > 1 ? ` and runs ${inside.size - 1} inside it that ${withinSaid(nested, facts, inside, statement.index)}` : '';
+  return `${explained(statement)}${said}${within}`;
+}
+
+function withinSaid(effects: readonly Effect[], facts: SqlFacts, inside: ReadonlySet<number>, outer: number): string {
+  const parts = facts.statements
+    .filter((statement) => inside.has(statement.index) && statement.index !== outer)
+    .flatMap((statement) => {
+      const own = effects.filter((effect) => effect.statement === statement.index);
+      const said = [...effectParts(own, statement), ...extras(statement)];
+      return said.length > 0 ? said : [`is ${statement.kind.replaceAll('_', ' ')}`];
+    });
+  return listed(parts);
+}
+
+function effectParts(effects: readonly Effect[], statement: SqlStatement): string[] {
+  const written = new Set(effects.filter((effect) => effect.verb !== 'read').map(place));
+  // What is changed is looked at, too: only rows that come back are worth a word, and `extras` has it.
+  const worth = effects.filter((effect) => effect.verb !== 'read' || !written.has(place(effect)));
+  return [...Map.groupBy(worth, (effect) => effect.verb)].map(([verb, group]) => {
+    const rows = ROWS.has(verb) ? ` ${WHERE[statement.where]}` : '';
+    const columns = verb === 'update' ? writtenColumns(statement) : '';
+    return `${VERBS[verb]} ${listed([...new Set(group.map(objectSaid))])}${columns}${rows}`;
+  });
+}
+
+function extras(statement: SqlStatement): string[] {
+  const calls = statement.functions.filter((use) => use.class !== 'pure' && use.class !== 'catalog').map((use) => `${name(use.name)} (${use.class})`);
+  const reads = statement.class === 'read' && statement.where !== 'none' ? [WHERE[statement.where].replace(/^in/, 'of')] : [];
+  return [
+    ...reads,
+    ...(calls.length > 0 ? [`calls ${listed([...new Set(calls)])}`] : []),
+    ...(statement.locking ? ['locks the rows'] : []),
+    ...(DML.has(statement.kind) && statement.output.length > 0 ? ['returns rows'] : []),
+    ...(statement.copy ? [`copies ${statement.copy.direction === 'in' ? 'in from' : 'out to'} ${throughSaid(statement.copy.through)}`] : []),
+    ...limitSaid(statement),
+  ];
+}
+
+function limitSaid({ limit }: SqlStatement): string[] {
+  if (limit === 'none') return [];
+  return [limit === 'param' ? 'at most as many rows as a parameter says' : `at most ${limit} row${limit === 1 ? '' : 's'}`];
+}
+
+function throughSaid(through: 'stdio' | 'file' | 'program'): string {
+  return { stdio: 'the client', file: 'a file on the server', program: 'a program on the server' }[through];
+}
+
+function explained({ explain }: SqlStatement): string {
+  return { no: '', plan: 'explains without running: ', analyze: 'runs and explains: ' }[explain];
+}
+
+function writtenColumns(statement: SqlStatement): string {
+  const columns = [...new Set(statement.columns.filter((use) => use.in === 'write').map((use) => name(use.column.split('.').at(-1) ?? use.column)))];
+  return columns.length > 0 ? ` (${listed(columns)})` : '';
+}
+
+function objectSaid(effect: Effect): string {
+  const via =
+    effect.via.length > 0 ? ` (through ${effect.via.map((step) => `${step.kind.replaceAll('_', ' ')} ${name(step.name)}`).join(', ')})` : '';
+  const sure = effect.confidence === 'ambiguous' || effect.confidence === 'unknown' ? ' (which one cannot be told)' : '';
+  const kind = effect.object.kind === 'table' || effect.object.kind === 'view' ? '' : `${effect.object.kind} `;
+  return `${kind}${name(effect.object.qualified)}${via}${sure}`;
+}
+
+function settings(session: readonly SessionEffect[]): string[] {
+  if (session.length === 0) return [];
+  const said = session.map(({ op, name: setting, value, local }) => {
+    const to = value === null ? '' : ` to ${name(value)}`;
+    return `${op.replaceAll('_', ' ')} ${name(setting)}${to}${local ? ' until the transaction ends' : ''}`;
+  });
+  return [`changes the session: ${listed([...new Set(said)])}`];
+}
+
+/** More than are told one by one: all that they do, without their places. */
+function rest(statements: readonly SqlStatement[], facts: SqlFacts): string[] {
+  if (statements.length === 0) return [];
+  const inside = new Set(statements.flatMap((statement) => [...insideOf(statement, facts)]));
+  const effects = facts.effects.filter((effect) => inside.has(effect.statement));
+  const verbs = [...Map.groupBy(effects, (effect) => effect.verb)].map(
+    ([verb, group]) => `${VERBS[verb]} ${listed([...new Set(group.map(objectSaid))])}`,
+  );
+  const calls = facts.statements
+    .filter((statement) => inside.has(statement.index))
+    .flatMap((statement) => extras(statement).filter((said) => said.startsWith('calls')));
+  const kinds = [...new Set(statements.map((statement) => statement.kind.replaceAll('_', ' ')))];
+  return [
+    `and ${statements.length} more statements (${listed(kinds)}) that together: ${[...verbs, ...new Set(calls)].join(', ') || 'name no object'}`,
+  ];
+}
+
+function insideOf(statement: SqlStatement, facts: SqlFacts): ReadonlySet<number> {
+  const inside = new Set([statement.index]);
+  // Each follows the one that it stands in.
+  for (const one of facts.statements) if (one.parent !== null && inside.has(one.parent)) inside.add(one.index);
+  return inside;
+}
+
+function place(effect: Effect): string {
+  return JSON.stringify([effect.object.kind, effect.object.qualified, effect.via]);
+}
+
+function unseen(opaque: Opaque): string {
+  return `${opaque.code.replaceAll('_', ' ')}, ${name(opaque.detail)}`;
+}
+
+function listed(items: readonly string[]): string {
+  const more = items.length - OBJECTS_MAX;
+  return more > 0 ? `${items.slice(0, OBJECTS_MAX).join(', ')} and ${more} more` : items.join(', ');
+}
+
+/** In backticks when plain; else quoted and escaped, so that it cannot end its quotes. */
+function name(text: string): string {
+  const cut = text.length > NAME_CHARS_MAX ? `${text.slice(0, NAME_CHARS_MAX)}… (${text.length} characters)` : text;
+  return /^[\p{L}\p{N}_.$*]+$/u.test(text) && cut === text ? `\`${text}\`` : JSON.stringify(cut);
+}
