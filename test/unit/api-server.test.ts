@@ -1,0 +1,272 @@
+/** The HTTP API over its own interfaces: who may read what (N6), strict input, bounds, errors. */
+import { connect } from 'node:net';
+import { once } from 'node:events';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { openApi, type Api } from '#engine/api/server';
+import type { ApiParts } from '#engine/api/parts';
+import type { Identity, Principal } from '#client/identity';
+import { silentLog } from '#client/log';
+import type { ApprovalView } from '#schemas/approval';
+import type { Event } from '#schemas/event';
+import { InterlockError } from '#schemas/errors';
+
+const ULID = '01J00000000000000000000000';
+const ALICE_SESSION = `ses_${ULID}`;
+const CAROL_SESSION = `ses_${ULID.replace(/0$/, '1')}`;
+const AGENT_SESSION = `ses_${ULID.replace(/0$/, '2')}`;
+
+function principal(login: string, groups: readonly string[], scopes: readonly string[]): Principal {
+  return {
+    subject: { type: 'user', id: `iss|${login}`, properties: { login, groups: [...groups] } },
+    scopes,
+    expiresAtMs: Date.now() + 60_000,
+    issuedAtMs: Date.now(),
+  };
+}
+
+const PEOPLE: Readonly<Record<string, Principal>> = {
+  alice: principal('alice', ['support'], ['connect']),
+  'alice-approve': principal('alice', ['support'], ['approve']),
+  bob: principal('bob', ['owners'], ['approve']),
+  carol: principal('carol', [], ['connect']),
+  auditor: principal('auditor', ['auditors'], ['connect']),
+  brief: { ...principal('brief', ['auditors'], ['connect']), expiresAtMs: Date.now() + 150 },
+};
+
+const identity: Identity = {
+  authenticate(token, { scope }) {
+    const found = Object.hasOwn(PEOPLE, token) ? PEOPLE[token] : undefined;
+    if (found === undefined) return Promise.reject(new InterlockError('AUTH_FAILED', 'the token was not accepted'));
+    if (!found.scopes.includes(scope)) return Promise.reject(new InterlockError('AUTH_SCOPE', `the token lacks scope ${scope}`));
+    return Promise.resolve(found);
+  },
+};
+
+const APPROVAL = {
+  approval_id: `apr_${ULID}`,
+  state: 'open',
+  subject: { type: 'user', id: 'iss|alice', properties: { login: 'alice', groups: ['support'] } },
+  requirement: { stages: [{ id: 'owner', order: 1, any_of: [{ group: 'owners' }], quorum: 1 }] },
+} as unknown as ApprovalView;
+
+function event(session: string, type: string, more: object = {}): Event {
+  return { contract: 1, type, time: '2026-11-23T10:00:00.000000Z', session_id: session, seq: 1, ...more } as unknown as Event;
+}
+
+function opened(session: string, login: string, forLogin?: string): Event {
+  const properties = {
+    login,
+    groups: [],
+    ...(forLogin === undefined ? {} : { on_behalf_of: { id: `iss|${forLogin}`, login: forLogin, groups: [] } }),
+  };
+  return event(session, 'session.opened', { subject_detail: { type: 'user', id: `iss|${login}`, properties } });
+}
+
+const EVENTS: readonly Event[] = [
+  event('', 'journal.opened'),
+  opened(ALICE_SESSION, 'alice'),
+  opened(CAROL_SESSION, 'carol'),
+  opened(AGENT_SESSION, 'bot', 'alice'),
+  event(ALICE_SESSION, 'statement.refused', { code: 'DEFAULT_DENY' }),
+  event(CAROL_SESSION, 'statement.refused', { code: 'DEFAULT_DENY' }),
+  event(ALICE_SESSION, 'session.closed', { reason: 'client', statements: 1 }),
+];
+
+describe.each([
+  { readers: null, everything: 'bob' },
+  { readers: ['auditors'], everything: 'auditor' },
+])('readers $readers', ({ readers, everything }) => {
+  let api: Api;
+  let viewed: unknown[];
+  let verdicts: unknown[];
+  let follows: number;
+
+  beforeEach(async () => {
+    viewed = [];
+    verdicts = [];
+    follows = 0;
+    const parts: ApiParts = {
+      identity,
+      readers,
+      approvals: {
+        list: () => [APPROVAL],
+        show: (id) => {
+          if (id !== APPROVAL.approval_id) throw new InterlockError('APPROVAL_NOT_FOUND', `there is no approval request ${id}`);
+          return APPROVAL;
+        },
+        verdict: (id, verdict) => {
+          if (verdict.reviewer.subject.id === 'iss|alice') throw new InterlockError('VERDICT_SELF', 'the requester may not decide');
+          verdicts.push({ id, outcome: verdict.outcome, comment: verdict.comment, by: verdict.reviewer.subject.id });
+          return { ...APPROVAL, state: 'approved' };
+        },
+      },
+      async *events({ follow, signal }) {
+        yield* EVENTS;
+        if (!follow) return;
+        follows += 1;
+        try {
+          if (!signal.aborted) await once(signal, 'abort');
+        } finally {
+          follows -= 1;
+        }
+      },
+      status: () => ({ ok: true, revision: 'sha256:00', policy_error: null, targets: {}, journal: {}, open_approvals: 1, sessions: 2 }),
+      viewed: (by, what) => viewed.push([by.subject.id, what]),
+    };
+    api = await openApi({ listen: { host: '127.0.0.1', port: 0 }, tls: null, parts, log: silentLog });
+  });
+  afterEach(async () => await api.close());
+
+  async function get(path: string, token?: string): Promise<{ readonly status: number; readonly text: string }> {
+    const response = await fetch(`${api.url}${path}`, { headers: token === undefined ? {} : { authorization: `Bearer ${token}` } });
+    return { status: response.status, text: await response.text() };
+  }
+  async function lines(path: string, token: string): Promise<readonly Record<string, unknown>[]> {
+    const { status, text } = await get(path, token);
+    expect(status).toBe(200);
+    return text
+      .split('\n')
+      .filter(Boolean)
+      .map((line) => JSON.parse(line) as Record<string, unknown>);
+  }
+  async function post(token: string, body: string, type = 'application/json'): Promise<{ readonly status: number; readonly code: string }> {
+    const response = await fetch(`${api.url}/v1/approvals/${APPROVAL.approval_id}/verdict`, {
+      method: 'POST',
+      body,
+      headers: { authorization: `Bearer ${token}`, 'content-type': type },
+    });
+    const document = (await response.json()) as { error?: { code: string } };
+    return { status: response.status, code: document.error?.code ?? 'ok' };
+  }
+
+  test('health needs no token; everything else does, and a bad one is 401', async () => {
+    expect(await get('/healthz')).toEqual({ status: 200, text: '{"ok":true}\n' });
+    for (const path of [
+      '/v1/status',
+      '/v1/approvals',
+      '/v1/sessions',
+      '/v1/events',
+      `/v1/sessions/${ALICE_SESSION}`,
+      `/v1/approvals/${APPROVAL.approval_id}`,
+    ]) {
+      expect((await get(path)).status).toBe(401);
+      expect((await get(path, 'nobody')).status).toBe(401);
+    }
+    expect((await get('/v1/nothing', 'alice')).status).toBe(404);
+    expect((await get('/v1/events?subject=x', 'alice')).status).toBe(400);
+    expect((await get('/v1/events?since=yesterday', 'alice')).status).toBe(400);
+  });
+
+  test('N6: everybody reads their own sessions and those of who acts for them, and no other', async () => {
+    const seen = async (token: string): Promise<readonly unknown[]> => (await lines('/v1/sessions', token)).map((line) => line['session_id']);
+    expect(await seen('alice')).toEqual([ALICE_SESSION, AGENT_SESSION]);
+    expect(await seen('carol')).toEqual([CAROL_SESSION]);
+    expect(await seen(everything)).toEqual([ALICE_SESSION, CAROL_SESSION, AGENT_SESSION]);
+    expect((await get(`/v1/sessions/${ALICE_SESSION}`, 'carol')).status).toBe(404);
+    expect((await lines(`/v1/sessions/${ALICE_SESSION}`, 'alice')).map(({ type }) => type)).toEqual([
+      'session.opened',
+      'statement.refused',
+      'session.closed',
+    ]);
+    const events = await lines('/v1/events?type=statement.refused&type=journal.opened', 'carol');
+    expect(events.map(({ session_id, type }) => [session_id, type])).toEqual([[CAROL_SESSION, 'statement.refused']]);
+    expect((await lines('/v1/events', everything)).length).toBe(EVENTS.length);
+    expect(await lines(`/v1/events?session=${ALICE_SESSION}`, 'carol')).toEqual([]);
+  });
+
+  test('N6: what one may not read answers exactly like what does not exist', async () => {
+    const hidden = await get(`/v1/sessions/${ALICE_SESSION}`, 'carol');
+    const absent = await get(`/v1/sessions/ses_${ULID.replace(/0$/, '9')}`, 'carol');
+    expect(hidden.text.replace(/ses_\w+/, 'ID')).toBe(absent.text.replace(/ses_\w+/, 'ID'));
+    const request = await get(`/v1/approvals/${APPROVAL.approval_id}`, 'carol');
+    const none = await get(`/v1/approvals/apr_${ULID.replace(/0$/, '9')}`, 'carol');
+    expect([request.status, none.status]).toEqual([404, 404]);
+    expect(request.text.replace(/apr_\w+/, 'ID')).toBe(none.text.replace(/apr_\w+/, 'ID'));
+  });
+
+  test('approvals are shown to the requester, to whom they name, and to readers; looking is recorded', async () => {
+    const sees = async (token: string): Promise<number> => (JSON.parse((await get('/v1/approvals', token)).text) as readonly unknown[]).length;
+    expect([await sees('alice'), await sees('bob'), await sees(everything), await sees('carol')]).toEqual([1, 1, 1, 0]);
+    expect((await get('/v1/approvals?state=denied', 'alice')).text).toBe('[]\n');
+    await get(`/v1/approvals/${APPROVAL.approval_id}`, 'bob');
+    await get(`/v1/sessions/${ALICE_SESSION}`, everything);
+    expect(viewed).toEqual([
+      ['iss|bob', { approvalId: APPROVAL.approval_id }],
+      [PEOPLE[everything]?.subject.id, { sessionId: ALICE_SESSION }],
+    ]);
+  });
+
+  test('a verdict needs scope approve and a body of exactly this form', async () => {
+    expect(await post('alice', '{"outcome":"approve"}')).toEqual({ status: 403, code: 'AUTH_SCOPE' });
+    expect(await post('alice-approve', '{"outcome":"approve"}')).toEqual({ status: 403, code: 'VERDICT_SELF' });
+    for (const body of [
+      '',
+      '{}',
+      '{"outcome":"maybe"}',
+      '{"outcome":"approve","stage":"x"}',
+      '[]',
+      '{"outcome":"deny","outcome":"approve"}',
+      '{"outcome":"deny","\\u006futcome":"approve"}',
+      '{"outcome":"approve","comment":1}',
+      `{"outcome":"approve","comment":"${'x'.repeat(4001)}"}`,
+      '{"outcome":"approve"} {}',
+    ])
+      expect([body.slice(0, 60), await post('bob', body)]).toEqual([body.slice(0, 60), { status: 400, code: 'USAGE' }]);
+    expect(await post('bob', '{"outcome":"approve"}', 'text/plain')).toEqual({ status: 400, code: 'USAGE' });
+    expect(await post('bob', '{"outcome":"approve","comment":"}{\\"outcome\\":"}')).toEqual({ status: 200, code: 'ok' });
+    expect(verdicts).toEqual([{ id: APPROVAL.approval_id, outcome: 'approve', comment: '}{"outcome":', by: 'iss|bob' }]);
+  });
+
+  test('a body without end is cut off', async () => {
+    const socket = connect(Number(new URL(api.url).port), '127.0.0.1');
+    socket.on('error', () => {});
+    socket.write(
+      `POST /v1/approvals/${APPROVAL.approval_id}/verdict HTTP/1.1\r\nhost: x\r\nauthorization: Bearer bob\r\ncontent-type: application/json\r\ntransfer-encoding: chunked\r\n\r\n`,
+    );
+    for (let chunk = 0; chunk < 20; chunk++) socket.write(`1000\r\n${' '.repeat(4096)}\r\n`);
+    let answer = '';
+    socket.on('data', (bytes: Buffer) => (answer += bytes.toString()));
+    await once(socket, 'close');
+    expect(answer).toMatch(/^HTTP\/1\.1 400 /);
+    expect(answer).toContain('longer than 64 KiB');
+  });
+
+  test('a followed stream ends when its reader goes, when its token ends, and when the server closes', async () => {
+    const controller = new AbortController();
+    const headers = { authorization: `Bearer ${everything}` };
+    const response = await fetch(`${api.url}/v1/events?follow=true`, { headers, signal: controller.signal });
+    const reader = response.body?.getReader();
+    expect((await reader?.read())?.done).toBe(false);
+    await expect.poll(() => follows).toBe(1);
+    controller.abort();
+    await expect.poll(() => follows).toBe(0);
+
+    const brief = await fetch(`${api.url}/v1/events?follow=true`, { headers: { authorization: 'Bearer brief' } });
+    await brief.text().catch(() => '');
+    expect(follows).toBe(0);
+
+    const last = await fetch(`${api.url}/v1/events?follow=true`, { headers });
+    await expect.poll(() => follows).toBe(1);
+    await api.close();
+    await last.text().catch(() => '');
+    await expect.poll(() => follows).toBe(0);
+    api = await openApi({ listen: { host: '127.0.0.1', port: 0 }, tls: null, parts: {} as ApiParts, log: silentLog });
+  });
+});
+
+test('a port that is taken, an address that is not ours', async () => {
+  const parts = {} as ApiParts;
+  const first = await openApi({ listen: { host: '127.0.0.1', port: 0 }, tls: null, parts, log: silentLog });
+  const port = Number(new URL(first.url).port);
+  await expect(openApi({ listen: { host: '127.0.0.1', port }, tls: null, parts, log: silentLog })).rejects.toMatchObject({
+    code: 'PORT_TAKEN',
+    message: `api.listen: 127.0.0.1:${port} is in use`,
+  });
+  await first.close();
+  await expect(openApi({ listen: { host: '192.0.2.1', port: 0 }, tls: null, parts, log: silentLog })).rejects.toMatchObject({
+    code: 'CONFIG_INVALID',
+  });
+  await expect(openApi({ listen: { host: '127.0.0.1', port: 0 }, tls: { cert: 'x', key: 'y' }, parts, log: silentLog })).rejects.toMatchObject({
+    code: 'CONFIG_INVALID',
+  });
+});
