@@ -1,0 +1,118 @@
+/** Which columns a name in an expression can mean. Where the text does not tell, every candidate counts. */
+import type { Confidence, OutputColumn } from '#schemas/sql-facts';
+
+/** One item of FROM. */
+export interface Source {
+  readonly alias: string;
+  /** Schema it can be qualified with; null: an alias or a sub-select. */
+  readonly schema: string | null;
+  /** Base relation; null: derived. */
+  readonly relation: string | null;
+  /** What it yields. An entry named `*` stands for columns that are not known one by one; null: nothing is known. */
+  readonly outputs: readonly OutputColumn[] | null;
+}
+
+export interface CommonTable {
+  readonly outputs: readonly OutputColumn[] | null;
+}
+
+export class Scope {
+  readonly parent: Scope | null;
+  readonly sources: Source[] = [];
+  /** Common table expressions that this level adds. */
+  readonly tables = new Map<string, CommonTable>();
+
+  constructor(parent: Scope | null) {
+    this.parent = parent;
+  }
+
+  commonTable(name: string): CommonTable | null {
+    return this.tables.get(name) ?? this.parent?.commonTable(name) ?? null;
+  }
+
+  /** FROM a, b: by alias, or by schema and name, from the inside out. */
+  source(alias: string, schema: string | null = null): Source | null {
+    const found = this.sources.find((each) => each.alias === alias && (schema === null || each.schema === schema));
+    return found ?? this.parent?.source(alias, schema) ?? null;
+  }
+}
+
+export interface Meaning {
+  readonly columns: readonly string[];
+  readonly confidence: Confidence;
+}
+
+const NOWHERE: Meaning = { columns: [], confidence: 'unknown' };
+const SYSTEM_COLUMNS = new Set(['ctid', 'xmin', 'xmax', 'cmin', 'cmax', 'tableoid']);
+
+/** `ColumnRef.fields` as names; `*` last for a star with a qualifier. */
+export function meaningOf(parts: readonly string[], scope: Scope): Meaning {
+  const [first = '', second, third] = parts;
+  if (parts.length === 1) return bare(first, scope);
+  if (parts.length === 2 && second !== undefined) {
+    const source = scope.source(first);
+    if (source) return inSource(source, second);
+    return NOWHERE;
+  }
+  const [schema, alias, column] = parts.length === 3 ? [first, second, third] : [second, third, parts[3]];
+  const source = scope.source(alias ?? '', schema ?? null);
+  return source && column !== undefined ? inSource(source, column) : NOWHERE;
+}
+
+function inSource(source: Source, column: string): Meaning {
+  if (column === '*') return { columns: starOf(source), confidence: 'named' };
+  const found = lookUp(source, column);
+  return { columns: found?.columns ?? [], confidence: found === null ? 'unknown' : 'named' };
+}
+
+function bare(name: string, scope: Scope): Meaning {
+  const columns = new Set<string>();
+  let candidates = 0;
+  for (let level: Scope | null = scope; level !== null; level = level.parent) {
+    const found = level.sources.map((source) => lookUp(source, name) ?? wholeRow(source, name)).filter((each) => each !== null);
+    const certain = found.filter((each) => each.certain);
+    const counted = certain.length > 0 ? certain : found;
+    for (const each of counted) for (const column of each.columns) columns.add(column);
+    candidates += certain.length > 0 ? 1 : counted.length;
+    if (certain.length > 0) break;
+  }
+  return { columns: [...columns], confidence: candidates > 1 ? 'ambiguous' : candidates === 1 ? 'named' : 'unknown' };
+}
+
+interface Found {
+  readonly columns: readonly string[];
+  readonly certain: boolean;
+}
+
+function lookUp(source: Source, name: string): Found | null {
+  if (source.relation !== null && SYSTEM_COLUMNS.has(name)) return { columns: [`${source.relation}.${name}`], certain: false };
+  if (source.outputs === null) return { columns: [], certain: false };
+  const exact = source.outputs.filter((output) => output.name === name);
+  if (exact.length > 0) return { columns: exact.flatMap((output) => output.sources).filter((column) => column !== '?'), certain: true };
+  const open = source.outputs.filter((output) => output.name === '*');
+  if (open.length === 0) return null;
+  const columns = open.flatMap((output) => output.sources).map((column) => (column.endsWith('.*') ? `${column.slice(0, -1)}${name}` : column));
+  // a name that equals the alias may be the whole row
+  return { columns: source.alias === name ? [...columns, ...starOf(source)] : columns, certain: false };
+}
+
+/** `SELECT c FROM customers c`. */
+function wholeRow(source: Source, name: string): Found | null {
+  return source.alias === name ? { columns: starOf(source), certain: true } : null;
+}
+
+export function starOf(source: Source): string[] {
+  const columns = (source.outputs ?? []).flatMap((output) => output.sources).filter((column) => column !== '?');
+  return [...new Set(source.relation === null ? columns : [`${source.relation}.*`, ...columns])];
+}
+
+/** `AS t(a, b)`: the first columns get new names; which ones they are is lost after a star. */
+export function renamed(outputs: readonly OutputColumn[] | null, names: readonly string[]): readonly OutputColumn[] | null {
+  if (names.length === 0) return outputs;
+  if (outputs === null) return null;
+  const star = outputs.findIndex((output) => output.name === '*');
+  const known = star < 0 ? outputs.length : star;
+  const all = [...new Set(outputs.flatMap((output) => output.sources))];
+  const fresh = names.map((name, at): OutputColumn => ({ ...(at < known ? (outputs[at] as OutputColumn) : { sources: all, direct: false }), name }));
+  return [...fresh, ...outputs.slice(star < 0 ? names.length : Math.min(names.length, star))];
+}
