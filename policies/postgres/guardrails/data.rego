@@ -6,8 +6,6 @@ package policies.postgres.guardrails
 #     read_write: [developers]              # groups that may read and write; none
 #     read_only: [analysts]                 # groups that may only read; none
 #     statement_timeout_ms_max: 300000      # the longest timeout that a session may ask for
-#     generated_max: 1000000                # rows or bytes that one call may be asked to make
-#     cross_joins_max: 1                    # joins of tables without a condition, in one statement
 #     application_names: [billing-api]      # names that sessions may take, beside those of well-known clients
 
 member if may_write
@@ -30,14 +28,6 @@ read_only if not may_write
 default statement_timeout_ms_max := 300000
 
 statement_timeout_ms_max := data.guardrails.statement_timeout_ms_max
-
-default generated_max := 1000000
-
-generated_max := data.guardrails.generated_max
-
-default cross_joins_max := 1
-
-cross_joins_max := data.guardrails.cross_joins_max
 
 default own_application_names := []
 

@@ -9,8 +9,11 @@ deny contains {"code": refusal.code, "reason": concat("", [refusal.start, functi
 	refusal := function_refusal(function)
 }
 
+function_allowed(function) if function.class == "pure"
+
 function_allowed(function) if {
-	function.class in {"catalog", "pure"}
+	function.class == "catalog"
+	not about_server(function)
 }
 
 # Judged as the setting that it changes or shows (settings.rego), which the facts name.
@@ -20,6 +23,38 @@ function_allowed(function) if function.name in sequence_functions
 
 sequence_functions := {"pg_catalog.currval", "pg_catalog.lastval", "pg_catalog.nextval"}
 
+# Of the functions that read the catalog, those that tell of the server, its files or its other sessions rather than of names and types.
+about_server(function) if startswith(function.name, "pg_catalog.pg_stat_get_")
+
+about_server(function) if function.name in server_functions
+
+server_functions := {
+	"pg_catalog.current_query",
+	"pg_catalog.inet_server_addr",
+	"pg_catalog.inet_server_port",
+	"pg_catalog.pg_available_extension_versions",
+	"pg_catalog.pg_conf_load_time",
+	"pg_catalog.pg_current_wal_flush_lsn",
+	"pg_catalog.pg_current_wal_insert_lsn",
+	"pg_catalog.pg_current_wal_lsn",
+	"pg_catalog.pg_cursor",
+	"pg_catalog.pg_filenode_relation",
+	"pg_catalog.pg_last_committed_xact",
+	"pg_catalog.pg_last_wal_receive_lsn",
+	"pg_catalog.pg_last_wal_replay_lsn",
+	"pg_catalog.pg_last_xact_replay_timestamp",
+	"pg_catalog.pg_listening_channels",
+	"pg_catalog.pg_options_to_table",
+	"pg_catalog.pg_postmaster_start_time",
+	"pg_catalog.pg_prepared_statement",
+	"pg_catalog.pg_relation_filenode",
+	"pg_catalog.pg_relation_filepath",
+	"pg_catalog.pg_settings_get_flags",
+	"pg_catalog.pg_stat_have_stats",
+	"pg_catalog.pg_tablespace_location",
+	"pg_catalog.row_security_active",
+}
+
 function_refusal(function) := refusal if {
 	refusal := function_refusals[function.class]
 } else := function_refusals.unknown
@@ -28,8 +63,14 @@ function_refusals := {
 	"admin": {
 		"code": "ADMIN_FUNCTION",
 		"start": "The function ",
-		"end": " administers the server or shows how it is run.",
+		"end": " administers the server, waits, locks, or looks into how it is run.",
 		"hint": "Ask the owner of the database.",
+	},
+	"catalog": {
+		"code": "SERVER_FUNCTION",
+		"start": "The function ",
+		"end": " tells of the server or of other sessions.",
+		"hint": "Names and types can be read from information_schema, pg_class, pg_attribute, pg_type and pg_namespace.",
 	},
 	"file": {
 		"code": "FILE_FUNCTION",
@@ -46,7 +87,7 @@ function_refusals := {
 	"session": {
 		"code": "SESSION_FUNCTION",
 		"start": "The function ",
-		"end": " waits, locks, signals, or changes the state of a session.",
+		"end": " changes the state of the session.",
 		"hint": "Leave it out.",
 	},
 	"sql": {

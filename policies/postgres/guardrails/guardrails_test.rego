@@ -165,9 +165,16 @@ test_functions_by_class if {
 	}
 }
 
+test_functions_that_tell_of_the_server if {
+	every name in ["inet_server_addr", "pg_stat_get_activity", "pg_relation_filepath"] {
+		codes({"statements": [statement({"functions": [{"name": concat(".", ["pg_catalog", name]), "class": "catalog"}]})]}) == {"SERVER_FUNCTION"}
+	}
+}
+
 test_sequences_move_only_for_writers if {
 	facts := {"statements": [statement({"functions": [{"name": "pg_catalog.nextval", "class": "session"}]})]}
 	allowed(facts)
+	allowed(object.union(facts, {"effects": [effect("update", {"kind": "other", "name": "orders_id_seq", "qualified": "public.orders_id_seq"})]}))
 	codes_read_only(facts) == {"READ_ONLY_SESSION"}
 }
 
@@ -241,17 +248,6 @@ test_settings_that_can_be_read if {
 		codes(secret) == {"SETTING_NOT_READABLE"}
 		codes({"statements": [statement(facts)]}) == {"SETTING_NOT_READABLE"}
 	}
-}
-
-test_heavy_statements if {
-	series := {"name": "pg_catalog.generate_series", "class": "pure"}
-	allowed({"statements": [statement({"functions": [object.union(series, {"makes": 10})]})]})
-	codes({"statements": [statement({"functions": [object.union(series, {"makes": 3000000})]})]}) == {"TOO_MUCH_GENERATED"}
-	codes({"statements": [statement({"functions": [object.union(series, {"makes": "unknown"})]})]}) == {"TOO_MUCH_GENERATED"}
-	codes({"statements": [statement({"recursion": "unbounded"})]}) == {"UNBOUNDED_RECURSION"}
-	allowed({"statements": [statement({"recursion": "bounded"})]})
-	allowed({"statements": [statement({"cross_joins": 1})]})
-	codes({"statements": [statement({"cross_joins": 2})]}) == {"CROSS_JOIN"}
 }
 
 test_read_only_members_read if {

@@ -9,6 +9,7 @@ deny contains {
 } if {
 	some effect in input.sql.effects
 	effect.verb in {"delete", "update"}
+	not sequence(effect)
 	statement := input.sql.statements[effect.statement]
 	not only_planned(statement)
 	not names_rows(statement)
@@ -22,8 +23,12 @@ deny contains {
 } if {
 	some effect in input.sql.effects
 	effect.verb in {"delete", "update"}
+	not sequence(effect)
 	not input.sql.statements[effect.statement]
 }
+
+# A sequence has no rows; nextval() and setval() are judged as functions.
+sequence(effect) if effect.object.kind == "other"
 
 names_rows(statement) if statement.where in {"bound", "keyed"}
 
