@@ -1,0 +1,67 @@
+import type { Approvals } from '#client/approvals';
+import type { Clock } from '#client/clock';
+import type { DecisionSession, Statement } from '#client/decision-service';
+import type { Ids } from '#client/ids';
+import type { Journal, Payload } from '#client/journal';
+import type { Param } from '#schemas/sql-facts';
+import type { Subject, TransactionState } from '#schemas/decision-request';
+import type { Refusal } from './refusal.ts';
+
+/** One statement as it was asked for, before anything is known of it. */
+export interface Asked {
+  readonly statementId: string;
+  readonly action: 'sql.prepare' | 'sql.execute';
+  readonly mode: 'simple' | 'extended';
+  /** The same object for the same text of a session: the journal stores it once. */
+  readonly payload: Payload;
+  readonly params: Payload | null;
+  /** Decoded, if a policy or an approval needs them. */
+  readonly decoded: (() => readonly Param[]) | null;
+  /** What is already known of this very text under these very settings, or null: then it is read. */
+  readonly known: Statement | null;
+  readonly transaction: TransactionState;
+  readonly settings: Readonly<Record<string, string>>;
+  /** An execution that was approved and is now continued (a suspended portal). */
+  readonly continued: Continued | null;
+}
+
+export interface Continued {
+  readonly approval: import('#schemas/decision-request').ApprovalContext;
+}
+
+/** What stays the same while one client session is enforced. */
+export interface Scene {
+  readonly journal: Journal;
+  readonly decisions: DecisionSession;
+  readonly approvals: Approvals;
+  readonly clock: Clock;
+  readonly ids: Ids;
+  readonly sessionId: string;
+  readonly subject: Subject;
+  readonly target: string;
+  readonly database: string;
+  readonly role: string;
+  readonly enforcer: string;
+  readonly supported: readonly string[];
+  readonly approvalRules: { readonly waitMs: number; readonly inTransaction: 'idle' | 'fresh' | 'any' };
+  /** The protocol's own objections, once the facts are known: what it does not support, pins, a failed transaction. */
+  readonly objects: (asked: Asked, statement: Statement) => Refusal | null;
+  readonly voice: Voice;
+}
+
+/** What a protocol says to its client while a statement waits. */
+export interface Voice {
+  /** A statement waits: until this is settled nothing else is read of the client. */
+  held(approvalId: string, controller: AbortController): void;
+  released(): void;
+  notice(message: string, detail: string, hint: string): void;
+}
+
+/** Why a wait for a verdict ended before the verdict. */
+export class HoldEnded extends Error {
+  readonly why: 'cancel' | 'disconnect' | 'timeout';
+  constructor(why: 'cancel' | 'disconnect' | 'timeout') {
+    super(why);
+    this.why = why;
+  }
+}

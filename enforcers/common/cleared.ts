@@ -1,0 +1,33 @@
+import type { Receipt } from '#client/approvals';
+import type { Decided, Rewrite, Statement } from '#client/decision-service';
+import type { Position } from '#client/journal';
+import type { ApprovalContext } from '#schemas/decision-request';
+import type { Asked, Scene } from './asked.ts';
+import type { Refusal } from './refusal.ts';
+
+declare const cleared: unique symbol;
+
+/** Proof that a statement was decided on these bytes and that its intent stands in the journal. Only `clear` makes one. */
+export interface ClearedStatement {
+  readonly [cleared]: true;
+  readonly refused: false;
+  readonly statementId: string;
+  readonly statement: Statement;
+  /** Position of `statement.cleared`. */
+  readonly intent: Position;
+  readonly decidedUs: number;
+  /** What goes upstream in place of the text, or null: the text itself. */
+  readonly rewrite: Rewrite | null;
+  readonly decided: Decided;
+  readonly approval: ApprovalContext | null;
+}
+
+export type Outcome = ClearedStatement | Refusal;
+
+/** A use of an approval: the engine has consumed it. */
+export interface Use {
+  readonly receipt: Receipt;
+  readonly approval: ApprovalContext;
+}
+
+export type Mint = (asked: Asked, statement: Statement, decided: Decided, scene: Scene, use: Use | null) => Outcome;

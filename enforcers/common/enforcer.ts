@@ -1,0 +1,25 @@
+import type { Client, Subject } from '#schemas/decision-request';
+
+/** What the composition root sees of an enforcement point, whatever its protocol. */
+export interface Enforcer {
+  readonly protocol: string;
+  readonly address: { readonly host: string; readonly port: number };
+  sessions(): readonly SessionInfo[];
+  /** Ends one session; false if there is none of this id. */
+  terminate(sessionId: string): boolean;
+  /** Takes no new session and lets what runs finish; resolves when the last session is gone or `LIMITS.drainMs` have passed. */
+  drain(): Promise<void>;
+  /** Ends everything now. */
+  close(): Promise<void>;
+}
+
+export interface SessionInfo {
+  readonly session_id: string;
+  readonly subject: Subject;
+  readonly target: string;
+  readonly client: Client;
+  readonly opened_at: string;
+  readonly statements: number;
+  readonly state: 'idle' | 'active' | 'held';
+  readonly approval_id: string | null;
+}

@@ -1,0 +1,57 @@
+/** The events of one statement (CONTRACT §4), each with one shape so that the hot path stays monomorphic. */
+import type { Decided, Statement } from '#client/decision-service';
+import type { EventDraft, WrittenDecision } from '#client/journal';
+import type { Asked, Scene } from './asked.ts';
+import type { Refusal } from './refusal.ts';
+
+export function receivedEvent(asked: Asked, scene: Scene): EventDraft {
+  const { action, payload, mode, statementId, params } = asked;
+  const { sessionId: session_id, target } = scene;
+  return params === null
+    ? { type: 'statement.received', session_id, statement_id: statementId, target, action, payload, mode }
+    : { type: 'statement.received', session_id, statement_id: statementId, target, action, payload, mode, params };
+}
+
+export function decidedEvent(asked: Asked, statement: Statement, decided: Decided, scene: Scene): EventDraft {
+  return {
+    type: 'statement.decided',
+    session_id: scene.sessionId,
+    statement_id: asked.statementId,
+    target: scene.target,
+    decision: written(decided),
+    facts: statement.facts,
+    cached: decided.cached,
+    judged_us: decided.judgedUs,
+  };
+}
+
+function written(decided: Decided): WrittenDecision {
+  const { decision, judgement, rewrite } = decided;
+  const binding = { context: decision.binding.context, expires_at: decision.binding.expires_at };
+  return rewrite === null
+    ? { decision_id: decision.decision_id, judgement, binding }
+    : { decision_id: decision.decision_id, judgement, binding, rewrite: { masked: rewrite.masked } };
+}
+
+export function refusedEvent(asked: Pick<Asked, 'statementId'>, refusal: Refusal, scene: Scene): EventDraft {
+  return {
+    type: 'statement.refused',
+    session_id: scene.sessionId,
+    statement_id: asked.statementId,
+    target: scene.target,
+    code: refusal.code,
+    by: refusal.by,
+    sqlstate: refusal.sqlstate,
+  };
+}
+
+export function heldEvent(asked: Asked, approvalId: string, expiresAt: string, scene: Scene): EventDraft {
+  return {
+    type: 'statement.held',
+    session_id: scene.sessionId,
+    statement_id: asked.statementId,
+    target: scene.target,
+    approval_id: approvalId,
+    expires_at: expiresAt,
+  };
+}

@@ -1,0 +1,167 @@
+/** Holding a statement until somebody decides, and consuming the approval once (DESIGN §1 "Holding is not a decision call"). */
+import type { ApprovalDraft, Receipt, Ticket } from '#client/approvals';
+import type { Decided, Statement } from '#client/decision-service';
+import type { ApprovalContext, TransactionState } from '#schemas/decision-request';
+import type { Requirement } from '#schemas/decision';
+import { HoldEnded, type Asked, type Scene } from './asked.ts';
+import type { Mint, Outcome } from './cleared.ts';
+import { decidedEvent, heldEvent } from './events.ts';
+import { policyRefusal, refusal, refusalOf, verdictDetail, type Refusal } from './refusal.ts';
+import { refuse } from './refuse.ts';
+import { summaryOf } from './summary.ts';
+
+/** Requirements that change under our eyes are asked for anew at most this often. */
+const REQUESTS_MAX = 3;
+
+export async function hold(asked: Asked, statement: Statement, first: Decided, scene: Scene, mint: Mint): Promise<Outcome> {
+  try {
+    return await held(asked, statement, first, scene, mint);
+  } catch (error) {
+    return refuse(asked, refusalOf(error), scene);
+  }
+}
+
+async function held(asked: Asked, statement: Statement, first: Decided, scene: Scene, mint: Mint): Promise<Outcome> {
+  if (!opens(scene.approvalRules.inTransaction, asked.transaction)) return refuse(asked, inTransaction(first), scene);
+  const hopeless = await deniedEvenIfApproved(asked, statement, first, scene);
+  if (hopeless) return refuse(asked, hopeless, scene);
+  let decided = first;
+  for (let request = 0; request < REQUESTS_MAX; request++) {
+    const draft = draftOf(asked, statement, decided, scene);
+    const settled = await settle(asked, await scene.approvals.request(draft), decided, scene);
+    if ('refused' in settled) return refuse(asked, settled, scene);
+    // the settings and the transaction are those of the first decision: nothing else was read of this client meanwhile
+    decided = await scene.decisions.decide(statement, { ...momentOf(asked), approval: settled });
+    scene.journal.append(decidedEvent(asked, statement, decided, scene));
+    if (decided.decision.effect === 'deny') return refuse(asked, policyRefusal(decided.decision), scene);
+    if (fits(decided, settled))
+      return mint(asked, statement, decided, scene, { receipt: await consume(asked, draft, settled, scene), approval: settled });
+    await scene.approvals.supersede(settled.id, `requirement changed: revision ${first.decision.revision} to ${decided.decision.revision}`);
+    if (!decided.decision.approval) break;
+  }
+  return refuse(asked, refusal('APPROVAL_VOID', 'the policies changed while the approval was asked for'), scene);
+}
+
+function opens(rule: 'idle' | 'fresh' | 'any', transaction: TransactionState): boolean {
+  return transaction === 'idle' || (transaction === 'fresh' && rule !== 'idle') || (transaction === 'open' && rule === 'any');
+}
+
+/** Nobody is asked about what would be denied anyhow. */
+async function deniedEvenIfApproved(asked: Asked, statement: Statement, first: Decided, scene: Scene): Promise<Refusal | null> {
+  const { decision_id, approval } = first.decision;
+  if (!approval) return refusal('INTERNAL', 'an approval without a requirement');
+  const assumed: ApprovalContext = { valid: true, id: 'apr_assumed', approved_by: [], requirement: approval.digest };
+  const then = await scene.decisions.decide(statement, { ...momentOf(asked), approval: assumed });
+  return then.decision.effect === 'deny' ? policyRefusal({ ...then.decision, decision_id }) : null;
+}
+
+/** Waits until the request is approved; anything else is the refusal it ends in. */
+async function settle(asked: Asked, ticket: Ticket, decided: Decided, scene: Scene): Promise<ApprovalContext | Refusal> {
+  if (ticket.state === 'denied') return verdictRefusal(ticket, decided);
+  scene.journal.append(heldEvent(asked, ticket.approvalId, ticket.expiresAt, scene));
+  const last = ticket.state === 'open' ? await waited(ticket, decided, scene) : ticket;
+  if ('refused' in last) return last;
+  if (last.state === 'approved' && last.approval) return last.approval;
+  return verdictRefusal(last, decided);
+}
+
+async function waited(ticket: Ticket, decided: Decided, scene: Scene): Promise<Ticket | Refusal> {
+  const controller = new AbortController();
+  const timer = setTimeout(() => controller.abort(new HoldEnded('timeout')), scene.approvalRules.waitMs);
+  scene.voice.held(ticket.approvalId, controller);
+  scene.voice.notice(`held for approval ${ticket.approvalId}`, approvalDetail(ticket, decided), whoDecides(ticket));
+  try {
+    return await scene.approvals.settled(ticket.approvalId, controller.signal);
+  } catch (error) {
+    if (!controller.signal.aborted) throw error;
+    const why = controller.signal.reason instanceof HoldEnded ? controller.signal.reason.why : 'disconnect';
+    if (why === 'cancel') await scene.approvals.cancel(ticket.approvalId, scene.subject.id);
+    return endedRefusal(why, ticket, decided);
+  } finally {
+    clearTimeout(timer);
+    scene.voice.released();
+  }
+}
+
+function endedRefusal(why: HoldEnded['why'], ticket: Ticket, decided: Decided): Refusal {
+  const detail = approvalDetail(ticket, decided);
+  switch (why) {
+    case 'cancel':
+      return refusal('CANCELLED', 'canceling statement due to user request', { detail, hint: 'The approval request was cancelled too.' });
+    case 'disconnect':
+      return refusal('CANCELLED', 'the client left; the approval request stays open', { detail });
+    case 'timeout':
+      return refusal('APPROVAL_PENDING', `not approved in time: ${ticket.approvalId} stays open`, {
+        detail,
+        hint: `Run the same statement again once it is approved: ${ticket.url}`,
+      });
+  }
+}
+
+function verdictRefusal(ticket: Ticket, decided: Decided): Refusal {
+  const detail = approvalDetail(ticket, decided);
+  if (ticket.state === 'denied') {
+    return refusal('APPROVAL_DENIED', `denied by a reviewer${ticket.comment === null ? '' : `: ${ticket.comment}`}`, { detail });
+  }
+  return refusal('APPROVAL_VOID', `the approval request is ${ticket.state}`, { detail });
+}
+
+function inTransaction(decided: Decided): Refusal {
+  const reason = approvalReason(decided);
+  return refusal('APPROVAL_IN_TRANSACTION', `needs approval (${reason.reason}), but its transaction already did work`, {
+    detail: verdictDetail(decided.decision, { ...reason, code: 'APPROVAL_IN_TRANSACTION' }),
+  });
+}
+
+/** The approval counts only for the requirement it was given for. */
+function fits(decided: Decided, approval: ApprovalContext): boolean {
+  if (decided.decision.effect === 'require_approval') return false;
+  const requirement: Requirement | null = decided.decision.approval;
+  return requirement === null || requirement.digest === approval.requirement;
+}
+
+function consume(asked: Asked, draft: ApprovalDraft, approval: ApprovalContext, scene: Scene): Promise<Receipt> {
+  const { statementId } = asked;
+  return scene.approvals.consume(approval.id, { statementId, enforcer: scene.enforcer, nonce: scene.ids.next('non'), draft });
+}
+
+function draftOf(asked: Asked, statement: Statement, decided: Decided, scene: Scene): ApprovalDraft {
+  const { decision } = decided;
+  if (!decision.approval) throw new Error('an approval without a requirement');
+  return {
+    subject: scene.subject,
+    sessionId: scene.sessionId,
+    statementId: asked.statementId,
+    target: scene.target,
+    database: scene.database,
+    role: asked.settings['role'] ?? scene.role,
+    payload: asked.payload,
+    params: asked.decoded && { bytes: Buffer.from(JSON.stringify(asked.decoded())), media: 'params' },
+    settings: asked.settings,
+    transaction: asked.transaction,
+    objects: [...new Set(statement.facts.effects.map((effect) => `${effect.verb} ${effect.object.qualified}`))].toSorted(),
+    decision,
+    requirement: decision.approval,
+    summary: summaryOf(statement.facts),
+  };
+}
+
+function momentOf(asked: Asked): Parameters<Scene['decisions']['decide']>[1] {
+  const { action, statementId, transaction, settings, decoded } = asked;
+  return { action, statementId, transaction, settings, params: decoded };
+}
+
+function whoDecides(ticket: Ticket): string {
+  const who = ticket.askedFor.length === 0 ? 'a reviewer' : ticket.askedFor.join(', ');
+  return `${who} may decide at ${ticket.url} until ${ticket.expiresAt}`;
+}
+
+function approvalDetail(ticket: Ticket, decided: Decided): string {
+  return verdictDetail(decided.decision, approvalReason(decided), ticket.approvalId);
+}
+
+function approvalReason(decided: Decided): Decided['decision']['reasons'][number] {
+  const { reasons } = decided.decision;
+  const reason = reasons.find((one) => one.effect === 'require_approval') ?? reasons[0];
+  return reason ?? { policy: 'interlock', code: 'APPROVAL', reason: 'needs approval', effect: 'require_approval' };
+}

@@ -1,0 +1,58 @@
+import type { DurablePosition, Position } from '#client/journal';
+import { InterlockError } from '#schemas/errors';
+import type { ClearedStatement } from './cleared.ts';
+import { LIMITS } from './limits.ts';
+
+/** Messages for the target that leave together. */
+export interface Batch {
+  readonly pieces: readonly Uint8Array[];
+  /** Position that must be durable before any of it may leave. */
+  readonly intent: Position;
+  readonly oldestUs: number;
+}
+
+/**
+ * What is to go to the target, in order. A statement gets in only with the proof that it was cleared; nothing leaves without the proof that
+ * the intents of all of it are on stable storage (invariants 1 and 2).
+ */
+export class Outbox {
+  readonly #write: (bytes: Uint8Array) => void;
+  #pieces: Uint8Array[] = [];
+  #intent: Position = -1;
+  #oldestUs = Number.POSITIVE_INFINITY;
+
+  constructor(write: (bytes: Uint8Array) => void) {
+    this.#write = write;
+  }
+
+  get empty(): boolean {
+    return this.#pieces.length === 0;
+  }
+
+  /** Bytes of a cleared statement; nobody may change them until they have left. */
+  stage(cleared: ClearedStatement, bytes: Uint8Array): void {
+    if (cleared.intent > this.#intent) this.#intent = cleared.intent;
+    if (cleared.decidedUs < this.#oldestUs) this.#oldestUs = cleared.decidedUs;
+    this.#pieces.push(bytes);
+  }
+
+  /** Protocol messages that carry no statement of the client (Sync, Describe …) or are the gateway's own. */
+  pass(bytes: Uint8Array): void {
+    this.#pieces.push(bytes);
+  }
+
+  /** Everything staged so far; the next batch begins. */
+  take(): Batch {
+    const batch = { pieces: this.#pieces, intent: this.#intent, oldestUs: this.#oldestUs };
+    this.#pieces = [];
+    this.#oldestUs = Number.POSITIVE_INFINITY;
+    return batch;
+  }
+
+  /** @throws InterlockError INTERNAL when the proof is for less than was staged, or a decision is older than its binding (M6). */
+  release(batch: Batch, durable: DurablePosition, nowUs: number): void {
+    if (durable < batch.intent) throw new InterlockError('INTERNAL', 'released before the intent was durable');
+    if (nowUs - batch.oldestUs > LIMITS.decisionMs * 1000) throw new InterlockError('INTERNAL', 'a decision was older than its binding');
+    for (const piece of batch.pieces) this.#write(piece);
+  }
+}

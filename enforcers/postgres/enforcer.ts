@@ -1,0 +1,276 @@
+/** The PostgreSQL enforcement point: listens, lets clients in, keeps the book of sessions. */
+import { createServer, type AddressInfo, type Server, type Socket } from 'node:net';
+import { createSecureContext, type SecureContext } from 'node:tls';
+import type { Approvals } from '#client/approvals';
+import type { Clock } from '#client/clock';
+import type { Credentials } from '#client/credentials';
+import type { DecisionService } from '#client/decision-service';
+import type { Identity } from '#client/identity';
+import type { Ids } from '#client/ids';
+import type { Journal } from '#client/journal';
+import type { Log } from '#client/log';
+import { InterlockError } from '#schemas/errors';
+import type { Enforcer, SessionInfo } from '#enforcers/common/enforcer';
+import { LIMITS } from '#enforcers/common/limits';
+import { refusal, type Refusal } from '#enforcers/common/refusal';
+import { Buckets, CancelKeys, type CancelKey } from './cancel.ts';
+import { CatalogKeeper } from './catalog-keeper.ts';
+import { admit } from './door.ts';
+import type { House, Resident } from './house.ts';
+import { openOwnClient } from './own-client.ts';
+import { CODE, int32 } from './protocol.ts';
+import type { CloseReason, PostgresSession } from './session.ts';
+import { SettingSets, SettingsReader } from './settings.ts';
+import type { PostgresTarget } from './target.ts';
+import { openTarget } from './upstream.ts';
+
+export interface EnforcerDeps {
+  readonly decisions: DecisionService;
+  readonly journal: Journal;
+  readonly approvals: Approvals;
+  readonly credentials: Credentials;
+  readonly identity: Identity;
+  readonly clock: Clock;
+  readonly ids: Ids;
+  readonly log: Log;
+}
+
+export interface PostgresEnforcerOptions extends EnforcerDeps {
+  readonly target: PostgresTarget;
+}
+
+/** The majors whose grammar we read (M2). */
+export const SERVER_MAJORS: readonly number[] = [15, 17];
+
+/**
+ * Reads the target's version over a connection of its own, then listens.
+ * @throws InterlockError TARGET_UNREACHABLE, CREDENTIAL_UNAVAILABLE, CATALOG_UNAVAILABLE, PARSER_UNAVAILABLE (another server major), PORT_TAKEN
+ */
+export async function startPostgresEnforcer(options: PostgresEnforcerOptions): Promise<Enforcer> {
+  const enforcer = new PostgresEnforcer(options, await versionOf(options));
+  await enforcer.start();
+  return enforcer;
+}
+
+async function versionOf(options: PostgresEnforcerOptions): Promise<string> {
+  const { upstream, name } = options.target;
+  const [database] = upstream.databases;
+  if (database === undefined) throw new InterlockError('CONFIG_INVALID', `target ${name} offers no database`);
+  const client = await openOwnClient(upstream, await options.credentials.lease(name), database);
+  try {
+    const version = (await client.query('SHOW server_version'))[0]?.[0] ?? '';
+    const encoding = (await client.query('SHOW server_encoding'))[0]?.[0] ?? '';
+    if (encoding !== 'UTF8') throw new InterlockError('CONFIG_INVALID', `target ${name}: server_encoding is ${encoding}; only UTF8 is supported`);
+    if (!SERVER_MAJORS.includes(Number.parseInt(version, 10))) {
+      throw new InterlockError('PARSER_UNAVAILABLE', `target ${name} is PostgreSQL ${version}; supported are ${SERVER_MAJORS.join(' and ')}`);
+    }
+    return version;
+  } finally {
+    client.close();
+  }
+}
+
+class PostgresEnforcer implements Enforcer, House {
+  readonly protocol = 'postgresql';
+  readonly deps: EnforcerDeps;
+  readonly target: PostgresTarget;
+  readonly tls: SecureContext | null;
+  readonly enforcerId: string;
+  readonly serverVersion: string;
+  readonly settings: SettingsReader = new SettingsReader(new SettingSets());
+  readonly catalogs: CatalogKeeper;
+  readonly #server: Server;
+  readonly #residents: Map<PostgresSession, Resident & { readonly key: CancelKey }> = new Map();
+  readonly #keys: CancelKeys<PostgresSession> = new CancelKeys();
+  readonly #buckets: Buckets;
+  readonly #arriving: Map<string, number> = new Map();
+  readonly #sockets: Set<Socket> = new Set();
+  #entering = 0;
+  #draining = false;
+  #reaper: NodeJS.Timeout | null = null;
+  #empty: (() => void) | null = null;
+
+  constructor(options: PostgresEnforcerOptions, serverVersion: string) {
+    this.deps = options;
+    this.target = options.target;
+    this.serverVersion = serverVersion;
+    this.enforcerId = `postgresql/${options.target.name}`;
+    this.tls = options.target.tls ? createSecureContext({ cert: options.target.tls.cert, key: options.target.tls.key, minVersion: 'TLSv1.2' }) : null;
+    this.#buckets = new Buckets(options.clock);
+    this.catalogs = new CatalogKeeper({
+      target: options.target.name,
+      upstream: options.target.upstream,
+      lease: () => options.credentials.lease(options.target.name),
+      decisions: options.decisions,
+      log: options.log,
+    });
+    this.#server = createServer({ noDelay: true, pauseOnConnect: true, allowHalfOpen: false }, (socket) => this.#accept(socket));
+    options.journal.onFault(() => this.#endAll('fault', refusal('JOURNAL_UNAVAILABLE')));
+  }
+
+  async start(): Promise<void> {
+    for (const database of this.target.upstream.databases) await this.catalogs.current(database);
+    const { host, port } = this.target.listen;
+    await new Promise<void>((resolve, reject) => {
+      this.#server.once('error', (error: NodeJS.ErrnoException) =>
+        reject(
+          error.code === 'EADDRINUSE'
+            ? new InterlockError('PORT_TAKEN', `${host}:${port} is in use`, { cause: error })
+            : new InterlockError('CONFIG_INVALID', `cannot listen on ${host}:${port}: ${error.message}`, { cause: error }),
+        ),
+      );
+      this.#server.listen(port, host, resolve);
+    });
+    this.#reaper = setInterval(() => this.#reap(), LIMITS.reapMs);
+    this.#reaper.unref();
+  }
+
+  get address(): { readonly host: string; readonly port: number } {
+    const address = this.#server.address() as AddressInfo | null;
+    return { host: address?.address ?? this.target.listen.host, port: address?.port ?? this.target.listen.port };
+  }
+
+  sessions(): readonly SessionInfo[] {
+    return [...this.#residents].map(([session, resident]) => ({
+      session_id: session.id,
+      subject: resident.subject,
+      target: this.target.name,
+      client: resident.client,
+      opened_at: resident.openedAt,
+      statements: session.statements,
+      state: session.state,
+      approval_id: session.approvalId,
+    }));
+  }
+
+  terminate(sessionId: string): boolean {
+    for (const session of this.#residents.keys()) {
+      if (session.id !== sessionId) continue;
+      session.end('terminated', refusal('DRAINING', 'terminated by an administrator', { hint: undefined }));
+      return true;
+    }
+    return false;
+  }
+
+  async drain(): Promise<void> {
+    this.#draining = true;
+    this.#server.close();
+    this.#endIdle();
+    if (this.#residents.size === 0) return;
+    const { promise, resolve } = Promise.withResolvers<void>();
+    this.#empty = resolve;
+    const timer = setTimeout(resolve, LIMITS.drainMs);
+    await promise;
+    clearTimeout(timer);
+  }
+
+  async close(): Promise<void> {
+    this.#draining = true;
+    if (this.#reaper) clearInterval(this.#reaper);
+    this.#server.close();
+    this.#endAll('drain', refusal('DRAINING'));
+    for (const socket of this.#sockets) socket.destroy();
+    this.catalogs.close();
+    await Promise.resolve();
+  }
+
+  // — the house —
+
+  arrived(address: string): void {
+    this.#arriving.set(address, (this.#arriving.get(address) ?? 0) + 1);
+    this.#entering++;
+  }
+
+  left(address: string): void {
+    const rest = (this.#arriving.get(address) ?? 1) - 1;
+    if (rest > 0) this.#arriving.set(address, rest);
+    else this.#arriving.delete(address);
+    this.#entering--;
+  }
+
+  room(): void {
+    if (this.#draining) throw new InterlockError('DRAINING', 'the gateway is shutting down');
+    if (this.#residents.size >= this.target.limits.connections) {
+      throw new InterlockError('BUDGET_CONNECTIONS', `the limit of ${this.target.limits.connections} connections is reached`);
+    }
+  }
+
+  entered(session: PostgresSession, resident: Resident): CancelKey {
+    const key = this.#keys.issue(session, resident.address);
+    this.#residents.set(session, { ...resident, key });
+    return key;
+  }
+
+  gone(session: PostgresSession, reason: CloseReason): void {
+    const resident = this.#residents.get(session);
+    if (!resident) return;
+    this.#keys.withdraw(resident.key);
+    this.#residents.delete(session);
+    const { in: bytes_in, out: bytes_out } = session.bytes;
+    try {
+      this.deps.journal.append({
+        type: 'session.closed',
+        session_id: session.id,
+        target: this.target.name,
+        reason,
+        statements: session.statements,
+        bytes_in,
+        bytes_out,
+      });
+    } catch (error) {
+      this.deps.log.error({ session: session.id, err: error }, 'the end of a session could not be recorded');
+    }
+    if (this.#residents.size === 0) this.#empty?.();
+  }
+
+  cancel(pid: number, secret: Buffer, address: string, done: () => void): void {
+    // the client learns nothing, whatever becomes of it
+    const session = this.#buckets.take(address) ? this.#keys.find(pid, secret, address) : null;
+    const resident = session && this.#residents.get(session);
+    if (!session || !resident || session.cancel() !== 'running') return done();
+    this.#cancelAtTarget(resident.targetKey).then(done, (error: unknown) => {
+      this.deps.log.warn({ session: session.id, err: error }, 'a cancel request did not reach the target');
+      done();
+    });
+  }
+
+  async #cancelAtTarget(key: Buffer): Promise<void> {
+    const socket = await openTarget(this.target.upstream);
+    socket.end(Buffer.concat([int32(8 + key.length), int32(CODE.cancel), key]));
+    socket.resume();
+    await new Promise<void>((resolve) => socket.once('close', () => resolve()));
+  }
+
+  // — clients —
+
+  #accept(socket: Socket): void {
+    const address = socket.remoteAddress ?? '';
+    if (this.#draining || (this.#arriving.get(address) ?? 0) >= LIMITS.preAuthConnectionsPerAddress) return void socket.destroy();
+    this.#sockets.add(socket);
+    socket.once('close', () => this.#sockets.delete(socket));
+    void admit(socket, this);
+  }
+
+  /** Sessions end with their token, and when nobody uses them. */
+  #reap(): void {
+    const wallMs = this.deps.clock.wallUs() / 1000;
+    const nowMs = this.deps.clock.monotonicUs() / 1000;
+    for (const [session, resident] of this.#residents) {
+      if (wallMs >= resident.expiresAtMs) session.end('policy', refusal('SESSION_EXPIRED'));
+      else if (session.state === 'idle' && nowMs - session.lastActiveMs > this.target.limits.idleMs) session.end('policy', idle());
+    }
+    if (this.#draining) this.#endIdle();
+  }
+
+  #endIdle(): void {
+    for (const session of this.#residents.keys()) if (session.state === 'idle') session.end('drain', refusal('DRAINING'));
+  }
+
+  #endAll(reason: CloseReason, why: Refusal): void {
+    for (const session of this.#residents.keys()) session.end(reason, why);
+  }
+}
+
+function idle(): Refusal {
+  return { ...refusal('SESSION_EXPIRED', 'terminating connection due to idle-session timeout'), sqlstate: '57P05' };
+}
