@@ -167,14 +167,16 @@ test_functions_by_class if {
 
 test_functions_that_tell_of_the_server if {
 	every name in ["inet_server_addr", "pg_stat_get_activity", "pg_relation_filepath"] {
-		codes({"statements": [statement({"functions": [{"name": concat(".", ["pg_catalog", name]), "class": "catalog"}]})]}) == {"SERVER_FUNCTION"}
+		called := {"name": concat(".", ["pg_catalog", name]), "class": "catalog"}
+		codes({"statements": [statement({"functions": [called]})]}) == {"SERVER_FUNCTION"}
 	}
 }
 
 test_sequences_move_only_for_writers if {
 	facts := {"statements": [statement({"functions": [{"name": "pg_catalog.nextval", "class": "session"}]})]}
 	allowed(facts)
-	allowed(object.union(facts, {"effects": [effect("update", {"kind": "other", "name": "orders_id_seq", "qualified": "public.orders_id_seq"})]}))
+	sequence := {"kind": "other", "name": "orders_id_seq", "qualified": "public.orders_id_seq"}
+	allowed(object.union(facts, {"effects": [effect("update", sequence)]}))
 	codes_read_only(facts) == {"READ_ONLY_SESSION"}
 }
 
