@@ -22,7 +22,7 @@ interface Head {
   readonly session: SessionConstants;
   readonly statementId: string;
   seq: number;
-  binding: Omit<Binding, 'payload'> | null;
+  binding: Binding | null;
 }
 
 export class RecordDecoder {
@@ -109,11 +109,11 @@ export class RecordDecoder {
     const payload = this.#ref(reader.varint()).digest;
     const judgement = this.#json<Judgement>(reader.varint());
     const facts = this.#ref(reader.varint());
-    head.binding = { context: reader.digest(), expires_at: timestamp(reader.u64()) };
+    head.binding = { payload, context: reader.digest(), expires_at: timestamp(reader.u64()) };
     const judged_us = reader.varint() / 1000;
     const flags = reader.u8();
     const rewrite = flags & DECIDED.rewritten ? { rewrite: { payload: '', masked: this.#json<string[]>(reader.varint()) } } : {};
-    const decision = { decision_id, ...judgement, binding: { payload, ...head.binding }, ...rewrite };
+    const decision = { decision_id, ...judgement, binding: head.binding, ...rewrite };
     return { type: 'statement.decided', decision, facts, cached: (flags & DECIDED.cached) !== 0, judged_us };
   }
 
@@ -132,9 +132,7 @@ export class RecordDecoder {
     const approval = flags & CLEARED.approval ? { approval: this.#json(reader.varint()) } : {};
     const own = (flags & CLEARED.ownBinding) !== 0;
     if (own && head.binding === null) throw new Error('a clearance by a decision that is not in its record');
-    const binding = own
-      ? { payload: payload.digest, ...head.binding }
-      : { payload: reader.digest(), context: reader.digest(), expires_at: timestamp(reader.u64()) };
+    const binding = own ? head.binding : { payload: reader.digest(), context: reader.digest(), expires_at: timestamp(reader.u64()) };
     return { type: 'statement.cleared', payload, ...params, binding, ...approval, obligations: joined === '' ? [] : joined.split('\n') };
   }
 

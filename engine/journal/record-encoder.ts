@@ -14,6 +14,8 @@ import { TimestampReader } from './timestamp-reader.ts';
 /** Statements between `received` and their end; past it the enforcer has lost count of them. */
 const OPEN_STATEMENTS_MAX = 262_144;
 
+const NO_BINDING = { context: '', expiresAt: '' } as const;
+
 type Draft<T extends EventType> = Extract<EventDraft, { type: T }>;
 
 export class RecordEncoder {
@@ -26,7 +28,8 @@ export class RecordEncoder {
   readonly #open = new Map<string, Payload>();
   #statementId = '';
   #baseUs = 0;
-  #ownBinding = { context: '', expiresAt: '' };
+  /** Of the decision in the open record. */
+  #ownBinding: { readonly context: string; readonly expiresAt: string } = NO_BINDING;
   /** Where payload frames go: before the record that defines them. */
   frames: ByteWriter;
 
@@ -50,6 +53,9 @@ export class RecordEncoder {
       checkBinding(event.decision.binding);
     }
     if (event.type === 'statement.cleared') checkBinding(event.binding);
+    if (event.type === 'statement.finished' && event.response_digest !== null && event.response_digest.length !== 71) {
+      throw defect('response_digest is not a digest');
+    }
   }
 
   /** Starts a record; `back` and everything else of its header but the clocks is filled in when it is sealed. */
@@ -61,6 +67,7 @@ export class RecordEncoder {
     body.u64(tickUs);
     this.#statementId = '';
     this.#baseUs = tickUs;
+    this.#ownBinding = NO_BINDING;
   }
 
   add(event: EventDraft, tickUs: number, stream: string | null): void {
@@ -160,10 +167,7 @@ export class RecordEncoder {
     const params = event.params ? definitions.payload(event.params, body, this.frames) : 0;
     const approval = event.approval ? definitions.json(event.approval, body) : 0;
     const obligations = definitions.string(event.obligations.join('\n'), body);
-    const own =
-      binding.context === this.#ownBinding.context &&
-      binding.expires_at === this.#ownBinding.expiresAt &&
-      binding.payload === definitions.digestOf(event.payload);
+    const own = binding.context === this.#ownBinding.context && binding.expires_at === this.#ownBinding.expiresAt;
     this.#item(ITEM.cleared, tickUs);
     body.varint(payload);
     body.varint(obligations);
@@ -171,7 +175,8 @@ export class RecordEncoder {
     if (event.params) body.varint(params);
     if (event.approval) body.varint(approval);
     if (own) return;
-    body.digest(binding.payload);
+    // the caller's digest of the payload is plain: one could guess a short text from it; ours is salted
+    body.digest(definitions.digestOf(this.#open.get(event.statement_id as string) ?? event.payload));
     body.digest(binding.context);
     body.u64(this.#expiry.microseconds(binding.expires_at));
   }

@@ -105,6 +105,10 @@ export class RecordLog {
   place(event: EventDraft, stream: string | null): Position {
     if (this.#fault !== null) throw this.#fault;
     this.#admit(event);
+    return this.#put(event, stream);
+  }
+
+  #put(event: EventDraft, stream: string | null): Position {
     this.#encoder.check(event);
     const tickUs = this.#clock.monotonicUs();
     if (stream !== null || !this.#encoder.continues(event)) this.#begin(tickUs);
@@ -156,7 +160,8 @@ export class RecordLog {
 
   /** Places one last event, lets everything go to the disk, and refuses all that follows. */
   async stop(event: EventDraft, fault: InterlockError): Promise<void> {
-    const position = this.place(event, null);
+    if (this.#fault !== null) throw this.#fault;
+    const position = this.#put(event, null);
     this.#fault = fault;
     await this.durable(position);
     this.#stopTimer();

@@ -1,0 +1,30 @@
+/** Signed notes as the verifier reads them: https://github.com/C2SP/C2SP/blob/main/signed-note.md */
+import { verify, type KeyObject } from 'node:crypto';
+
+export interface CheckpointClaim {
+  readonly seq: number;
+  readonly origin: string;
+  readonly size: number;
+  readonly root: string;
+  readonly signature: string;
+}
+
+export function signatureOver(key: KeyObject, claim: CheckpointClaim): boolean {
+  const text = `${claim.origin}\n${claim.size}\n${claim.root}\n`;
+  return verify(null, Buffer.from(text), key, Buffer.from(claim.signature, 'base64'));
+}
+
+/** null: not a note with an origin, a size, a root and a signature of an Ed25519 key. */
+export function noteOf(note: string): { readonly size: number; readonly root: string; readonly signed: Buffer; readonly signature: Buffer } | null {
+  const blank = note.indexOf('\n\n');
+  if (blank < 0) return null;
+  const signed = note.slice(0, blank + 1);
+  const [origin = '', size = '', root = ''] = signed.split('\n');
+  const line = note
+    .slice(blank + 2)
+    .split('\n')
+    .find((each) => each.startsWith(`— ${origin} `));
+  const blob = Buffer.from(line?.slice(origin.length + 3) ?? '', 'base64');
+  if (!/^(0|[1-9]\d{0,14})$/.test(size) || blob.length !== 68) return null;
+  return { size: Number(size), root, signed: Buffer.from(signed), signature: blob.subarray(4) };
+}
