@@ -2,29 +2,22 @@
 import type { ApprovalDraft, Receipt, Ticket } from '#client/approvals';
 import { type Clock, timestamp } from '#client/clock';
 import { type ClockWatch, watchClock } from '#client/clock-watch';
-import type { Payload } from '#client/journal';
 import type { ApprovalView } from '#schemas/approval';
 import { InterlockError } from '#schemas/errors';
 import type { ApprovalBook, ApprovalFilter, ApprovalOptions } from './approvals.ts';
-import { type Bound, boundOf, denialKey, differing, joinKey, salted } from './binding.ts';
+import { type Bound, boundOf, differing, joinKey } from './binding.ts';
 import { chainOf, isAsked, sharesIdentity } from './chain.ts';
-import { type Deadline, deadlineIn, isPast, parseUs } from './deadline.ts';
+import { type Deadline, isPast, parseUs } from './deadline.ts';
+import { Denials } from './denials.ts';
+import { conclusion, consumedEvent, type Outcome, requestedEvent, settledEvent, type Use, verdictEvents } from './drafts.ts';
 import { type ApprovalRecord, isLive } from './fold.ts';
 import type { ApprovalLimits } from './limits.ts';
 import { Quota } from './quota.ts';
 import { receiptOf } from './receipt.ts';
-import { type ApprovalEventDraft, ApprovalStore, type Entry, sizeOf } from './store.ts';
+import { ApprovalStore, type Entry, sizeOf } from './store.ts';
 import { stageFor, type VerdictInput } from './verdict.ts';
 import { ticketOf, viewOf, whyVoid } from './view.ts';
 import { Waits } from './waits.ts';
-
-type Outcome = Extract<ApprovalEventDraft, { type: 'approval.settled' }>['outcome'];
-interface Use {
-  readonly statementId: string;
-  readonly enforcer: string;
-  readonly nonce: string;
-  readonly draft: ApprovalDraft;
-}
 
 const SWEEP_MS = 1_000;
 
@@ -36,7 +29,7 @@ export class Book implements ApprovalBook {
   readonly #quota: Quota;
   /** Live requests by what may join them. */
   readonly #joinable = new Map<string, string>();
-  readonly #denials = new Map<string, { readonly id: string; readonly until: Deadline }>();
+  readonly #denials: Denials;
   readonly #watch: ClockWatch;
   readonly #timer: NodeJS.Timeout;
   #closed: InterlockError | null = null;
@@ -47,6 +40,7 @@ export class Book implements ApprovalBook {
     this.#clock = clock;
     this.#waits = new Waits(limits.waitsMax);
     this.#quota = new Quota(limits);
+    this.#denials = new Denials(clock, options.rememberDenialMs, limits.closedMax);
     this.#store = new ApprovalStore({ journal, clock, log, limits, onChange: (entry) => this.#changed(entry) });
     this.#watch = watchClock(clock, { onJump: (jumpMs) => this.#jumped(jumpMs) });
     this.#timer = setInterval(() => void this.#sweep(), SWEEP_MS).unref();
@@ -64,7 +58,7 @@ export class Book implements ApprovalBook {
       this.#store.put(entry);
       if (isLive(entry.record)) this.#quota.add(entry.record.subject.id, sizeOf(entry));
       if (entry.bound && isLive(entry.record)) this.#joinable.set(joinKey(entry.bound), entry.record.approvalId);
-      if (entry.record.state === 'denied') this.#remember(entry, denialEnd(entry.record, this.#options.rememberDenialMs, this.#clock));
+      if (entry.record.state === 'denied') this.#denials.restore(entry, this.#ticket(entry));
       await this.#finish(entry);
     }
   }
@@ -74,7 +68,9 @@ export class Book implements ApprovalBook {
     if (draft.requirement.grant.of === 'shape') throw new InterlockError('UNSUPPORTED', 'a grant for a statement shape is not supported yet');
     const bound = boundOf(draft, draft.requirement.bind_session);
     const key = joinKey(bound);
-    return this.#guarded(() => this.#store.serial.run(`join ${key}`, async () => this.#ticket(await this.#findOrOpen(draft, bound, key))));
+    return this.#guarded(() =>
+      this.#store.serial.run(`join ${key}`, async () => this.#denials.find(bound) ?? this.#ticket(await this.#findOrOpen(draft, bound, key))),
+    );
   }
 
   async settled(approvalId: string, signal: AbortSignal): Promise<Ticket> {
@@ -115,7 +111,7 @@ export class Book implements ApprovalBook {
   list(filter: ApprovalFilter = {}): readonly ApprovalView[] {
     return [...this.#store.all()]
       .filter(({ record }) => matches(record, filter))
-      .toSorted((a, b) => (a.record.approvalId < b.record.approvalId ? 1 : -1))
+      .toSorted((a, b) => b.record.first - a.record.first)
       .map((entry) => viewOf(entry));
   }
 
@@ -149,8 +145,6 @@ export class Book implements ApprovalBook {
   }
 
   async #findOrOpen(draft: ApprovalDraft, bound: Bound, key: string): Promise<Entry> {
-    const denied = this.#deniedBefore(bound);
-    if (denied) return denied;
     const before = this.#store.get(this.#joinable.get(key) ?? '');
     if (!before) return this.#open(draft, bound, key);
     await this.#expireIfPast(before);
@@ -160,7 +154,7 @@ export class Book implements ApprovalBook {
     return this.#open(draft, bound, key, before.record.approvalId);
   }
 
-  async #open(draft: ApprovalDraft, bound: Bound, key: string, supersedes?: string): Promise<Entry> {
+  async #open(draft: ApprovalDraft, bound: Bound, key: string, supersedes: string | null = null): Promise<Entry> {
     const { limits, ids, journal, expireMs } = this.#options;
     const { requirement, subject } = draft;
     const bytes = bound.payload.length + (bound.params?.length ?? 0);
@@ -168,24 +162,9 @@ export class Book implements ApprovalBook {
     try {
       const approvalId = ids.next('apr');
       const lengthMs = Math.min(expireMs, requirement.expires_in_s * 1000);
-      const event: ApprovalEventDraft = {
-        type: 'approval.requested',
-        approval_id: approvalId,
-        requirement,
-        binding: salted(bound, draft, journal),
-        payload: draft.payload,
-        ...(draft.params && { params: draft.params }),
-        summary: draft.summary.slice(0, limits.summaryCharsMax),
-        expires_at: timestamp(this.#clock.wallUs() + lengthMs * 1000),
-        ...(supersedes !== undefined && { supersedes }),
-        subject_detail: subject,
-        reasons: draft.decision.reasons,
-        revision: draft.decision.revision,
-        session_id: draft.sessionId,
-        statement_id: draft.statementId,
-        target: draft.target,
-        subject: subject.id,
-      };
+      const expiresAt = timestamp(this.#clock.wallUs() + lengthMs * 1000);
+      const opening = { approvalId, expiresAt, supersedes, summary: draft.summary.slice(0, limits.summaryCharsMax) };
+      const event = requestedEvent(draft, bound, opening, journal);
       const entry = await this.#store.open(event, bound, lengthMs);
       this.#joinable.set(key, approvalId);
       return entry;
@@ -209,19 +188,7 @@ export class Book implements ApprovalBook {
       receipt = earlier?.receipt ?? receiptOf(record, use);
       if (earlier) return repeated(record, earlier, use);
       this.#checkGrant(record, entry.deadline);
-      return [
-        {
-          type: 'approval.consumed',
-          approval_id: approvalId,
-          enforcer: use.enforcer,
-          nonce: use.nonce,
-          receipt,
-          session_id: use.draft.sessionId,
-          statement_id: use.statementId,
-          target: record.target,
-          subject: record.subject.id,
-        },
-      ];
+      return [consumedEvent(record, use, receipt)];
     });
     return { approvalId, receipt };
   }
@@ -234,36 +201,11 @@ export class Book implements ApprovalBook {
   }
 
   async #verdict(entry: Entry, input: VerdictInput): Promise<void> {
-    const { outcome, reviewer, comment } = input;
-    const { acr, auth_time: authTime } = reviewer.subject.properties;
-    const words: Payload | null = comment === undefined || comment === '' ? null : { bytes: Buffer.from(comment), media: 'comment' };
     await this.#store.change(entry, (record) => {
       const stage = stageFor(record, input, this.#clock);
-      if (outcome === 'deny') entry.comment = comment ?? null;
-      const event: ApprovalEventDraft = {
-        type: 'approval.verdict',
-        approval_id: record.approvalId,
-        stage: stage.id,
-        outcome,
-        reviewer: reviewer.subject,
-        ...(acr !== undefined && { acr }),
-        ...(authTime !== undefined && { auth_time: authTime }),
-        ...(words && { comment: words }),
-        target: record.target,
-        subject: reviewer.subject.id,
-      };
-      const verdict = { stage: stage.id, outcome, reviewer: reviewer.subject, comment: null, time: '' };
-      const next = { ...record, verdicts: [...record.verdicts, verdict] };
-      return [event, ...this.#conclusion(next, this.#clock.wallUs())];
+      if (input.outcome === 'deny') entry.comment = input.comment ?? null;
+      return verdictEvents(record, input, stage.id, this.#clock.wallUs());
     });
-  }
-
-  /** What the verdicts amount to: one denial denies, a complete chain approves. */
-  #conclusion(record: ApprovalRecord, fromUs: number): readonly ApprovalEventDraft[] {
-    if (record.verdicts.some((verdict) => verdict.outcome === 'deny')) return [this.#settledEvent(record, 'denied')];
-    if (!chainOf(record).complete) return [];
-    const valid_until = timestamp(fromUs + record.requirement.valid_for_s * 1_000_000);
-    return [{ ...this.#settledEvent(record, 'approved'), valid_until }];
   }
 
   /** After a start: what the process before could not finish, and what ended while nobody watched. */
@@ -274,7 +216,7 @@ export class Book implements ApprovalBook {
     if (isPast(this.#clock, entry.deadline)) return this.#settle(entry, 'expired');
     const verdict = record.verdicts.at(-1);
     if (record.state !== 'open' || !verdict) return;
-    await this.#store.serial.run(record.approvalId, () => this.#store.change(entry, (now) => this.#conclusion(now, parseUs(verdict.time))));
+    await this.#store.serial.run(record.approvalId, () => this.#store.change(entry, (now) => conclusion(now, parseUs(verdict.time))));
   }
 
   async #settle(entry: Entry, outcome: Outcome, detail?: string): Promise<void> {
@@ -282,18 +224,7 @@ export class Book implements ApprovalBook {
   }
 
   async #settleHere(entry: Entry, outcome: Outcome, detail?: string): Promise<void> {
-    await this.#store.change(entry, (record) => (isLive(record) ? [this.#settledEvent(record, outcome, detail)] : []));
-  }
-
-  #settledEvent(record: ApprovalRecord, outcome: Outcome, detail?: string): Extract<ApprovalEventDraft, { type: 'approval.settled' }> {
-    return {
-      type: 'approval.settled',
-      approval_id: record.approvalId,
-      outcome,
-      ...(detail !== undefined && { detail }),
-      target: record.target,
-      subject: record.subject.id,
-    };
+    await this.#store.change(entry, (record) => (isLive(record) ? [settledEvent(record, outcome, detail)] : []));
   }
 
   async #expireIfPast(entry: Entry): Promise<void> {
@@ -303,7 +234,7 @@ export class Book implements ApprovalBook {
   /** Called once a new state is durable. */
   #changed(entry: Entry): void {
     const { record } = entry;
-    if (record.state === 'denied') this.#remember(entry, deadlineIn(this.#clock, this.#options.rememberDenialMs));
+    if (record.state === 'denied') this.#denials.add(entry, this.#ticket(entry));
     if (!isLive(record)) {
       this.#quota.give(record.subject.id, sizeOf(entry));
       const key = entry.bound && joinKey(entry.bound);
@@ -312,28 +243,8 @@ export class Book implements ApprovalBook {
     this.#waits.settle(record.approvalId, this.#ticket(entry));
   }
 
-  #remember(entry: Entry, until: Deadline): void {
-    if (!entry.bound || isPast(this.#clock, until)) return;
-    this.#denials.set(denialKey(entry.bound), { id: entry.record.approvalId, until });
-    // As many as are still known: the oldest is forgotten first.
-    for (const key of this.#denials.keys()) {
-      if (this.#denials.size <= this.#options.limits.closedMax) break;
-      this.#denials.delete(key);
-    }
-  }
-
-  #deniedBefore(bound: Bound): Entry | null {
-    const key = denialKey(bound);
-    const denial = this.#denials.get(key);
-    if (!denial) return null;
-    const entry = this.#store.get(denial.id);
-    if (entry && !isPast(this.#clock, denial.until)) return entry;
-    this.#denials.delete(key);
-    return null;
-  }
-
   async #sweep(): Promise<void> {
-    for (const [key, { until }] of this.#denials) if (isPast(this.#clock, until)) this.#denials.delete(key);
+    this.#denials.forgetPast();
     const past = [...this.#store.all()].filter(({ record, deadline }) => isLive(record) && isPast(this.#clock, deadline));
     try {
       for (const entry of past) await this.#expireIfPast(entry);
@@ -404,11 +315,6 @@ function repeated(record: ApprovalRecord, earlier: { readonly statementId: strin
 
 function otherRequirement(record: ApprovalRecord, draft: ApprovalDraft): string {
   return `policy asks for something else now: requested under revision ${record.revision ?? 'unknown'}, used under ${draft.decision.revision}`;
-}
-
-function denialEnd(record: ApprovalRecord, rememberMs: number, clock: Clock): Deadline {
-  const leftUs = Math.min(parseUs(record.settledAt ?? record.requestedAt) + rememberMs * 1000 - clock.wallUs(), rememberMs * 1000);
-  return { wallUs: clock.wallUs() + leftUs, monotonicUs: clock.monotonicUs() + leftUs };
 }
 
 function voided(approvalId: string, why: string): InterlockError {

@@ -57,6 +57,8 @@ export interface ApprovalRecord {
   readonly settledAt: string | null;
   readonly detail: string | null;
   readonly fault: string | null;
+  /** Position of the request itself: the order in which they were asked. */
+  readonly first: number;
   /** Position of the stream's last event: what compare-and-append expects. */
   readonly last: number;
 }
@@ -119,6 +121,7 @@ function requested(event: Of<'approval.requested'>): ApprovalRecord {
     settledAt: null,
     detail: null,
     fault: null,
+    first: event.seq,
     last: event.seq,
   };
   // Without the requester whole, nobody could tell who shares an identity with them.

@@ -12,12 +12,11 @@ export async function readHistory(options: { journal: ApprovalJournal; clock: Cl
   const seenUs = seen === '' ? 0 : parseUs(seen);
   const behindMs = Math.round((seenUs - options.clock.wallUs()) / 1000);
   if (behindMs > 1000) options.log.warn({ behind_ms: behindMs }, 'the wall clock stands before the last record: approvals end by the record’s time');
-  const entries: Entry[] = [];
-  for (const record of records) {
-    if (record.fault !== null) options.log.error({ approval_id: record.approvalId, fault: record.fault }, 'approval history does not fit');
-    entries.push(await entryOf(record, options.journal, options.clock, seenUs));
-  }
-  return entries;
+  const kept = [...records];
+  const bytes = await payloadsOf(kept, options.journal);
+  for (const { approvalId, fault } of kept)
+    if (fault !== null) options.log.error({ approval_id: approvalId, fault }, 'approval history does not fit');
+  return kept.map((record) => entryOf(record, bytes, options.clock, seenUs));
 }
 
 async function foldAll(journal: ApprovalJournal, closedMax: number): Promise<{ records: Iterable<ApprovalRecord>; seen: string }> {
@@ -42,24 +41,43 @@ async function foldAll(journal: ApprovalJournal, closedMax: number): Promise<{ r
   return { records: records.values(), seen };
 }
 
-async function entryOf(record: ApprovalRecord, journal: ApprovalJournal, clock: Clock, seenUs: number): Promise<Entry> {
-  const payload = await bytesOf(journal, record.payload);
-  const params = record.params && (await bytesOf(journal, record.params));
-  const complete = payload !== null && (record.params === null || params !== null);
-  const denial = record.verdicts.find((verdict) => verdict.outcome === 'deny');
-  const comment = denial?.comment ? await bytesOf(journal, denial.comment) : null;
+type Bytes = ReadonlyMap<string, Uint8Array>;
+
+async function payloadsOf(records: readonly ApprovalRecord[], journal: ApprovalJournal): Promise<Bytes> {
+  if (journal.payloads) return journal.payloads(records.flatMap(payloadsNamed));
+  const needed = records.filter((record) => isLive(record) || record.state === 'denied').flatMap(payloadsNamed);
+  const found = new Map<string, Uint8Array>();
+  for (const ref of needed) {
+    const bytes = await journal.payload(ref);
+    if (bytes) found.set(ref.digest, bytes);
+  }
+  return found;
+}
+
+/** Redacted or sealed bytes are other bytes: nobody may approve them, and nothing could be compared with them. */
+function payloadsNamed(record: ApprovalRecord): PayloadRef[] {
+  const refs = [record.payload, record.params, denialOf(record)?.comment ?? null];
+  return refs.filter((ref) => ref !== null).filter((ref) => ref.form === 'clear');
+}
+
+function entryOf(record: ApprovalRecord, bytes: Bytes, clock: Clock, seenUs: number): Entry {
+  const at = (ref: PayloadRef | null | undefined): Uint8Array | null => {
+    const found = ref ? bytes.get(ref.digest) : undefined;
+    return found?.length === ref?.bytes ? (found ?? null) : null;
+  };
+  const payload = at(record.payload);
+  const params = at(record.params);
+  const comment = at(denialOf(record)?.comment);
   return {
     record,
-    bound: complete ? boundOfRecord(record.binding, payload, params) : null,
+    bound: payload && (record.params === null || params) ? boundOfRecord(record.binding, payload, params) : null,
     comment: comment && new TextDecoder().decode(comment),
     deadline: endOf(record, clock, seenUs),
   };
 }
 
-/** Redacted bytes are other bytes: nobody may approve them, and nothing could be compared with them. */
-async function bytesOf(journal: ApprovalJournal, ref: PayloadRef): Promise<Uint8Array | null> {
-  const bytes = ref.form === 'clear' ? await journal.payload(ref) : null;
-  return bytes?.length === ref.bytes ? bytes : null;
+function denialOf(record: ApprovalRecord): ApprovalRecord['verdicts'][number] | undefined {
+  return record.verdicts.find((verdict) => verdict.outcome === 'deny');
 }
 
 function endOf(record: ApprovalRecord, clock: Clock, seenUs: number): Entry['deadline'] {

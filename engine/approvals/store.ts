@@ -18,6 +18,8 @@ export interface ApprovalJournal extends Journal {
   events(): AsyncIterable<Event>;
   /** The bytes beside a record; null when they are not kept in clear. */
   payload(ref: PayloadRef): Promise<Uint8Array | null>;
+  /** The same for many in one pass, by digest; what is not kept is not in it. Without it, only what is still needed is read at start. */
+  payloads?(refs: readonly PayloadRef[]): Promise<ReadonlyMap<string, Uint8Array>>;
 }
 
 export type ApprovalEventDraft = Extract<EventDraft, { type: `approval.${string}` }>;

@@ -94,6 +94,11 @@ export class MemoryJournal implements Journal {
     return Promise.resolve(this.disk.payloads.get(ref.digest) ?? null);
   }
 
+  payloads(refs: readonly PayloadRef[]): Promise<ReadonlyMap<string, Uint8Array>> {
+    const digests = new Set(refs.map((ref) => ref.digest));
+    return Promise.resolve(new Map([...this.disk.payloads].filter(([digest]) => digests.has(digest))));
+  }
+
   async #sync(): Promise<void> {
     this.#syncing ??= (async () => {
       await this.gate;
