@@ -44,6 +44,8 @@ class Closure {
 
   #notes(relation: CatalogRelation): void {
     const name = `${relation.schema}.${relation.name}`;
+    if (relation.callsCode === true)
+      this.#report.unclear(this.#statement, 'foreign_code', `${name} reads through functions whose bodies are not read`);
     if (relation.hasRules) this.#report.unclear(this.#statement, 'foreign_code', `${name} has rules`);
     if (relation.kind === 'foreign_table') {
       this.#report.effect(this.#statement, 'connect_out', refOf('other', relation.schema, relation.name, undefined, relation), 'named');

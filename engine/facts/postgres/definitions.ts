@@ -1,4 +1,5 @@
 /** DDL: what is created, altered or dropped. What stands inside (defaults, checks, queries, bodies) is walked too. */
+import { tableSource } from './from.ts';
 import { named, object, option, role } from './objects.ts';
 import type { Fields } from './parser.ts';
 import { refOf } from './relations.ts';
@@ -12,16 +13,20 @@ type Definition = (walk: Walk, node: Fields) => void;
 
 /** Walks all fields but these. */
 function inside(walk: Walk, node: Fields, ...except: readonly string[]): void {
-  const scope = new Scope(null);
+  within(new Scope(null), walk, node, except);
+}
+
+function within(scope: Scope, walk: Walk, node: Fields, except: readonly string[]): void {
   for (const key in node) if (!except.includes(key) && typeof node[key] === 'object') walk.expression(node[key], 'other', scope);
 }
 
-/** The relation in this field, then the rest. */
+/** The relation in this field, then the rest, which may name its columns. */
 function onRelation(verb: Verb, field: string, ...except: readonly string[]): Definition {
   return (walk, node) => {
     const rangeVar = fields(node[field]);
-    if (rangeVar !== null) walk.touch(rangeVar, verb);
-    inside(walk, node, field, ...except);
+    const scope = new Scope(null);
+    if (rangeVar !== null) scope.sources.push(tableSource(walk.touch(rangeVar, verb), rangeVar));
+    within(scope, walk, node, [field, ...except]);
   };
 }
 
@@ -119,10 +124,13 @@ function createTrigger(walk: Walk, node: Fields): void {
 
 function createRole(verb: Verb): Definition {
   return (walk, node) => {
-    if (node['role'] === undefined) walk.effect(verb, refOf('role', undefined, text(fields(node['role'])?.['rolename']) ?? '?'));
-    else role(walk, verb, node['role']);
+    const name = text(node['role']);
+    if (name === null) role(walk, verb, node['role']);
+    else walk.effect(verb, refOf('role', undefined, name));
   };
 }
+
+const KINDS_DEFINED: Readonly<Record<string, ObjectRef['kind']>> = { OBJECT_AGGREGATE: 'function' };
 
 export const definitions: Readonly<Record<string, Definition>> = {
   CreateStmt: createTable,
@@ -147,7 +155,11 @@ export const definitions: Readonly<Record<string, Definition>> = {
   RuleStmt: withCode('CREATE RULE: statements that later statements run', onRelation('alter', 'relation')),
   CreatePolicyStmt: withCode('CREATE POLICY: expressions that later statements run', onRelation('alter', 'table')),
   CreateExtensionStmt: withCode('CREATE EXTENSION: a script', called('create', 'other', 'extname')),
-  DefineStmt: withCode('CREATE AGGREGATE, OPERATOR, TYPE …: functions under another name', qualified('create', 'other', 'defnames')),
+  DefineStmt: withCode('CREATE AGGREGATE, OPERATOR, TYPE …: functions under another name', (walk, node) => {
+    // what it is defined by reads as types, and may name any function
+    named(walk, 'create', KINDS_DEFINED[String(node['kind'])] ?? 'other', nameParts(node['defnames']));
+    inside(walk, node, 'defnames', 'definition');
+  }),
   CreateOpClassStmt: withCode('CREATE OPERATOR CLASS', qualified('create', 'other', 'opclassname')),
   CreateOpFamilyStmt: qualified('create', 'other', 'opfamilyname'),
   CreateCastStmt: withCode('CREATE CAST: a function under another name', (walk, node) => {

@@ -25,7 +25,7 @@ export function expression(walk: Walk, value: unknown, use: Use, scope: Scope): 
   const inner = fields(node[tag]) ?? {};
   const rule = RULES[tag];
   if (rule) rule(walk, inner, use, scope);
-  else if (tag.endsWith('Stmt')) walk.utility(tag, inner);
+  else if (tag.endsWith('Stmt') && !TRANSPARENT.has(tag)) walk.utility(tag, inner);
   else {
     if (!TRANSPARENT.has(tag)) walk.unclear('unsupported', `syntax node ${tag}`);
     children(walk, inner, use, scope);
@@ -127,6 +127,11 @@ const RULES: Readonly<Record<string, Rule | undefined>> = {
     walk.query(node['subselect'], use, scope);
   },
   A_Indirection: indirection,
+  IndexElem(walk, node, use, scope) {
+    const name = text(node['name']);
+    if (name !== null) for (const column of meaningOf([name], scope).columns) walk.here.column(column, use, 'named');
+    expression(walk, node['expr'], use, scope);
+  },
   CollateClause: (walk, node, use, scope) => expression(walk, node['arg'], use, scope),
   SortBy(walk, node, use, scope) {
     operator(walk, node['useOp']);

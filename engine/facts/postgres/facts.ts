@@ -90,6 +90,7 @@ class Walker implements Walk {
     here.kind = kindOf(tag, node);
     this.#top(tag, node);
     if (this.#written !== null) here.where = this.#written;
+    this.#generated();
     return {
       index: here.index,
       parent: null,
@@ -127,6 +128,20 @@ class Walker implements Walk {
     }
     if (tag === 'SelectStmt' || WRITES[tag] !== undefined) here.output = this.query({ [tag]: node }, 'output', new Scope(null)) ?? [];
     else this.utility(tag, node);
+  }
+
+  /** A generated column is a use of the columns that it is computed from. */
+  #generated(): void {
+    const { index } = this.relations;
+    if (index === null) return;
+    for (const { column, in: use, confidence } of this.here.columns) {
+      const at = column.lastIndexOf('.');
+      const relation = index.byName.get(column.slice(0, at).replace('.', '\0'));
+      const generated = relation?.columns.find((each) => each.name === column.slice(at + 1))?.generatedFrom ?? [];
+      for (const from of relation?.columns ?? []) {
+        if (use !== 'write' && generated.includes(from.attnum)) this.here.column(`${column.slice(0, at)}.${from.name}`, use, confidence);
+      }
+    }
   }
 
   /** Leading blanks are no part of it; comments are. */

@@ -17,6 +17,13 @@ const KINDS: Readonly<Record<string, ObjectRef['kind']>> = {
   OBJECT_ROLE: 'role',
 };
 
+/** Named by themselves, in no schema. */
+const NO_SCHEMA = new Set(
+  ['ACCESS_METHOD', 'CAST', 'DATABASE', 'EVENT_TRIGGER', 'EXTENSION', 'FDW', 'FOREIGN_SERVER', 'LANGUAGE', 'LARGEOBJECT', 'PARAMETER_ACL']
+    .concat(['PUBLICATION', 'ROLE', 'SCHEMA', 'SUBSCRIPTION', 'TABLESPACE', 'TRANSFORM', 'USER_MAPPING'])
+    .map((type) => `OBJECT_${type}`),
+);
+
 /** One entry of `objects`, or `object`: RangeVar, names, String, TypeName or ObjectWithArgs. */
 export function object(walk: Walk, verb: Verb, type: string, value: unknown): void {
   const rangeVar = as('RangeVar', value);
@@ -29,7 +36,8 @@ export function object(walk: Walk, verb: Verb, type: string, value: unknown): vo
   else if (PARTS_OF_RELATIONS.has(type)) {
     relation(walk, verb === 'create' || verb === 'drop' ? 'alter' : verb, parts.slice(0, -1));
     walk.effect(verb, refOf(type === 'OBJECT_COLUMN' ? 'column' : 'other', parts.slice(0, -1).join('.') || undefined, parts.at(-1) ?? '?'));
-  } else named(walk, verb, KINDS[type] ?? 'other', parts);
+  } else if (NO_SCHEMA.has(type)) walk.effect(verb, refOf(KINDS[type] ?? 'other', undefined, parts.at(-1) ?? '?'));
+  else named(walk, verb, KINDS[type] ?? 'other', parts);
 }
 
 function partsOf(value: unknown): string[] {
@@ -46,11 +54,10 @@ function relation(walk: Walk, verb: Verb, parts: readonly string[]): void {
   walk.reach(walk.relations.named(parts.at(-2), parts.at(-1) ?? '?', parts.at(-3)), verb);
 }
 
-/** Something with a schema of its own, or without. */
+/** Something that stands in a schema. */
 export function named(walk: Walk, verb: Verb, kind: ObjectRef['kind'], parts: readonly string[]): void {
   const name = parts.at(-1) ?? '?';
-  const schema = kind === 'function' ? (parts.at(-2) ?? walk.relations.home ?? undefined) : parts.at(-2);
-  walk.effect(verb, refOf(kind, schema, name));
+  walk.effect(verb, refOf(kind, parts.at(-2) ?? walk.relations.home ?? undefined, name));
 }
 
 /** Roles of GRANT, ALTER OWNER …: `public`, `current_user`, or a name. */

@@ -71,7 +71,7 @@ function bare(name: string, scope: Scope): Meaning {
   for (let level: Scope | null = scope; level !== null; level = level.parent) {
     const found = level.sources.map((source) => lookUp(source, name) ?? wholeRow(source, name)).filter((each) => each !== null);
     const certain = found.filter((each) => each.certain);
-    const counted = certain.length > 0 ? certain : found;
+    const counted = (certain.length > 0 ? certain : found).filter((each) => each.columns.length > 0);
     for (const each of counted) for (const column of each.columns) columns.add(column);
     candidates += certain.length > 0 ? 1 : counted.length;
     if (certain.length > 0) break;
@@ -88,10 +88,10 @@ function lookUp(source: Source, name: string): Found | null {
   if (source.relation !== null && SYSTEM_COLUMNS.has(name)) return { columns: [`${source.relation}.${name}`], certain: false };
   if (source.outputs === null) return { columns: [], certain: false };
   const exact = source.outputs.filter((output) => output.name === name);
-  if (exact.length > 0) return { columns: exact.flatMap((output) => output.sources).filter((column) => column !== '?'), certain: true };
+  if (exact.length > 0) return { columns: exact.flatMap(known), certain: true };
   const open = source.outputs.filter((output) => output.name === '*');
   if (open.length === 0) return null;
-  const columns = open.flatMap((output) => output.sources).map((column) => (column.endsWith('.*') ? `${column.slice(0, -1)}${name}` : column));
+  const columns = open.flatMap(known).map((column) => (column.endsWith('.*') ? `${column.slice(0, -1)}${name}` : column));
   // a name that equals the alias may be the whole row
   return { columns: source.alias === name ? [...columns, ...starOf(source)] : columns, certain: false };
 }
@@ -102,8 +102,12 @@ function wholeRow(source: Source, name: string): Found | null {
 }
 
 export function starOf(source: Source): string[] {
-  const columns = (source.outputs ?? []).flatMap((output) => output.sources).filter((column) => column !== '?');
+  const columns = (source.outputs ?? []).flatMap(known);
   return [...new Set(source.relation === null ? columns : [`${source.relation}.*`, ...columns])];
+}
+
+function known(output: OutputColumn): readonly string[] {
+  return output.sources.filter((column) => column !== '?');
 }
 
 /** `AS t(a, b)`: the first columns get new names; which ones they are is lost after a star. */
@@ -111,8 +115,10 @@ export function renamed(outputs: readonly OutputColumn[] | null, names: readonly
   if (names.length === 0) return outputs;
   if (outputs === null) return null;
   const star = outputs.findIndex((output) => output.name === '*');
-  const known = star < 0 ? outputs.length : star;
+  const certain = star < 0 ? outputs.length : star;
   const all = [...new Set(outputs.flatMap((output) => output.sources))];
-  const fresh = names.map((name, at): OutputColumn => ({ ...(at < known ? (outputs[at] as OutputColumn) : { sources: all, direct: false }), name }));
+  const fresh = names.map(
+    (name, at): OutputColumn => ({ ...(at < certain ? (outputs[at] as OutputColumn) : { sources: all, direct: false }), name }),
+  );
   return [...fresh, ...outputs.slice(star < 0 ? names.length : Math.min(names.length, star))];
 }
