@@ -13,6 +13,8 @@ export interface CombineContext {
 export interface Combined {
   readonly judgement: Judgement;
   readonly approved: Judgement | null;
+  /** Why each column is masked, so that a statement that reads only some of them is told only those. */
+  readonly masks: readonly { readonly columns: readonly string[]; readonly reason: Reason }[];
 }
 
 export function combine(answers: readonly PackageAnswer[], context: CombineContext): Combined {
@@ -31,7 +33,7 @@ export function combine(answers: readonly PackageAnswer[], context: CombineConte
     revision: context.revision,
     shadow,
   });
-  const final = (judgement: Judgement): Combined => ({ judgement, approved: null });
+  const final = (judgement: Judgement): Combined => ({ judgement, approved: null, masks: masksOf(live) });
 
   const denials = reasonsOf(live, 'deny', 'deny');
   if (denials.length > 0) return final(judge('deny', denials));
@@ -46,10 +48,8 @@ export function combine(answers: readonly PackageAnswer[], context: CombineConte
   if (held.length > 0) {
     const requirement = requirementOf(live, obligations);
     if (typeof requirement === 'string') return final(judge('deny', [emptyStage(requirement)]));
-    return {
-      judgement: judge('require_approval', [...held, ...reasonsOf(live, 'mask', 'mask')], obligations, requirement),
-      approved: judge(effect, [...allowed, ...held], obligations),
-    };
+    const judgement = judge('require_approval', [...held, ...reasonsOf(live, 'mask', 'mask')], obligations, requirement);
+    return { ...final(judgement), approved: judge(effect, [...allowed, ...held], obligations) };
   }
   if (reasonsOf(live, 'allow', 'allow').length === 0) return final(judge('deny', [DEFAULT_DENY]));
   return final(judge(effect, allowed, obligations));
@@ -73,6 +73,13 @@ function reasonsOf(answers: readonly PackageAnswer[], set: 'allow' | 'deny' | 'r
       ...(hint === undefined ? {} : { hint }),
     })),
   );
+}
+
+function masksOf(answers: readonly PackageAnswer[]): Combined['masks'] {
+  return answers.flatMap((answer) => {
+    const reasons = reasonsOf([answer], 'mask', 'mask');
+    return answer.mask.map(({ columns = [] }, at) => ({ columns, reason: reasons[at] as Reason }));
+  });
 }
 
 function unsupportedReason(need: string): Reason {

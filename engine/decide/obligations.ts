@@ -61,13 +61,18 @@ function mergeMasks(items: readonly MaskAsked[]): MaskObligation | null {
   const paths = new Map<string, Mask>();
   const detectors = new Set<string>();
   for (const item of items) {
-    const mask: Mask = item.keep === undefined || item.using !== 'partial' ? { using: item.using } : { using: item.using, keep: item.keep };
+    const mask = maskOf(item);
     for (const column of item.columns ?? []) columns.set(column, strictest(columns.get(column), mask));
     for (const path of item.paths ?? []) paths.set(path, strictest(paths.get(path), mask));
     for (const detector of item.detectors ?? []) detectors.add(detector);
   }
   const properties = { columns: sortedRecord(columns), paths: sortedRecord(paths), detectors: [...detectors].sort() };
   return { id: 'mask', type: 'mask', properties };
+}
+
+function maskOf(item: MaskAsked): Mask {
+  const { using, keep } = typeof item.using === 'string' ? { using: item.using, keep: item.keep } : { keep: item.keep, ...item.using };
+  return keep === undefined || using !== 'partial' ? { using } : { using, keep };
 }
 
 /** `null` is the strictest; of two `partial` the one that keeps less. */

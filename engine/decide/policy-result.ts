@@ -1,7 +1,7 @@
 /** The closed form of what policies answer (M4): the five sets of DESIGN §4. Anything else in a set is POLICY_RESULT, a refusal. */
 import { Compile } from 'typebox/compile';
 import type { Static } from 'typebox';
-import { Approver, Grant, LIMIT_TYPES, MASK_METHODS } from '#schemas/decision';
+import { Approver, Grant, LIMIT_TYPES, MASK_METHODS, Mask, type MaskMethod } from '#schemas/decision';
 
 const text = { type: 'string', maxLength: 4096 } as const;
 const code = { type: 'string', minLength: 1, maxLength: 128 } as const;
@@ -53,7 +53,7 @@ export const MaskAsked = {
     columns: names,
     paths: names,
     detectors: names,
-    using: { enum: MASK_METHODS },
+    /** a method, or with its settings: `{"using": "partial", "keep": 4}` */ using: { anyOf: [{ enum: MASK_METHODS }, Mask] },
     /** characters kept at the end, `partial` only */ keep: { type: 'integer', minimum: 0, maximum: 64 },
   },
 } as const;
@@ -61,7 +61,7 @@ export interface MaskAsked extends Verdict {
   readonly columns?: readonly string[];
   readonly paths?: readonly string[];
   readonly detectors?: readonly string[];
-  readonly using: (typeof MASK_METHODS)[number];
+  readonly using: MaskMethod | Mask;
   readonly keep?: number;
 }
 

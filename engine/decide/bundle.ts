@@ -1,0 +1,142 @@
+/** Policies as text → what judges: checked, compiled to metered WASM, with what each entrypoint reads and the data it reads it with. */
+import { DecisionRequest } from '#schemas/decision-request';
+import { type ErrorCode, InterlockError } from '#schemas/errors';
+import { digest } from './canonical.ts';
+import { meter } from './meter.ts';
+import { type OpaProblem, OpaWorkspace } from './opa.ts';
+import { entryModule, entrypointName, findPackages, type PolicyPackage, STAGES, type StageName, slotsOf } from './packages.ts';
+import type { Plan } from './plan.ts';
+import type { Slot } from './policy-result.ts';
+import { type ReadNode, reads, settled } from './read-trie.ts';
+import { inputReads } from './reads.ts';
+import { type PolicySources, readSources } from './sources.ts';
+
+/** Part of the revision: the same policies built another way are another bundle. */
+const BUILD_VERSION = 'interlock-bundle 1, OPA 1.22.2';
+const CAPABILITIES = '.interlock-capabilities.json';
+const SCHEMA = '.interlock-request.schema.json';
+const ENTRY = '.interlock-entry.rego';
+
+/** Reading these makes a judgement a function of the moment: it is not cached, and the build says so. */
+const VOLATILE: readonly (readonly string[])[] = [
+  ['context', 'time'],
+  ['context', 'session_id'],
+  ['context', 'statement_id'],
+  ['context', 'approval'],
+  ['payload'],
+];
+
+export interface UnsupportedBuiltin {
+  readonly builtin: string;
+  readonly file: string;
+  readonly line: number;
+}
+
+export interface CompiledStage {
+  readonly live: { readonly entrypoint: string; readonly slots: readonly Slot[] };
+  readonly shadow: { readonly entrypoint: string; readonly slots: readonly Slot[] } | null;
+  /** What live and shadow packages read together: key and input. */
+  readonly reads: ReadNode;
+  /** `context.time` …: why nothing of this stage is cached; empty: it is. */
+  readonly volatile: readonly string[];
+}
+
+export interface CompiledPolicies {
+  /** Of modules, data and the way of building them. */
+  readonly revision: string;
+  /** Metered. */
+  readonly wasm: Uint8Array;
+  readonly plan: Plan;
+  /** JSON text. */
+  readonly data: string;
+  readonly packages: readonly PolicyPackage[];
+  readonly stages: Readonly<Record<StageName, CompiledStage>>;
+  /** A package in force asks for masks, or could. */
+  readonly masksPossible: boolean;
+}
+
+/** For `interlock policy build`: `unsupported` is empty, because anything in it refuses the build (PolicyBuildError). */
+export type BuiltPolicies = CompiledPolicies & { readonly unsupported: readonly UnsupportedBuiltin[]; readonly notes: readonly string[] };
+
+/** POLICY_BUILD or POLICY_BUILTIN with everything that was found, each with file and line. */
+export class PolicyBuildError extends InterlockError {
+  readonly problems: readonly OpaProblem[];
+  readonly unsupported: readonly UnsupportedBuiltin[];
+  constructor(code: ErrorCode, problems: readonly OpaProblem[], unsupported: readonly UnsupportedBuiltin[]) {
+    super(code, problems.map(({ file, line, message }) => (file === '' ? message : `${file}:${line}: ${message}`)).join('\n'));
+    this.problems = problems;
+    this.unsupported = unsupported;
+  }
+}
+
+/** @throws InterlockError POLICY_BUILD, POLICY_BUILTIN, TOOL_MISSING */
+export async function buildPolicies(
+  dir: string,
+  options: { readonly data: readonly string[]; readonly opa: () => Promise<string> },
+): Promise<BuiltPolicies> {
+  const compiled = await compilePolicies(await readSources(dir, options.data), options.opa);
+  const notes = STAGES.flatMap((stage) =>
+    compiled.stages[stage].volatile.map((path) => `${stage}: policies read input.${path}, so judgements are not cached`),
+  );
+  return { ...compiled, unsupported: [], notes };
+}
+
+export async function compilePolicies(sources: PolicySources, opa: () => Promise<string>): Promise<CompiledPolicies> {
+  await using workspace = await OpaWorkspace.open(await opa(), sources.modules);
+  const files = [...sources.modules.keys()];
+  const known = await workspace.writeCapabilities(CAPABILITIES);
+  // a path that no request can have is a misspelling, and its deny would silently never fire (E4)
+  await workspace.write(SCHEMA, JSON.stringify(DecisionRequest));
+  refuse(await workspace.check(files, ['--capabilities', CAPABILITIES, '--schema', SCHEMA]), known);
+  const packages = await findPackages(workspace, sources.modules, sources.data);
+  const entry = entryModule(packages);
+  await workspace.write(ENTRY, entry.text);
+  const options = ['--capabilities', CAPABILITIES, ...entry.entrypoints.flatMap((name) => ['--entrypoint', name])];
+  const [wasm, planText] = await Promise.all([
+    workspace.build('wasm', '/policy.wasm', [...files, ENTRY], options),
+    workspace.build('plan', '/plan.json', [...files, ENTRY], options),
+  ]);
+  const plan = JSON.parse(Buffer.from(planText).toString('utf8')) as Plan;
+  return {
+    revision: digest(`${BUILD_VERSION}\n${sources.digest}`),
+    wasm: understood(() => meter(wasm)),
+    plan,
+    data: JSON.stringify(sources.data),
+    packages,
+    stages: { session: compiledStage(plan, packages, 'session'), sql_request: compiledStage(plan, packages, 'sql_request') },
+    masksPossible: packages.some((entryPackage) => !entryPackage.shadow && entryPackage.sets.includes('mask')),
+  };
+}
+
+function compiledStage(plan: Plan, packages: readonly PolicyPackage[], stage: StageName): CompiledStage {
+  const live = { entrypoint: entrypointName(stage, false), slots: slotsOf(packages, false) };
+  const shadowSlots = slotsOf(packages, true);
+  const shadow = shadowSlots.length === 0 ? null : { entrypoint: entrypointName(stage, true), slots: shadowSlots };
+  const tries = [live, ...(shadow ? [shadow] : [])].map(({ entrypoint }) => understood(() => inputReads(plan, entrypoint)));
+  const merged = settled(...tries);
+  return { live, shadow, reads: merged, volatile: VOLATILE.filter((path) => reads(merged, path)).map((path) => path.join('.')) };
+}
+
+/** What we cannot read we do not run. */
+function understood<T>(step: () => T): T {
+  try {
+    return step();
+  } catch (error) {
+    throw new InterlockError('POLICY_BUILD', `OPA's output is not understood: ${(error as Error).message}`, { cause: error });
+  }
+}
+
+function refuse(problems: readonly OpaProblem[], known: ReadonlySet<string>): void {
+  if (problems.length === 0) return;
+  const unsupported = problems.flatMap(({ file, line, message }) => {
+    const builtin = /undefined function ([\w.]+)/.exec(message)?.[1];
+    return builtin !== undefined && known.has(builtin) ? [{ builtin, file, line }] : [];
+  });
+  const worded = problems.map((problem) => {
+    const builtin = unsupported.find(
+      ({ file, line, builtin: name }) => file === problem.file && line === problem.line && problem.message.includes(name),
+    );
+    return builtin ? { ...problem, message: `builtin ${builtin.builtin} is not supported` } : problem;
+  });
+  throw new PolicyBuildError(unsupported.length > 0 ? 'POLICY_BUILTIN' : 'POLICY_BUILD', worded, unsupported);
+}

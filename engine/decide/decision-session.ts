@@ -1,0 +1,195 @@
+/** One client session as the decision service sees it: text → facts → judgement → decision (DESIGN §1, §4). */
+import type { Decision, Judgement, MaskObligation } from '#schemas/decision';
+import type { DecisionRequest } from '#schemas/decision-request';
+import type { Param } from '#schemas/sql-facts';
+import { type Clock, timestamp } from '#client/clock';
+import type { Decided, DecisionSession, Moment, Rewrite, SessionScope } from '#client/decision-service';
+import type { Ids } from '#client/ids';
+import { Binder } from './bind.ts';
+import { type Combined, ownDenial } from './combine.ts';
+import type { InForce } from './in-force.ts';
+import type { Part, StatementPart } from './judgement-cache.ts';
+import { maskedForm, pruned } from './masking.ts';
+import type { FactsReader, MaskRewriter, ReadContext } from './ports.ts';
+import { inputText, sessionText, statementText, wholeRequest } from './request.ts';
+import { type MaskedForm, ReadStatement } from './statement.ts';
+import { refusalOf } from './unparsed.ts';
+
+/** What a session needs of the service. */
+export interface SessionHost {
+  readonly facts: FactsReader;
+  readonly masks: MaskRewriter;
+  readonly clock: Clock;
+  readonly ids: Ids;
+  /** null: none, or older than its maximum age. */
+  inForce(): InForce | null;
+  /** Of the last revision, whether or not it may still judge. */
+  readonly revision: string;
+  contextOf(scope: SessionScope, settings: Readonly<Record<string, string>>): ReadContext;
+  statement(text: Uint8Array, facts: ReadStatement['facts'], context: ReadContext): ReadStatement;
+}
+
+interface Found {
+  readonly combined: Combined;
+  readonly cached: boolean;
+}
+
+export class LocalSession implements DecisionSession {
+  readonly opening: Decision;
+  readonly #host: SessionHost;
+  readonly #scope: SessionScope;
+  readonly #binder: Binder;
+  #part: { readonly epoch: object; readonly part: Part } | null = null;
+
+  constructor(host: SessionHost, scope: SessionScope, opening: Judgement) {
+    this.#host = host;
+    this.#scope = scope;
+    this.#binder = new Binder(host.ids, scope);
+    this.opening = this.#binder.bindSession(opening, host.clock.wallUs());
+  }
+
+  read(text: Uint8Array, settings: Readonly<Record<string, string>>): ReadStatement | Promise<ReadStatement> {
+    const context = this.#host.contextOf(this.#scope, settings);
+    const facts = this.#host.facts.read(text, context);
+    return facts instanceof Promise ? facts.then((done) => this.#host.statement(text, done, context)) : this.#host.statement(text, facts, context);
+  }
+
+  decide(statement: ReadStatement, moment: Moment): Decided | Promise<Decided> {
+    const startedUs = this.#host.clock.monotonicUs();
+    const force = this.#host.inForce();
+    if (!force) return this.#bind(tooOld(this.#host.revision), statement, moment, null, false, startedUs);
+    const refusal = ownRefusal(statement, force);
+    if (refusal) return this.#bind(refusal, statement, moment, null, true, startedUs);
+    const { combined, cached } = this.#judge(force, statement, moment);
+    const judgement = withApproval(combined, moment);
+    const mask = maskOf(judgement);
+    if (!mask) return this.#bind(judgement, statement, moment, null, cached, startedUs);
+    const finish = (form: MaskedForm): Decided => {
+      const { judgement: final, rewrite } = this.#masked(form, { combined, judgement, mask }, force, moment);
+      return this.#bind(final, statement, moment, rewrite, cached, startedUs);
+    };
+    const form = maskedForm(statement, mask.properties.columns, this.#host);
+    return form instanceof Promise ? form.then(finish) : finish(form);
+  }
+
+  close(): void {
+    this.#part = null;
+  }
+
+  /** The whole request, for `interlock decide`. */
+  request(statement: ReadStatement, moment: Moment): DecisionRequest {
+    return wholeRequest(this.#scope, moment, statement, moment.params?.() ?? [], timestamp(this.#host.clock.wallUs()));
+  }
+
+  /** A hit is three remembered parts and one look-up. */
+  #judge(force: InForce, statement: ReadStatement, moment: Moment): Found {
+    const { cache } = force;
+    const readsParams = force.readsParams && moment.params !== null;
+    if (force.cacheable && !readsParams && this.#part?.epoch === cache.epoch && statement.part?.epoch === cache.epoch) {
+      const known = force.knownMoment(moment);
+      const combined = known && cache.get(this.#part.part, known, statement.part.part);
+      if (combined) return { combined, cached: true };
+    }
+    return this.#judgeAnew(force, statement, moment, readsParams ? (moment.params?.() ?? []) : []);
+  }
+
+  #judgeAnew(force: InForce, statement: ReadStatement, moment: Moment, params: readonly Param[]): Found {
+    const { judge, cache } = force;
+    const supported = this.#scope.supportedObligations;
+    const whole = (): DecisionRequest => wholeRequest(this.#scope, moment, statement, params, timestamp(this.#host.clock.wallUs()));
+    if (!force.cacheable) return { combined: judge.judge('sql_request', null, whole, supported).combined, cached: false };
+    cache.makeRoom();
+    const sessionPart = this.#sessionPart(force);
+    const momentPart = force.moment(moment);
+    const statementPart = partOf(statement, force, params);
+    const known = cache.get(sessionPart, momentPart, statementPart);
+    if (known) return { combined: known, cached: true };
+    const { reads } = judge.policies.stages.sql_request;
+    const input = inputText(reads, sessionPart.text, momentPart.text, statementPart.text);
+    const judged = judge.judge('sql_request', input, whole, supported);
+    if (judged.lasting) cache.put(sessionPart, momentPart, statementPart, judged.combined, judged.lengthOfAnswer);
+    return { combined: judged.combined, cached: false };
+  }
+
+  #sessionPart(force: InForce): Part {
+    const { epoch } = force.cache;
+    if (this.#part?.epoch !== epoch) {
+      const text = sessionText(force.judge.policies.stages.sql_request.reads, this.#scope);
+      this.#part = { epoch, part: force.cache.session(text) };
+    }
+    return this.#part.part;
+  }
+
+  /** Invariant 1: the rewritten text is judged again, as what it now is. */
+  #masked(
+    form: MaskedForm,
+    asked: { readonly combined: Combined; readonly judgement: Judgement; readonly mask: MaskObligation },
+    force: InForce,
+    moment: Moment,
+  ): { judgement: Judgement; rewrite: Rewrite | null } {
+    const { revision } = force.judge;
+    if (!form.ok) return { judgement: ownDenial(form.code, form.reason, revision, form.hint), rewrite: null };
+    const judgement = pruned(form, asked.judgement, asked.combined);
+    if (form.rewrite.masked.length === 0) return { judgement, rewrite: null };
+    const refusal = ownRefusal(form.statement, force);
+    if (refusal) return { judgement: maskedRefused(refusal), rewrite: null };
+    const again = this.#judge(force, form.statement, moment).combined;
+    if (again.judgement.effect === 'deny') return { judgement: again.judgement, rewrite: null };
+    if (again.judgement.effect === 'require_approval' && !sameApprovals(again.judgement, asked.combined.judgement)) {
+      return {
+        judgement: ownDenial('MASK_IMPOSSIBLE', 'with its masks applied, this statement would need another approval', revision),
+        rewrite: null,
+      };
+    }
+    return { judgement, rewrite: form.rewrite };
+  }
+
+  #bind(judgement: Judgement, statement: ReadStatement, moment: Moment, rewrite: Rewrite | null, cached: boolean, startedUs: number): Decided {
+    const decision = this.#binder.bind(judgement, statement, moment, rewrite, this.#host.clock.wallUs());
+    return { decision, judgement, rewrite, cached, judgedUs: this.#host.clock.monotonicUs() - startedUs };
+  }
+}
+
+/** An approval counts only for exactly the requirement that it was given for. */
+function withApproval({ judgement, approved }: Combined, moment: Moment): Judgement {
+  const counts = moment.approval?.valid === true && approved !== null && moment.approval.requirement === judgement.approval?.digest;
+  return counts ? approved : judgement;
+}
+
+function maskOf(judgement: Judgement): MaskObligation | null {
+  for (const obligation of judgement.obligations) {
+    if (obligation.type === 'mask' && Object.keys(obligation.properties.columns).length > 0) return obligation;
+  }
+  return null;
+}
+
+function ownRefusal(statement: ReadStatement, force: InForce): Judgement | null {
+  const { revision, policies } = force.judge;
+  if (statement.refusal?.revision !== revision) {
+    statement.refusal = { revision, judgement: refusalOf(statement.facts, policies.masksPossible, revision) };
+  }
+  return statement.refusal.judgement;
+}
+
+function partOf(statement: ReadStatement, force: InForce, params: readonly Param[]): StatementPart {
+  const { reads } = force.judge.policies.stages.sql_request;
+  const { epoch } = force.cache;
+  if (params.length > 0) return force.cache.statement(statementText(reads, statement, params));
+  if (statement.part?.epoch !== epoch) statement.part = { epoch, part: force.cache.statement(statementText(reads, statement, params)) };
+  return statement.part.part;
+}
+
+/** The masked form may ask for no approval that the original does not ask for. */
+function sameApprovals(masked: Judgement, original: Judgement): boolean {
+  const asked = new Set(original.reasons.filter((reason) => reason.effect === 'require_approval').map(({ policy, code }) => `${policy} ${code}`));
+  return masked.reasons.every((reason) => reason.effect !== 'require_approval' || asked.has(`${reason.policy} ${reason.code}`));
+}
+
+function tooOld(revision: string): Judgement {
+  return ownDenial('POLICY_UNAVAILABLE', 'no policy is in force, or it is older than its maximum age', revision);
+}
+
+function maskedRefused(refusal: Judgement): Judgement {
+  const [reason] = refusal.reasons;
+  return ownDenial('MASK_IMPOSSIBLE', `with its masks applied, this statement cannot be judged: ${reason?.reason ?? ''}`, refusal.revision);
+}

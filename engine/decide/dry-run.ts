@@ -1,0 +1,77 @@
+/** The one dry run behind `interlock decide`, its cases, statement cases of policies and the corpus: opens no request, needs no gateway. */
+import type { Catalog } from '#schemas/catalog';
+import type { Decision } from '#schemas/decision';
+import type { Client, DecisionRequest, Resource, Subject, TransactionState } from '#schemas/decision-request';
+import type { Param } from '#schemas/sql-facts';
+import type { Moment } from '#client/decision-service';
+import type { Ids } from '#client/ids';
+import { LocalSession, type SessionHost } from './decision-session.ts';
+import { ownDenial } from './combine.ts';
+
+/** Of an enforcer that fulfils everything; give your own list to see what another would refuse. */
+export const ALL_OBLIGATIONS: readonly string[] = [
+  'mask',
+  'mask.paths',
+  'mask.detectors',
+  'row_limit',
+  'byte_limit',
+  'statement_timeout_ms',
+  'session_ttl_s',
+  'estimated_rows_max',
+  'read_only',
+  'step_up',
+  'record',
+  'notification',
+];
+const SERVER_VERSION = '17';
+
+export interface DryRunInput {
+  readonly subject: Subject;
+  readonly resource: Resource;
+  readonly action: Moment['action'];
+  readonly statement: string;
+  readonly params?: readonly Param[];
+  readonly transaction?: TransactionState;
+  readonly settings?: Readonly<Record<string, string>>;
+  /** Without one: what the service learnt of the target, if anything. */
+  readonly catalog?: Catalog;
+  readonly client?: Client;
+  readonly supportedObligations?: readonly string[];
+}
+
+export interface DryRunResult {
+  readonly request: DecisionRequest;
+  readonly decision: Decision;
+}
+
+/** Any service that can: `LocalDecisionService` is one. */
+export interface DryRunner {
+  dryRun(input: DryRunInput): Promise<DryRunResult>;
+}
+
+export function dryRun(service: DryRunner, input: DryRunInput): Promise<DryRunResult> {
+  return service.dryRun(input);
+}
+
+export async function runDry(host: SessionHost, input: DryRunInput, ids: Ids): Promise<DryRunResult> {
+  const { resource, subject, catalog } = input;
+  const scope = {
+    sessionId: ids.next('ses'),
+    subject,
+    resource: { ...resource, properties: { server_version: SERVER_VERSION, ...resource.properties } },
+    client: input.client ?? { address: '127.0.0.1', application: 'interlock decide', tls: true },
+    supportedObligations: input.supportedObligations ?? ALL_OBLIGATIONS,
+  };
+  const withCatalog: SessionHost = catalog ? { ...host, contextOf: (...args) => ({ ...host.contextOf(...args), catalog }) } : host;
+  const session = new LocalSession(withCatalog, scope, ownDenial('DEFAULT_DENY', 'a dry run opens no session', host.revision));
+  const statement = await session.read(Buffer.from(input.statement, 'utf8'), input.settings ?? {});
+  const moment: Moment = {
+    action: input.action,
+    statementId: ids.next('stm'),
+    transaction: input.transaction ?? 'idle',
+    settings: input.settings ?? {},
+    params: input.params ? () => input.params ?? [] : null,
+  };
+  const { decision } = await session.decide(statement, moment);
+  return { request: session.request(statement, moment), decision };
+}

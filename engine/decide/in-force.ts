@@ -1,0 +1,52 @@
+/** The revision in force with what is remembered under it. A new revision is a new object: nothing of the old one can be found again. */
+import type { Moment } from '#client/decision-service';
+import type { Judge } from './judge.ts';
+import { JudgementCache, type Part } from './judgement-cache.ts';
+import { reads } from './read-trie.ts';
+import { momentText } from './request.ts';
+
+const ACTIONS = { 'sql.prepare': 0, 'sql.execute': 1 } as const;
+const TRANSACTIONS = { idle: 0, fresh: 1, open: 2, failed: 3 } as const;
+const COMBINATIONS = 8;
+
+export class InForce {
+  readonly judge: Judge;
+  readonly cache: JudgementCache;
+  readonly source: string;
+  readonly activatedAt: string;
+  /** Whether judging a statement may be remembered at all. */
+  readonly cacheable: boolean;
+  readonly readsParams: boolean;
+  /** By the identity of a set of settings. */
+  #moments = new WeakMap<object, (Part | undefined)[]>();
+  #epoch: object;
+
+  constructor(judge: Judge, source: string, activatedAt: string, cacheBytesMax?: number) {
+    this.judge = judge;
+    this.cache = new JudgementCache(cacheBytesMax);
+    this.source = source;
+    this.activatedAt = activatedAt;
+    const stage = judge.policies.stages.sql_request;
+    this.cacheable = stage.volatile.length === 0;
+    this.readsParams = reads(stage.reads, ['sql', 'params']);
+    this.#epoch = this.cache.epoch;
+  }
+
+  /** The moment's part, if it is known. */
+  knownMoment(moment: Moment): Part | undefined {
+    if (this.#epoch !== this.cache.epoch) return undefined;
+    return this.#moments.get(moment.settings)?.[ACTIONS[moment.action] * 4 + TRANSACTIONS[moment.transaction]];
+  }
+
+  moment(moment: Moment): Part {
+    const known = this.knownMoment(moment);
+    if (known) return known;
+    if (this.#epoch !== this.cache.epoch) this.#moments = new WeakMap();
+    this.#epoch = this.cache.epoch;
+    let parts = this.#moments.get(moment.settings);
+    if (!parts) this.#moments.set(moment.settings, (parts = Array.from({ length: COMBINATIONS })));
+    const part = this.cache.moment(momentText(this.judge.policies.stages.sql_request.reads, moment));
+    parts[ACTIONS[moment.action] * 4 + TRANSACTIONS[moment.transaction]] = part;
+    return part;
+  }
+}

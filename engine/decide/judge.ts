@@ -1,0 +1,195 @@
+/** One revision of the policies, ready to judge: evaluates, combines, remembers. Everything here is synchronous and in the enforcing thread. */
+import { Compile } from 'typebox/compile';
+import { DecisionRequest } from '#schemas/decision-request';
+import { type ErrorCode, InterlockError } from '#schemas/errors';
+import type { Log } from '#client/log';
+import type { CompiledPolicies, CompiledStage } from './bundle.ts';
+import { canonical } from './canonical.ts';
+import { type Combined, combine, ownDenial } from './combine.ts';
+import { type Evaluation, MACHINE_LIMITS, type MachineLimits, PolicyMachine } from './machine.ts';
+import type { StageName } from './packages.ts';
+import { type PackageAnswer, readAnswers } from './policy-result.ts';
+import { projected } from './projection.ts';
+import { Wasm, type WasmModule } from './wasm-api.ts';
+
+/** One cold judgement in this many is made on the whole request as well: the second line behind the analysis of reads. */
+const CHECKED_ONE_IN = 64;
+const RESULT_LENGTH_MAX = 1024 * 1024;
+const ANSWERS_MAX = 4_096;
+const FUEL_NEAR_MISS = 0.8;
+
+const requestCheck: { Check(value: unknown): boolean } = Compile(DecisionRequest);
+
+export interface JudgeOptions {
+  readonly log: Log;
+  readonly limits?: MachineLimits;
+  readonly checkedOneIn?: number;
+}
+
+/** The outcome of one evaluation, before it is remembered. */
+export interface Judged {
+  readonly combined: Combined;
+  /** False where the same request could be answered otherwise the next time. */
+  readonly lasting: boolean;
+  readonly lengthOfAnswer: number;
+}
+
+export class Judge {
+  readonly policies: CompiledPolicies;
+  readonly #log: Log;
+  readonly #live: PolicyMachine;
+  /** Of its own: whatever a package in shadow does, it cannot disturb (E7). */
+  readonly #shadow: PolicyMachine | null;
+  readonly #checkedOneIn: number;
+  /** The same answer is the same object: the journal stores it once. */
+  readonly #answers = new Map<string, Combined>();
+  #cold = 0;
+  nearMisses = 0;
+
+  /** @throws Error when the module cannot be run */
+  private constructor(policies: CompiledPolicies, module: WasmModule, options: JudgeOptions) {
+    this.policies = policies;
+    this.#log = options.log;
+    const limits = options.limits ?? MACHINE_LIMITS;
+    this.#live = new PolicyMachine(module, policies.data, limits);
+    const shadow = Object.values(policies.stages).some((stage) => stage.shadow !== null);
+    this.#shadow = shadow ? new PolicyMachine(module, policies.data, limits) : null;
+    this.#checkedOneIn = options.checkedOneIn ?? CHECKED_ONE_IN;
+  }
+
+  static async load(policies: CompiledPolicies, options: JudgeOptions): Promise<Judge> {
+    return new Judge(policies, await Wasm.compile(policies.wasm), options);
+  }
+
+  get revision(): string {
+    return this.policies.revision;
+  }
+
+  /**
+   * @param input the projected request as JSON; null: project it here
+   * @param whole the whole request; validated, because a field that is missing through a fault must not silence a deny
+   */
+  judge(stage: StageName, input: string | null, whole: () => DecisionRequest, supportedObligations: readonly string[]): Judged {
+    const request = whole();
+    if (!requestCheck.Check(request)) {
+      this.#log.error({ stage }, 'a decision request is not of the contract’s form');
+      return this.#refused('REQUEST_INVALID', 'the decision request is not of the contract’s form', true);
+    }
+    const compiled = this.policies.stages[stage];
+    const text = input ?? projected(compiled.reads, request);
+    if (mayBeIllFormed(text) && !wellFormed(request)) return this.#refused('REQUEST_INVALID', 'the decision request has ill-formed text', true);
+    const evaluation = this.#evaluate(this.#live, compiled.live.entrypoint, text);
+    if (!evaluation.ok) return this.#failed(evaluation, stage);
+    const shadowText = this.#evaluateShadow(compiled, text);
+    if (this.#cold++ % this.#checkedOneIn === 0 && !this.#sameOnWhole(compiled, evaluation.text, request)) {
+      this.#log.error({ stage, revision: this.revision }, 'a judgement differs on the whole request: the analysis of reads missed something');
+      return this.#refused('POLICY_UNAVAILABLE', 'the judgement could not be confirmed', false);
+    }
+    return this.#answer(stage, compiled, evaluation.text, shadowText, supportedObligations);
+  }
+
+  /**
+   * Evaluates every entrypoint once, on nothing: a builtin that is missing shows now, not at the first statement (E1).
+   * @throws InterlockError POLICY_SELF_TEST
+   */
+  selfTest(): void {
+    for (const compiled of Object.values(this.policies.stages)) {
+      const live = this.#evaluate(this.#live, compiled.live.entrypoint, '{}');
+      const problem = live.ok ? answersOf(live.text, compiled.live.slots, false) : live.detail;
+      if (typeof problem === 'string')
+        throw new InterlockError('POLICY_SELF_TEST', `${compiled.live.entrypoint} does not answer an empty request: ${problem}`);
+    }
+  }
+
+  #evaluate(machine: PolicyMachine, entrypoint: string, text: string): Evaluation {
+    const index = Object.hasOwn(machine.entrypoints, entrypoint) ? machine.entrypoints[entrypoint] : undefined;
+    if (index === undefined) return { ok: false, code: 'POLICY_UNAVAILABLE', detail: `the policy has no entrypoint ${entrypoint}` };
+    const evaluation = machine.evaluate(index, text);
+    if (evaluation.ok && evaluation.fuelUnits > MACHINE_LIMITS.fuelUnits * FUEL_NEAR_MISS) this.nearMisses++;
+    return evaluation;
+  }
+
+  #evaluateShadow(compiled: CompiledStage, text: string): string {
+    if (!compiled.shadow || !this.#shadow) return '';
+    const evaluation = this.#evaluate(this.#shadow, compiled.shadow.entrypoint, text);
+    if (evaluation.ok) return evaluation.text;
+    this.#log.warn({ code: evaluation.code, detail: evaluation.detail }, 'a policy in shadow could not be evaluated; it has no effect');
+    return '';
+  }
+
+  #answer(stage: StageName, compiled: CompiledStage, live: string, shadow: string, supported: readonly string[]): Judged {
+    const lengthOfAnswer = live.length + shadow.length;
+    const key = `${stage}\n${supported.join()}\n${live}\n${shadow}`;
+    const known = this.#answers.get(key);
+    if (known) return { combined: known, lasting: true, lengthOfAnswer };
+    const answers = answersOf(live, compiled.live.slots, false);
+    if (typeof answers === 'string') {
+      this.#log.error({ stage, revision: this.revision, detail: answers }, 'a policy answered something that is not of the contract’s form');
+      return this.#refused('POLICY_RESULT', 'a policy answered something that is not of the contract’s form', true);
+    }
+    const inShadow = shadow === '' || !compiled.shadow ? [] : answersOf(shadow, compiled.shadow.slots, true);
+    if (typeof inShadow === 'string')
+      this.#log.warn({ detail: inShadow }, 'a policy in shadow answered something that is not of the contract’s form');
+    const all = [...answers, ...(typeof inShadow === 'string' ? [] : inShadow)];
+    const combined = combine(all, { revision: this.revision, supportedObligations: supported });
+    if (this.#answers.size >= ANSWERS_MAX) this.#answers.clear();
+    this.#answers.set(key, combined);
+    return { combined, lasting: true, lengthOfAnswer };
+  }
+
+  #failed({ code, detail }: Evaluation & { ok: false }, stage: StageName): Judged {
+    this.#log.error({ code, detail, stage, revision: this.revision }, 'a policy could not be evaluated; its statement is refused');
+    // the same input would burn the same fuel again; what depends on this process would not repeat
+    return this.#refused(code, REFUSAL_REASONS[code] ?? 'the policies could not be evaluated', code !== 'POLICY_UNAVAILABLE');
+  }
+
+  #refused(code: ErrorCode, reason: string, lasting: boolean): Judged {
+    return { combined: { judgement: ownDenial(code, reason, this.revision), approved: null, masks: [] }, lasting, lengthOfAnswer: reason.length };
+  }
+
+  #sameOnWhole(compiled: CompiledStage, answer: string, request: DecisionRequest): boolean {
+    const evaluation = this.#evaluate(this.#live, compiled.live.entrypoint, JSON.stringify(request));
+    return evaluation.ok && (evaluation.text === answer || orderless(evaluation.text) === orderless(answer));
+  }
+}
+
+const REFUSAL_REASONS: Partial<Readonly<Record<ErrorCode, string>>> = {
+  BUDGET_POLICY: 'a policy ran past its fuel',
+  BUDGET_POLICY_MEMORY: 'a policy needed more memory than its cap',
+  POLICY_CONFLICT: 'a policy aborted: two rules give different values for one thing',
+};
+
+/** What opa_eval wrote: exactly one result, which is one array. `[]` is undefined, and a refusal (M4). */
+function answersOf(text: string, slots: CompiledStage['live']['slots'], shadow: boolean): readonly PackageAnswer[] | string {
+  if (text.length > RESULT_LENGTH_MAX) return `the answer is longer than ${RESULT_LENGTH_MAX}`;
+  let results: unknown;
+  try {
+    results = JSON.parse(text);
+  } catch {
+    return 'the answer is not JSON';
+  }
+  if (!Array.isArray(results) || results.length !== 1) return 'the answer is not exactly one document';
+  return readAnswers((results[0] as { result?: unknown }).result, slots, shadow);
+}
+
+/** JSON.stringify escapes lone surrogates; most texts have no escape at all. */
+function mayBeIllFormed(json: string): boolean {
+  return json.includes('\\ud');
+}
+
+function wellFormed(value: unknown): boolean {
+  if (typeof value === 'string') return value.isWellFormed();
+  if (value === null || typeof value !== 'object') return true;
+  return Object.entries(value).every(([key, item]) => key.isWellFormed() && wellFormed(item));
+}
+
+/** Sets come out in hash order. */
+function orderless(json: string): string {
+  const sort = (value: unknown): unknown =>
+    Array.isArray(value)
+      ? value.map(sort).sort((a, b) => (canonical(a) < canonical(b) ? -1 : 1))
+      : value !== null && typeof value === 'object'
+        ? Object.fromEntries(Object.entries(value).map(([key, item]) => [key, sort(item)]))
+        : value;
+  return canonical(sort(JSON.parse(json)));
+}

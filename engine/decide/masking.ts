@@ -1,0 +1,74 @@
+/** From the masks that policies ask for to the rewritten statement, read again. */
+import type { Judgement, Mask, Obligation } from '#schemas/decision';
+import type { Combined } from './combine.ts';
+import type { MaskRewriter, ReadContext, FactsReader, RewriteAnswer } from './ports.ts';
+import type { MaskedForm, ReadStatement } from './statement.ts';
+
+/** Of one statement: as many sets of masks as sessions with other rights ask for. */
+const FORMS_MAX = 16;
+
+export interface MaskingHost {
+  readonly facts: FactsReader;
+  readonly masks: MaskRewriter;
+  statement(text: Uint8Array, facts: ReadStatement['facts'], context: ReadContext): ReadStatement;
+}
+
+/** Remembered on the statement by the set of masks. */
+export function maskedForm(statement: ReadStatement, columns: Readonly<Record<string, Mask>>, host: MaskingHost): MaskedForm | Promise<MaskedForm> {
+  const known = statement.masked.get(columns);
+  if (known) return known;
+  if (statement.masked.size >= FORMS_MAX) statement.masked.clear();
+  const form = makeForm(statement, columns, host);
+  statement.masked.set(columns, form);
+  if (form instanceof Promise) {
+    form.then(
+      (done) => statement.masked.set(columns, done),
+      () => statement.masked.delete(columns),
+    );
+  }
+  return form;
+}
+
+function makeForm(statement: ReadStatement, columns: Readonly<Record<string, Mask>>, host: MaskingHost): MaskedForm | Promise<MaskedForm> {
+  const answer = host.masks.rewrite(statement.text, new Map(Object.entries(columns)), statement.context);
+  return answer instanceof Promise ? answer.then((done) => readAgain(done, statement, host)) : readAgain(answer, statement, host);
+}
+
+function readAgain(answer: RewriteAnswer, original: ReadStatement, host: MaskingHost): MaskedForm | Promise<MaskedForm> {
+  if (!answer.ok) return answer;
+  const { rewrite } = answer;
+  const made = (statement: ReadStatement): MaskedForm => ({ ok: true, rewrite, statement, pruned: new Map() });
+  if (rewrite.masked.length === 0) return made(original);
+  const facts = host.facts.read(rewrite.text, original.context);
+  return facts instanceof Promise
+    ? facts.then((done) => made(host.statement(rewrite.text, done, original.context)))
+    : made(host.statement(rewrite.text, facts, original.context));
+}
+
+/**
+ * Policies may ask for the same masks at every statement. What a statement does not read is left out of its decision; one that reads no
+ * masked column is simply allowed.
+ */
+export function pruned(form: MaskedForm & { ok: true }, judgement: Judgement, combined: Combined): Judgement {
+  let result = form.pruned.get(judgement);
+  if (!result) form.pruned.set(judgement, (result = prune(new Set(form.rewrite.masked), judgement, combined)));
+  return result;
+}
+
+function prune(masked: ReadonlySet<string>, judgement: Judgement, combined: Combined): Judgement {
+  const obligations = judgement.obligations.flatMap((obligation) => pruneObligation(masked, obligation));
+  const gone = new Set(
+    combined.masks.filter(({ columns }) => !columns.some((column) => masked.has(column))).map(({ reason }) => JSON.stringify(reason)),
+  );
+  const reasons = judgement.reasons.filter((reason) => reason.effect !== 'mask' || !gone.has(JSON.stringify(reason)));
+  const stillMasks = obligations.some((obligation) => obligation.type === 'mask');
+  return { ...judgement, effect: judgement.effect === 'mask' && !stillMasks ? 'allow' : judgement.effect, obligations, reasons };
+}
+
+function pruneObligation(masked: ReadonlySet<string>, obligation: Obligation): Obligation[] {
+  if (obligation.type !== 'mask') return [obligation];
+  const { columns, paths, detectors } = obligation.properties;
+  const left = Object.fromEntries(Object.entries(columns).filter(([column]) => masked.has(column)));
+  const empty = Object.keys(left).length + Object.keys(paths).length + detectors.length === 0;
+  return empty ? [] : [{ ...obligation, properties: { columns: left, paths, detectors } }];
+}

@@ -1,0 +1,238 @@
+/** The decision service in the enforcer's process: policies in force, sessions, and the one dry run (DESIGN §4). */
+import type { Catalog } from '#schemas/catalog';
+import type { PolicyActivated, PolicyRejected } from '#schemas/event';
+import { type ErrorCode, InterlockError } from '#schemas/errors';
+import type { SqlFacts } from '#schemas/sql-facts';
+import { type Clock, timestamp } from '#client/clock';
+import type { DecisionService, SessionScope } from '#client/decision-service';
+import type { Ids } from '#client/ids';
+import type { Log } from '#client/log';
+import { compilePolicies } from './bundle.ts';
+import { canonical, digest } from './canonical.ts';
+import { LocalSession } from './decision-session.ts';
+import { type DryRunInput, type DryRunResult, runDry } from './dry-run.ts';
+import { InForce } from './in-force.ts';
+import { Judge } from './judge.ts';
+import type { MachineLimits } from './machine.ts';
+import { openingJudgement } from './opening.ts';
+import type { FactsReader, MaskRewriter, ReadContext } from './ports.ts';
+import { sessionRequest } from './request.ts';
+import { readSources, sourcesStamp } from './sources.ts';
+import { ReadStatement } from './statement.ts';
+import { type SourceWatch, watchSources } from './watch.ts';
+
+const CONTEXTS_MAX = 1_024;
+
+export interface PolicySettings {
+  readonly dir: string;
+  /** YAML or JSON documents merged into `data`, later ones over earlier ones. */
+  readonly data: readonly string[];
+  readonly watch: boolean;
+  /** Not seen to be current for longer than this: refuse. */
+  readonly maxAgeMs: number;
+}
+
+export interface DecisionServiceOptions {
+  readonly policies: PolicySettings;
+  readonly facts: FactsReader;
+  readonly masks: MaskRewriter;
+  readonly clock: Clock;
+  readonly ids: Ids;
+  readonly log: Log;
+  record(event: PolicyActivated | PolicyRejected): void;
+  /** Path of the OPA program. */
+  readonly opa: () => Promise<string>;
+  /** Called with each new revision before it comes into force; what it throws keeps the last good one (POLICY_SELF_TEST). */
+  readonly canaries?: (judge: (input: DryRunInput) => Promise<DryRunResult>) => Promise<void>;
+  /** For tests of the bounds. */
+  readonly limits?: { readonly machine?: MachineLimits; readonly cacheBytes?: number; readonly checkedOneIn?: number };
+}
+
+export interface PolicyStatus {
+  readonly revision: string;
+  readonly source: string;
+  readonly activatedAt: string;
+  /** Why the newest policies are not in force; null: they are. */
+  readonly error: string | null;
+}
+
+/** @throws InterlockError POLICY_BUILD, POLICY_BUILTIN, POLICY_SELF_TEST, TOOL_MISSING: there is nothing to fall back to */
+export async function openDecisionService(options: DecisionServiceOptions): Promise<LocalDecisionService> {
+  const service = new LocalDecisionService(options);
+  await service.start();
+  return service;
+}
+
+export class LocalDecisionService implements DecisionService {
+  readonly #options: DecisionServiceOptions;
+  readonly #catalogs = new Map<string, Catalog>();
+  /** By the identity of facts, which the reader caches by exact bytes and context. */
+  readonly #statements = new WeakMap<SqlFacts, WeakMap<ReadContext, ReadStatement>>();
+  /** By the identity of a set of settings, then by everything else; equal contexts are one object, across sessions. */
+  readonly #contexts = new WeakMap<object, Map<string, ReadContext>>();
+  readonly #equalContexts = new Map<string, ReadContext>();
+  #force: InForce | null = null;
+  #confirmedUs = 0;
+  #confirmedWallUs = 0;
+  #error: string | null = null;
+  #watch: SourceWatch | null = null;
+  #reloading: Promise<void> = Promise.resolve();
+
+  constructor(options: DecisionServiceOptions) {
+    this.#options = options;
+  }
+
+  async start(): Promise<void> {
+    const { dir, data, watch } = this.#options.policies;
+    const stamp = await sourcesStamp(dir, data).catch(() => '');
+    await this.#activate();
+    // without `watch` a change is not taken over, but neither is the revision confirmed any longer: it ages
+    this.#watch = watchSources(
+      dir,
+      data,
+      stamp,
+      async () => (watch ? this.reload().catch(() => {}) : undefined),
+      () => this.#confirm(),
+    );
+  }
+
+  get revision(): string {
+    return this.#force?.judge.revision ?? digest('');
+  }
+
+  get masksPossible(): boolean {
+    return this.#force?.judge.policies.masksPossible ?? true;
+  }
+
+  status(): PolicyStatus {
+    const { source, activatedAt } = this.#force ?? { source: this.#options.policies.dir, activatedAt: '' };
+    return { revision: this.revision, source, activatedAt, error: this.#error };
+  }
+
+  learn(target: string, catalog: Catalog): void {
+    this.#catalogs.set(`${target}\n${catalog.database}`, catalog);
+  }
+
+  openSession(scope: SessionScope): LocalSession {
+    const force = this.inForce();
+    const request = sessionRequest(scope, { digest: digest(''), bytes: 0 }, timestamp(this.#options.clock.wallUs()));
+    return new LocalSession(this.#host(), scope, openingJudgement(force, request, this.revision));
+  }
+
+  /** Builds and tests off to the side, then swaps at once. One at a time. @throws what was wrong; the last good revision stays */
+  reload(): Promise<void> {
+    const next = this.#reloading.then(() => this.#tryActivate());
+    this.#reloading = next.catch(() => {});
+    return next;
+  }
+
+  dryRun(input: DryRunInput): Promise<DryRunResult> {
+    return runDry(this.#host(), input, this.#options.ids);
+  }
+
+  close(): void {
+    this.#watch?.close();
+    this.#watch = null;
+  }
+
+  /** null: nothing may judge. Both clocks must agree that it is young enough. */
+  inForce(): InForce | null {
+    const { clock, policies } = this.#options;
+    const ageUs = Math.max(clock.monotonicUs() - this.#confirmedUs, clock.wallUs() - this.#confirmedWallUs);
+    return ageUs > policies.maxAgeMs * 1000 ? null : this.#force;
+  }
+
+  async #tryActivate(): Promise<void> {
+    try {
+      await this.#activate();
+    } catch (error) {
+      const code: ErrorCode = error instanceof InterlockError ? error.code : 'POLICY_BUILD';
+      const message = error instanceof Error ? error.message : String(error);
+      this.#error = message;
+      this.#options.log.error(
+        { code, problem: message, revision: this.revision },
+        'the new policies were rejected; the last good revision stays in force',
+      );
+      this.#options.record({ type: 'policy.rejected', source: this.#options.policies.dir, code, at: message.split('\n')[0] ?? '' });
+      throw error;
+    }
+  }
+
+  async #activate(): Promise<void> {
+    const { policies, log, clock, limits = {}, opa, record } = this.#options;
+    const sources = await readSources(policies.dir, policies.data);
+    const compiled = await compilePolicies(sources, opa);
+    const judge = await Judge.load(compiled, {
+      log,
+      ...(limits.machine ? { limits: limits.machine } : {}),
+      ...(limits.checkedOneIn ? { checkedOneIn: limits.checkedOneIn } : {}),
+    });
+    const force = new InForce(judge, policies.dir, timestamp(clock.wallUs()), limits.cacheBytes);
+    judge.selfTest();
+    await this.#options.canaries?.((input) => runDry(this.#host(force), input, this.#options.ids));
+    const previous = this.#force?.judge.revision ?? null;
+    this.#force = force;
+    this.#error = null;
+    this.#confirm();
+    for (const stage of Object.keys(compiled.stages) as (keyof typeof compiled.stages)[]) {
+      const { volatile } = compiled.stages[stage];
+      if (volatile.length > 0) log.warn({ stage, reads: volatile }, 'policies read what changes with every request, so judgements are not cached');
+    }
+    if (previous === judge.revision) return;
+    record({ type: 'policy.activated', revision: judge.revision, previous, source: policies.dir });
+    log.info({ revision: judge.revision, previous, packages: compiled.packages.map((entry) => entry.name) }, 'policies activated');
+  }
+
+  #confirm(): void {
+    if (this.#error !== null) return;
+    this.#confirmedUs = this.#options.clock.monotonicUs();
+    this.#confirmedWallUs = this.#options.clock.wallUs();
+  }
+
+  /** @param fixed judge by this revision, in force or not */
+  #host(fixed?: InForce): ConstructorParameters<typeof LocalSession>[0] {
+    const { facts, masks, clock, ids } = this.#options;
+    return {
+      facts,
+      masks,
+      clock,
+      ids,
+      revision: fixed?.judge.revision ?? this.revision,
+      inForce: () => fixed ?? this.inForce(),
+      contextOf: (scope, settings) => this.#context(scope, settings),
+      statement: (text, read, context) => this.#statement(text, read, context),
+    };
+  }
+
+  #statement(text: Uint8Array, facts: SqlFacts, context: ReadContext): ReadStatement {
+    let byContext = this.#statements.get(facts);
+    if (!byContext) this.#statements.set(facts, (byContext = new WeakMap()));
+    const known = byContext.get(context);
+    if (known && (known.text === text || Buffer.compare(known.text, text) === 0)) return known;
+    const statement = new ReadStatement(text, facts, context, () => this.#force?.readsParams ?? true);
+    byContext.set(context, statement);
+    return statement;
+  }
+
+  /** The same object for the same set, so that the facts can be cached by it. */
+  #context(scope: SessionScope, settings: Readonly<Record<string, string>>): ReadContext {
+    const database = scope.resource.properties.database ?? '';
+    const catalog = this.#catalogs.get(`${scope.resource.id}\n${database}`) ?? null;
+    const major = Number.parseInt(scope.resource.properties.server_version ?? '', 10) || (catalog?.serverMajor ?? 0);
+    let known = this.#contexts.get(settings);
+    if (!known) this.#contexts.set(settings, (known = new Map()));
+    const key = `${scope.resource.id}\n${database}\n${major}\n${catalog?.fingerprint ?? ''}`;
+    let context = known.get(key);
+    if (!context) known.set(key, (context = this.#equalContext(key, { major, database, settings, catalog })));
+    return context;
+  }
+
+  #equalContext(key: string, context: ReadContext): ReadContext {
+    const text = `${key}\n${canonical(context.settings)}`;
+    const known = this.#equalContexts.get(text);
+    if (known && known.catalog === context.catalog) return known;
+    if (this.#equalContexts.size >= CONTEXTS_MAX) this.#equalContexts.clear();
+    this.#equalContexts.set(text, context);
+    return context;
+  }
+}
