@@ -83,7 +83,7 @@ function secure(limits: object, tls: NonNullable<ApiOptions['tls']>): Server {
     const material = { cert: asPem(tls.cert), key: asPem(tls.key) };
     return createTlsServer({ ...limits, ...material, minVersion: 'TLSv1.2', handshakeTimeout: LIMITS.headersMs });
   } catch (error) {
-    throw new InterlockError('CONFIG_INVALID', 'api.tls: certificate and key cannot be used together', { cause: error });
+    throw new InterlockError('CONFIG_INVALID', 'certificate and key of `api.tls` cannot be used together', { cause: error });
   }
 }
 
@@ -98,8 +98,8 @@ async function listen(server: Server, { host, port }: ApiOptions['listen']): Pro
     await listening;
   } catch (error) {
     const code = (error as NodeJS.ErrnoException).code ?? 'unknown';
-    if (code === 'EADDRINUSE') throw new InterlockError('PORT_TAKEN', `api.listen: ${host}:${port} is in use`, { cause: error });
-    throw new InterlockError('CONFIG_INVALID', `api.listen: cannot listen on ${host}:${port} (${code})`, { cause: error });
+    if (code === 'EADDRINUSE') throw new InterlockError('PORT_TAKEN', `${host}:${port} is in use`, { cause: error });
+    throw new InterlockError('CONFIG_INVALID', `cannot listen on ${host}:${port} (${code})`, { cause: error });
   }
 }
 

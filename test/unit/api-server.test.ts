@@ -260,7 +260,7 @@ test('a port that is taken, an address that is not ours', async () => {
   const port = Number(new URL(first.url).port);
   await expect(openApi({ listen: { host: '127.0.0.1', port }, tls: null, parts, log: silentLog })).rejects.toMatchObject({
     code: 'PORT_TAKEN',
-    message: `api.listen: 127.0.0.1:${port} is in use`,
+    message: `127.0.0.1:${port} is in use`,
   });
   await first.close();
   await expect(openApi({ listen: { host: '192.0.2.1', port: 0 }, tls: null, parts, log: silentLog })).rejects.toMatchObject({

@@ -1,0 +1,189 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { readFile } from 'node:fs/promises';
+import { X509Certificate } from 'node:crypto';
+import type { Command } from 'commander';
+import { InterlockError } from '#schemas/errors';
+import type { LoadedConfig, TargetConfig } from '../../config/config.ts';
+import { loadConfig } from '../../config/load.ts';
+import { resolveUpstream } from '../../config/upstream.ts';
+import { described, runs, type Common } from '../command.ts';
+import { escapeText } from '../escape.ts';
+import { targetAddress } from '../running.ts';
+import { readTokenFile, unverifiedClaims } from '../token-file.ts';
+
+interface Options extends Common {
+  readonly tokenFile: string;
+  readonly login?: string;
+  readonly database?: string;
+  readonly host?: string;
+}
+
+/** What a client needs, without the token: that goes through a file or the environment, never through argv. */
+interface Connection {
+  readonly url: string;
+  readonly psql: string;
+  readonly jdbc: string;
+  readonly host: string;
+  readonly port: number;
+  /** null: the roots of the client's system, or no TLS. */
+  readonly sslrootcert: string | null;
+}
+
+export function connectCommand(): Command {
+  return described({
+    name: 'connect',
+    summary: 'how to reach a target through the gateway; with a client behind `--`, starts it with the token in its environment',
+    examples: [
+      ['interlock connect shop --token-file alice.token', 'lines for psql, JDBC and others'],
+      ['interlock connect shop --token-file alice.token -- psql', 'an interactive psql'],
+      ['interlock connect shop --token-file alice.token -- psql -c "SELECT 1"', 'one statement'],
+    ],
+  })
+    .argument('<target>')
+    .argument('[client...]', 'a client and its arguments, behind `--`')
+    .requiredOption('--token-file <file>', 'file with your token')
+    .option('--login <login>', 'your login, where the token is not a JWT')
+    .option('--database <name>', 'default: the first one of the target')
+    .option('--host <host>', 'the gateway’s name as you reach it, where that is not what it listens on')
+    .action(runs(connect));
+}
+
+const connect = async (
+  output: { document(value: unknown, text: () => readonly string[]): void },
+  options: Options,
+  [name = '', ...client]: readonly string[],
+): Promise<number> => {
+  const config = await loadConfig(options.config);
+  const target = Object.hasOwn(config.targets, name) ? config.targets[name] : undefined;
+  if (target === undefined) throw new InterlockError('USAGE', `there is no target \`${name}\`; there are: ${Object.keys(config.targets).join(', ')}`);
+  const token = await readTokenFile(options.tokenFile);
+  const where = {
+    ...(await reach(config, target, options.host)),
+    login: options.login ?? loginOf(token, config),
+    database: options.database ?? (await firstDatabase(config, target)),
+    tls: target.tls !== null,
+    sslrootcert: await rootCert(target),
+  };
+  if (client.length > 0) return await start(client, environment(where, token));
+  const shown = connection(where, options.tokenFile);
+  output.document(shown, () => [
+    `psql         ${escapeText(shown.psql)}`,
+    `url          ${escapeText(shown.url)}`,
+    `jdbc         ${escapeText(shown.jdbc)}`,
+    `password     the token in ${escapeText(options.tokenFile)}`,
+    ...(shown.sslrootcert === null ? [] : [`sslrootcert  ${escapeText(shown.sslrootcert)}`]),
+  ]);
+  return 0;
+};
+
+interface Where {
+  readonly host: string;
+  readonly port: number;
+  readonly login: string;
+  readonly database: string;
+  readonly tls: boolean;
+  readonly sslrootcert: string | null;
+}
+
+async function reach(
+  config: LoadedConfig,
+  target: TargetConfig,
+  host: string | undefined,
+): Promise<{ readonly host: string; readonly port: number }> {
+  const listening = await targetAddress(config, target);
+  const everywhere = listening.host === '0.0.0.0' || listening.host === '::';
+  const own = everywhere ? (config.api.publicUrl === null ? 'localhost' : new URL(config.api.publicUrl).hostname) : listening.host;
+  return { host: host ?? own, port: listening.port };
+}
+
+function loginOf(token: string, config: LoadedConfig): string {
+  const claims = unverifiedClaims(token);
+  const claim = config.identity.issuers.find(({ url }) => url === claims['iss'])?.claims.login ?? 'preferred_username';
+  const login = claims[claim];
+  if (typeof login !== 'string') throw new InterlockError('USAGE', `the token has no claim \`${claim}\``, { hint: 'Pass --login.' });
+  return login;
+}
+
+/** A `url` reference is only read for the name of its database; where that cannot be (another machine), the client must say one. */
+async function firstDatabase(config: LoadedConfig, target: TargetConfig): Promise<string> {
+  const named = target.upstream.databases?.[0];
+  if (named !== undefined) return named;
+  try {
+    return (await resolveUpstream(config, target)).databases[0] ?? '';
+  } catch (error) {
+    throw new InterlockError('USAGE', `the database of \`${target.name}\` is not known here`, { cause: error, hint: 'Pass --database.' });
+  }
+}
+
+/** What to check the gateway with: the authority that the configuration names, else its own certificate where that signs itself. */
+async function rootCert({ tls }: TargetConfig): Promise<string | null> {
+  if (tls === null || tls.caFile !== null) return tls?.caFile ?? null;
+  try {
+    const certificate = new X509Certificate(await readFile(tls.certFile));
+    return certificate.checkIssued(certificate) ? tls.certFile : null;
+  } catch {
+    return null; // not readable here: the client's own roots decide, and refuse what they do not know
+  }
+}
+
+function connection({ host, port, login, database, tls, sslrootcert }: Where, tokenFile: string): Connection {
+  const parameters = new URLSearchParams(tls ? { sslmode: 'verify-full', sslrootcert: sslrootcert ?? 'system' } : { sslmode: 'disable' });
+  const at = `${host.includes(':') ? `[${host}]` : host}:${port}/${encodeURIComponent(database)}`;
+  const url = `postgresql://${encodeURIComponent(login)}@${at}?${parameters.toString()}`;
+  const ofJdbc = new URLSearchParams({ user: login, sslmode: tls ? 'verify-full' : 'disable', ...(sslrootcert === null ? {} : { sslrootcert }) });
+  return {
+    url,
+    psql: `PGPASSWORD="$(cat ${quoted(tokenFile)})" psql ${quoted(url)}`,
+    jdbc: `jdbc:postgresql://${at}?${ofJdbc.toString()}`,
+    host,
+    port,
+    sslrootcert,
+  };
+}
+
+/** For a POSIX shell. */
+function quoted(text: string): string {
+  return /^[\w./@:-]+$/.test(text) ? text : `'${text.replaceAll("'", `'\\''`)}'`;
+}
+
+const KEPT = ['PGCLIENTENCODING', 'PGTZ', 'PGDATESTYLE', 'PGAPPNAME', 'PGCONNECT_TIMEOUT'];
+
+/** libpq's own variables (https://www.postgresql.org/docs/17/libpq-envars.html); inherited ones could send the token elsewhere. */
+function environment({ host, port, login, database, tls, sslrootcert }: Where, token: string): NodeJS.ProcessEnv {
+  const inherited = Object.fromEntries(Object.entries(process.env).filter(([name]) => !name.startsWith('PG') || KEPT.includes(name)));
+  const secured = tls ? { PGSSLMODE: 'verify-full', PGSSLROOTCERT: sslrootcert ?? 'system' } : { PGSSLMODE: 'disable' };
+  const node = sslrootcert === null || inherited['NODE_EXTRA_CA_CERTS'] !== undefined ? {} : { NODE_EXTRA_CA_CERTS: sslrootcert };
+  return {
+    ...inherited,
+    ...node,
+    PGHOST: host,
+    PGPORT: String(port),
+    PGUSER: login,
+    PGDATABASE: database,
+    PGPASSWORD: token,
+    PGGSSENCMODE: 'disable',
+    ...secured,
+  };
+}
+
+/** The client owns the terminal until it ends; its exit code is ours. */
+async function start([program = '', ...args]: readonly string[], env: NodeJS.ProcessEnv): Promise<number> {
+  const child = spawn(program, args, { stdio: 'inherit', env });
+  const leave = (): void => {}; // the terminal sends Ctrl-C to both: the client decides what it means
+  const pass = (signal: NodeJS.Signals): boolean => child.kill(signal);
+  process.on('SIGINT', leave);
+  for (const signal of ['SIGTERM', 'SIGHUP'] as const) process.on(signal, pass);
+  try {
+    const [code, signal] = (await once(child, 'exit')) as [number | null, string | null];
+    return code ?? (signal === 'SIGINT' ? 130 : 143);
+  } catch (error) {
+    throw new InterlockError('TOOL_MISSING', `${program} cannot be started (${(error as NodeJS.ErrnoException).code ?? 'unknown'})`, {
+      cause: error,
+      hint: `Install ${program}, or connect with the lines that \`interlock connect\` prints without \`--\`.`,
+    });
+  } finally {
+    process.off('SIGINT', leave);
+    for (const signal of ['SIGTERM', 'SIGHUP'] as const) process.off(signal, pass);
+  }
+}

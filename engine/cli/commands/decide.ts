@@ -1,0 +1,5 @@
+import type { Command } from 'commander';
+import { described } from '../command.ts';
+export function decideCommand(): Command {
+  return described({ name: 'decide', summary: '', examples: [] });
+}

@@ -1,0 +1,67 @@
+import { writeFile } from 'node:fs/promises';
+import { Command } from 'commander';
+import { tool } from '#tools/tools';
+import { EXIT, InterlockError } from '#schemas/errors';
+import type { BuiltPolicies } from '../../decide/bundle.ts';
+import { bundleArchive } from '../bundle-archive.ts';
+import { described, list, runs, type Common } from '../command.ts';
+import { escapeText } from '../escape.ts';
+import { tell, type Output } from '../output.ts';
+
+interface Options extends Common {
+  readonly output?: string;
+  readonly data?: readonly string[];
+}
+
+export function policyCommand(): Command {
+  const building = described({
+    name: 'build',
+    summary: 'compiles policies to one bundle, and names what they use that is not supported; exit 3 when they do not compile',
+    examples: [['interlock policy build policies -o policies.tar.gz', 'policy.wasm, data.json and .manifest in one archive']],
+  })
+    .argument('<dir>', 'folder of Rego files')
+    .requiredOption('-o, --output <file>', 'where the bundle goes')
+    .option('--data <file>', 'a data document, YAML or JSON; may be repeated', list)
+    .action(runs(build));
+  const testing = described({
+    name: 'test',
+    summary: 'runs the tests beside the policies: Rego tests and statement cases; exit 1 when one fails',
+    examples: [['interlock policy test policies', 'what the pipeline runs']],
+  })
+    .argument('<dir>', 'folder of Rego files and their tests')
+    .option('--data <file>', 'a data document, YAML or JSON; may be repeated', list)
+    .action(runs(runTests));
+  return new Command('policy').description('policies: build, test').addCommand(building).addCommand(testing);
+}
+
+async function build(output: Output, options: Options, [dir = '']: readonly string[]): Promise<number> {
+  const { buildPolicies, PolicyBuildError } = await import('../../decide/bundle.ts');
+  try {
+    const built = await buildPolicies(dir, { data: options.data ?? [], opa: () => tool('opa') });
+    await writeBundle(options.output ?? '', built);
+    const { revision, unsupported, notes } = built;
+    const packages = built.packages.map(({ name }) => name);
+    output.document({ revision, packages, unsupported, notes }, () => [
+      `${revision}`,
+      ...packages.map((name) => `  ${escapeText(name)}`),
+      ...notes.map((note) => `  note: ${escapeText(note)}`),
+    ]);
+    return EXIT.ok;
+  } catch (error) {
+    if (!(error instanceof PolicyBuildError)) throw error;
+    output.document({ revision: null, packages: [], unsupported: error.unsupported, problems: error.problems }, () => []);
+    return tell(error, false);
+  }
+}
+
+async function writeBundle(file: string, built: BuiltPolicies): Promise<void> {
+  try {
+    await writeFile(file, bundleArchive(built));
+  } catch (error) {
+    throw new InterlockError('USAGE', `${file}: cannot be written (${(error as NodeJS.ErrnoException).code ?? 'unknown'})`, { cause: error });
+  }
+}
+
+function runTests(): Promise<number> {
+  return Promise.reject(new Error('pending'));
+}

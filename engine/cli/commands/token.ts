@@ -1,0 +1,58 @@
+import { Option, type Command } from 'commander';
+import { systemClock } from '#client/clock';
+import { EXIT, InterlockError } from '#schemas/errors';
+import { loadConfig } from '../../config/load.ts';
+import { openStateDir } from '../../config/state.ts';
+import { durationMs } from '../../config/units.ts';
+import { described, list, runs, type Common } from '../command.ts';
+
+interface Options extends Common {
+  readonly login: string;
+  readonly group?: readonly string[];
+  readonly type: 'user' | 'service' | 'agent';
+  readonly for?: string;
+  readonly scope: 'connect' | 'approve';
+  readonly ttl: string;
+}
+
+export function tokenCommand(): Command {
+  return described({
+    name: 'token',
+    summary: 'makes a token of the local issuer: for trying out and for tests; elsewhere tokens come from your identity provider',
+    examples: [
+      ['interlock token --login alice --group support > alice.token', 'a token to connect with'],
+      ['interlock token --login bob --group data-owners --scope approve > bob.token', 'a token to decide with'],
+      ['interlock token --login bot --type agent --for alice > bot.token', 'an agent that acts for alice'],
+    ],
+  })
+    .requiredOption('--login <login>', 'who it is for')
+    .option('--group <group>', 'a group of theirs; may be repeated', list)
+    .addOption(new Option('--type <type>', 'what they are').choices(['user', 'service', 'agent']).default('user'))
+    .option('--for <login>', 'on whose behalf an agent or a service acts')
+    .addOption(new Option('--scope <scope>', 'what it may be used for').choices(['connect', 'approve']).default('connect'))
+    .option('--ttl <duration>', 'how long it lasts, such as 1h', '1h')
+    .action(
+      runs<Options>(async (output, options) => {
+        const config = await loadConfig(options.config);
+        if (!config.identity.local.enabled)
+          throw new InterlockError('CONFIG_INVALID', `${config.file}: the local issuer is off (identity.local.enabled)`, {
+            hint: 'Get a token from your identity provider; the local issuer is for trying out and for tests.',
+          });
+        if (!/^[0-9]{1,9}(ms|s|m|h|d)$/.test(options.ttl))
+          throw new InterlockError('USAGE', `--ttl ${options.ttl}: allowed is a duration such as 30m or 1h`);
+        await openStateDir(config.stateDir);
+        const { openTheLocalIssuer } = await import('../../judging.ts');
+        const issuer = await openTheLocalIssuer(config, systemClock);
+        const minted = await issuer.mint({
+          login: options.login,
+          groups: options.group ?? [],
+          type: options.type,
+          scope: options.scope,
+          ttlMs: durationMs(options.ttl),
+          ...(options.for === undefined ? {} : { onBehalfOf: options.for }),
+        });
+        output.document(minted, () => [minted.token]);
+        return EXIT.ok;
+      }),
+    );
+}

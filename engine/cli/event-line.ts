@@ -1,0 +1,56 @@
+import type { Event } from '#schemas/event';
+import { escapeText } from './escape.ts';
+
+/** One event on one line for people; `--json` has all of it. */
+export function eventLine(event: Event): string {
+  const who = event.subject === undefined ? '' : ` ${event.subject.split('|').at(-1) ?? ''}`;
+  const where = [event.target, event.statement_id ?? event.session_id].filter((one) => one !== undefined).join(' ');
+  return `${String(event.seq).padStart(6)} ${event.time.slice(0, 23)} ${event.type.padEnd(18)} ${escapeText(`${where}${who} ${gist(event)}`.trim())}`;
+}
+
+function gist(event: Event): string {
+  switch (event.type) {
+    case 'session.opened':
+      return `${event.subject_detail.properties.login} (${event.subject_detail.properties.groups.join(', ')}) from ${event.client.address}`;
+    case 'session.refused':
+    case 'policy.rejected':
+      return event.code;
+    case 'session.closed':
+      return `${event.reason}, ${event.statements} statements`;
+    case 'statement.received':
+      return `${event.action}, ${event.payload.bytes} bytes`;
+    case 'statement.decided':
+      return `${event.decision.effect}: ${event.decision.reasons.map(({ policy, code }) => `${policy} ${code}`).join(', ')}`;
+    case 'statement.held':
+      return event.approval_id;
+    case 'statement.refused':
+      return `${event.code} by ${event.by}`;
+    case 'statement.cleared':
+      return event.approval === undefined ? event.obligations.join(', ') : `under ${event.approval.approval_id}`;
+    case 'statement.finished':
+      return `${event.outcome}${event.tag === undefined ? '' : ` ${event.tag}`}${event.sqlstate === undefined ? '' : ` ${event.sqlstate}`}, ${event.bytes} bytes, ${event.duration_us} us`;
+    case 'approval.requested':
+      return `${event.approval_id}: ${event.summary}`;
+    case 'approval.verdict':
+      return `${event.approval_id}: ${event.outcome} by ${event.reviewer.properties.login}`;
+    case 'approval.settled':
+      return `${event.approval_id}: ${event.outcome}`;
+    case 'approval.consumed':
+    case 'approval.escalated':
+      return event.approval_id;
+    case 'approval.viewed':
+      return `${event.approval_id} by ${event.by}`;
+    case 'recording.viewed':
+      return `by ${event.by}`;
+    case 'policy.activated':
+      return event.revision;
+    case 'journal.opened':
+      return `version ${event.version}, ${event.recovered.records} records recovered`;
+    case 'journal.closed':
+      return event.reason;
+    case 'checkpoint.signed':
+      return `size ${event.size}`;
+    case 'admin.changed':
+      return `${event.what} by ${event.by}`;
+  }
+}

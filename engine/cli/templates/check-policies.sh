@@ -1,0 +1,8 @@
+#!/bin/sh
+# What the pipeline runs, and what you can run before you push: tests every policy and builds the bundle.
+set -eu
+cd "$(dirname "$0")/.."
+INTERLOCK="${INTERLOCK:-interlock}"
+"$INTERLOCK" policy test policies
+mkdir -p build
+"$INTERLOCK" policy build policies -o build/policies.tar.gz
