@@ -5,6 +5,8 @@ import type { Clock } from './clock.ts';
 export type IdPrefix = 'ses' | 'stm' | 'dec' | 'apr' | 'evt' | 'lea' | 'non';
 
 const ALPHABET = '0123456789ABCDEFGHJKMNPQRSTVWXYZ';
+/** Two digits at once. */
+const PAIRS: readonly string[] = Array.from({ length: 1024 }, (_, bits) => (ALPHABET[bits >> 5] as string) + ALPHABET[bits & 31]);
 const POOL_BYTES = 8192;
 const ID_BYTES = 10;
 
@@ -50,12 +52,9 @@ export class Ids {
   }
 }
 
+/** Five bytes are eight digits: four pairs of ten bits each. */
 function base32of5(bytes: Buffer, at: number): string {
-  const high = bytes.readUInt16BE(at) * 16 + ((bytes[at + 2] as number) >> 4);
-  const low = ((bytes[at + 2] as number) & 15) * 65536 + bytes.readUInt16BE(at + 3);
-  return quad(high) + quad(low);
-}
-
-function quad(bits20: number): string {
-  return (ALPHABET[bits20 >> 15] as string) + ALPHABET[(bits20 >> 10) & 31] + ALPHABET[(bits20 >> 5) & 31] + ALPHABET[bits20 & 31];
+  const high = (bytes[at] as number) * 4096 + (bytes[at + 1] as number) * 16 + ((bytes[at + 2] as number) >> 4);
+  const low = ((bytes[at + 2] as number) & 15) * 65536 + (bytes[at + 3] as number) * 256 + (bytes[at + 4] as number);
+  return (PAIRS[high >> 10] as string) + PAIRS[high & 1023] + PAIRS[low >> 10] + PAIRS[low & 1023];
 }
