@@ -39,6 +39,7 @@ function mint(asked: Asked, statement: Statement, decided: Decided, scene: Scene
     statementId: asked.statementId,
     statement,
     intent,
+    runs: asked.action !== 'sql.prepare',
     decidedUs: scene.clock.monotonicUs(),
     rewrite: decided.rewrite,
     decided,

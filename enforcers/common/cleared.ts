@@ -15,6 +15,8 @@ export interface ClearedStatement {
   readonly statement: Statement;
   /** Position of `statement.cleared`. */
   readonly intent: Position;
+  /** An execution, not only a preparation. */
+  readonly runs: boolean;
   readonly decidedUs: number;
   /** What goes upstream in place of the text, or null: the text itself. */
   readonly rewrite: Rewrite | null;

@@ -29,10 +29,15 @@ export class Outbox {
     return this.#pieces.length === 0;
   }
 
+  /** An execution is in it: it must leave while its decision is good. What was only prepared may wait, it is decided again when it runs. */
+  get pressing(): boolean {
+    return this.#oldestUs !== Number.POSITIVE_INFINITY;
+  }
+
   /** Bytes of a cleared statement; nobody may change them until they have left. */
   stage(cleared: ClearedStatement, bytes: Uint8Array): void {
     if (cleared.intent > this.#intent) this.#intent = cleared.intent;
-    if (cleared.decidedUs < this.#oldestUs) this.#oldestUs = cleared.decidedUs;
+    if (cleared.runs && cleared.decidedUs < this.#oldestUs) this.#oldestUs = cleared.decidedUs;
     this.#pieces.push(bytes);
   }
 

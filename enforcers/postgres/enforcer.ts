@@ -85,7 +85,6 @@ class PostgresEnforcer implements Enforcer, House {
   readonly #buckets: Buckets;
   readonly #arriving: Map<string, number> = new Map();
   readonly #sockets: Set<Socket> = new Set();
-  #entering = 0;
   #draining = false;
   #reaper: NodeJS.Timeout | null = null;
   #empty: (() => void) | null = null;
@@ -178,14 +177,12 @@ class PostgresEnforcer implements Enforcer, House {
 
   arrived(address: string): void {
     this.#arriving.set(address, (this.#arriving.get(address) ?? 0) + 1);
-    this.#entering++;
   }
 
   left(address: string): void {
     const rest = (this.#arriving.get(address) ?? 1) - 1;
     if (rest > 0) this.#arriving.set(address, rest);
     else this.#arriving.delete(address);
-    this.#entering--;
   }
 
   room(): void {

@@ -6,7 +6,7 @@ import { LIMITS } from '#enforcers/common/limits';
 import type { Wire } from '#enforcers/common/socket';
 import { InterlockError } from '#schemas/errors';
 import { cannedReport } from './canned.ts';
-import { Queue, type Expected, type Running } from './expected.ts';
+import { Queue, type Change, type Expected, type Running } from './expected.ts';
 import { B, readFields, report, TRANSACTION } from './protocol.ts';
 
 /** What the session learns of the answers. */
@@ -19,7 +19,7 @@ export interface ReplySink {
   /** A parameter changed; answers what the client is told, null: nothing. */
   parameter(name: string, value: string): string | null;
   /** Error and notice texts are withheld (M14). */
-  readonly canned: boolean;
+  canned(): boolean;
   /** The target asks for COPY data that nobody may send. */
   copyIn(): void;
 }
@@ -36,6 +36,9 @@ export class Replies {
   #carry: Buffer = NOTHING;
   /** Bytes of a row that are still to come, and whether they are passed on. */
   #rowRest = 0;
+
+  /** The target has said why it ends. */
+  fatal = false;
 
   constructor(client: Wire, sink: ReplySink) {
     this.#client = client;
@@ -217,7 +220,8 @@ export class Replies {
     const fields = readFields(body);
     const severity = fields['V'] ?? fields['S'] ?? 'ERROR';
     const head = this.expected.first();
-    if (severity === 'FATAL' || severity === 'PANIC' || !head) return this.#say(B.error, fields, head?.running ?? null);
+    this.fatal ||= severity === 'FATAL' || severity === 'PANIC';
+    if (this.fatal || !head) return this.#say(B.error, fields, head?.running ?? null);
     if (head.running) head.running.sqlstate = fields['C'] ?? 'XX000';
     const said = head.instead ?? (head.own ? NOTHING : this.#say(B.error, fields, head.running));
     if (head.kind !== 'query' && head.kind !== 'sync') this.#skipToSync();
@@ -227,13 +231,16 @@ export class Replies {
   /** After an error the target ignores everything up to Sync; so does everybody here. */
   #skipToSync(): void {
     let first = true;
+    const changes: Change[] = [];
     for (let entry = this.expected.first(); entry && entry.kind !== 'sync'; entry = this.expected.first()) {
       this.expected.shift();
-      entry.change?.revert();
+      if (entry.change) changes.push(entry.change);
       entry.own?.done(false);
       if (entry.running) this.#sink.finished(entry.running, first ? 'error' : 'aborted');
       first = false;
     }
+    // the last change first: each takes back what it finds as it left it
+    for (const change of changes.toReversed()) change.revert();
     if (this.expected.length === 0) this.#sink.skipping();
   }
 
@@ -242,10 +249,11 @@ export class Replies {
   }
 
   #say(type: typeof B.error | typeof B.notice, fields: Record<string, string>, running: Running | null): Buffer | typeof PASS {
+    const canned = this.#sink.canned();
     const moved = running?.toOriginal ? movedPosition(fields, running) : null;
-    if (!this.#sink.canned && moved === null) return PASS;
+    if (!canned && moved === null) return PASS;
     const told = moved ?? fields;
-    return report(type, this.#sink.canned ? cannedReport(told) : told);
+    return report(type, canned ? cannedReport(told) : told);
   }
 
   #parameter(body: Buffer): Buffer | typeof PASS {
@@ -285,7 +293,11 @@ function movedPosition(fields: Record<string, string>, running: Running): Record
   const { P: position, ...rest } = fields;
   if (position === undefined || running.toOriginal === null) return rest;
   const sent = Buffer.from(running.text).toString();
-  const offset = Buffer.byteLength([...sent].slice(0, Number(position) - 1).join(''));
+  const offset = Buffer.byteLength(
+    Array.from(sent)
+      .slice(0, Number(position) - 1)
+      .join(''),
+  );
   const original = running.toOriginal(offset);
   return original === null ? rest : { ...rest, P: String(original + 1) };
 }

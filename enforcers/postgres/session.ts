@@ -193,7 +193,8 @@ export class PostgresSession {
     }
     if (this.#frames.waiting > LIMITS.readAheadBytes) this.#clientGate.close('ahead');
     else this.#clientGate.open('ahead');
-    this.#release();
+    // what only prepares a held statement waits with it, so that the target holds no locks meanwhile
+    if (!this.#waiting || this.#outbox.pressing) this.#release();
     this.#flushTarget();
     this.#flushClient();
   }
@@ -687,11 +688,8 @@ export class PostgresSession {
   // — the target's answers —
 
   #sink(): ConstructorParameters<typeof Replies>[1] {
-    const session = this;
     return {
-      get canned(): boolean {
-        return session.#masked || session.#parts.decisions.masksPossible;
-      },
+      canned: () => this.#masked || this.#parts.decisions.masksPossible,
       finished: (running, outcome) => this.#finished(running, outcome),
       ready: (status, segment) => this.#ready(status, segment),
       skipping: () => {
@@ -760,7 +758,9 @@ export class PostgresSession {
     if (this.#over) return;
     if (!this.#ending) {
       this.#replies.lost();
-      this.#client.write(report(B.error, errorFields(refusal('TARGET_UNREACHABLE', 'the target closed the connection'), 'FATAL')));
+      if (!this.#replies.fatal) {
+        this.#client.write(report(B.error, errorFields(refusal('TARGET_UNREACHABLE', 'the target closed the connection'), 'FATAL')));
+      }
       this.#client.flush();
     }
     this.#finish(this.#ending ?? 'target');

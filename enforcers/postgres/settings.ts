@@ -25,9 +25,7 @@ export class SettingSets {
 }
 
 const NAMES: readonly string[] = [...TRACKED, ...Object.keys(PINS)];
-/** SHOW takes no snapshot, so it may stand before SET TRANSACTION. */
-const SHOW: Readonly<Record<string, string>> = { session_authorization: 'SHOW session_authorization' };
-const UNNAMED_NEVER = '__gw_settings__';
+const OWN = '__gw_settings__';
 
 export class SettingsReader {
   readonly #sets: SettingSets;
@@ -38,9 +36,8 @@ export class SettingsReader {
 
   /** At the start of a session, before the client is let through. @throws InterlockError */
   async first(connection: TargetConnection): Promise<Settings> {
-    const values: (string | null)[] = [];
-    for (const name of NAMES) values.push((await ownQuery(connection, SHOW[name] ?? `SHOW ${name}`))[0]?.[0] ?? null);
-    return this.#checked(values);
+    const columns = NAMES.map((name) => `pg_catalog.current_setting('${name}')`);
+    return this.#checked((await ownQuery(connection, `SELECT ${columns.join(', ')}`))[0] ?? []);
   }
 
   /**
@@ -71,11 +68,12 @@ export class SettingsReader {
     };
     for (const name of NAMES) {
       messages.push(
-        message(F.parse, UNNAMED_NEVER, SHOW[name] ?? `SHOW ${name}`, int16(0)),
-        message(F.bind, UNNAMED_NEVER, UNNAMED_NEVER, int16(0), int16(0), int16(0)),
-        message(F.execute, UNNAMED_NEVER, int32(0)),
-        message(F.close, Buffer.from('P'), UNNAMED_NEVER),
-        message(F.close, Buffer.from('S'), UNNAMED_NEVER),
+        // SHOW takes no snapshot, so it may stand before SET TRANSACTION
+        message(F.parse, OWN, `SHOW ${name}`, int16(0)),
+        message(F.bind, OWN, OWN, int16(0), int16(0), int16(0)),
+        message(F.execute, OWN, int32(0)),
+        message(F.close, Buffer.from('P'), OWN),
+        message(F.close, Buffer.from('S'), OWN),
       );
       const last = name === NAMES.at(-1);
       for (let step = 0; step < 5; step++) push(expect('own', segment, { own: own(last && step === 4 && syncSegment === null) }));

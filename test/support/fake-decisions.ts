@@ -27,6 +27,8 @@ export class FakeDecisions implements DecisionService {
   readonly learned: Catalog[] = [];
   readonly scopes: SessionScope[] = [];
   readonly moments: Moment[] = [];
+  /** Texts in the order in which they were judged. */
+  readonly texts: string[] = [];
   opening: Answer = ALLOW;
   rule: Rule;
   readonly #parser: Parser;
@@ -65,6 +67,7 @@ export class FakeDecisions implements DecisionService {
 
   #decide(statement: Statement, moment: Moment, scope: SessionScope): Decided {
     this.moments.push(moment);
+    this.texts.push(Buffer.from(statement.text).toString());
     const { facts } = statement;
     const answer: Answer = facts.parsed
       ? this.rule({ text: Buffer.from(statement.text).toString(), facts, moment, scope })
