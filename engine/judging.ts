@@ -1,0 +1,59 @@
+/** The judging half of the composition: facts, masks and policies, for a gateway and for the commands that need none (`decide`, `doctor`). */
+import { join } from 'node:path';
+import type { Clock } from '#client/clock';
+import type { Ids } from '#client/ids';
+import type { EventDraft } from '#client/journal';
+import type { Log } from '#client/log';
+import { tool } from '#tools/tools';
+import type { LoadedConfig } from './config/config.ts';
+import { openDecisionService, type LocalDecisionService } from './decide/service.ts';
+import { PostgresMaskRewriter } from './facts/postgres/mask/rewriter.ts';
+import { Parser, PARSER_MAJORS } from './facts/postgres/parser.ts';
+import { PostgresFacts } from './facts/postgres/reader.ts';
+import { openLocalIssuer, type LocalIssuer } from './identity/local-issuer.ts';
+
+/** The built-in issuer is nobody's web address: it is this installation's own. */
+const LOCAL_ISSUER = { url: 'https://local.interlock.invalid', audience: 'interlock' } as const;
+
+export interface JudgingOptions {
+  readonly log: Log;
+  readonly clock: Clock;
+  readonly ids: Ids;
+  /** Where `policy.activated` and `policy.rejected` go. */
+  record(event: Extract<EventDraft, { type: 'policy.activated' | 'policy.rejected' }>): void;
+  /** Commands that judge once do not watch. */
+  readonly watch?: boolean;
+}
+
+/** @throws InterlockError POLICY_BUILD, POLICY_BUILTIN, POLICY_SELF_TEST, TOOL_MISSING */
+export async function openJudging(config: LoadedConfig, options: JudgingOptions): Promise<LocalDecisionService & AsyncDisposable> {
+  const { log, clock, ids, record } = options;
+  const facts = new PostgresFacts({ majors: PARSER_MAJORS });
+  const masks = new PostgresMaskRewriter(await Promise.all(PARSER_MAJORS.map((major) => Parser.open(major))));
+  const { dir, data, maxAgeMs } = config.policies;
+  try {
+    const service = await openDecisionService({
+      policies: { dir, data, watch: options.watch ?? config.policies.watch, maxAgeMs },
+      facts,
+      masks,
+      clock,
+      ids,
+      log,
+      record,
+      opa: () => tool('opa'),
+    });
+    const close = async (): Promise<void> => {
+      await service.close();
+      await facts.close();
+    };
+    return Object.assign(service, { [Symbol.asyncDispose]: close });
+  } catch (error) {
+    await facts.close();
+    throw error;
+  }
+}
+
+/** The issuer of the embedded default; its key stays in the state directory, and whoever can read that can make tokens. */
+export async function openTheLocalIssuer(config: LoadedConfig, clock: Clock): Promise<LocalIssuer> {
+  return openLocalIssuer({ dir: join(config.stateDir, 'issuer'), ...LOCAL_ISSUER, clock });
+}
