@@ -148,7 +148,7 @@ describe.each(POSTGRES_MAJORS)('PostgreSQL %i', (major) => {
 
     async function differs(one: Case, method: Method): Promise<string | null> {
       const settings = { search_path: '"$user", public', role: 'postgres' };
-      const answer = rewriter.rewrite(Buffer.from(one.sql), masksOf(method), { major, database: 'real', settings, catalog });
+      const answer = await rewriter.rewrite(Buffer.from(one.sql), masksOf(method), { major, database: 'real', settings, catalog });
       if (!answer.ok) return `refused: ${answer.reason}`;
       const text = Buffer.from(answer.rewrite.text).toString();
       const several = one.sql.includes(';');

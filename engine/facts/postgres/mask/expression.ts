@@ -19,7 +19,8 @@ export function maskExpression(column: CatalogColumn, mask: Mask, inner: string,
     case 'redact':
       return `CAST(${redacted(column)} AS ${column.castType})${collate}`;
     case 'partial':
-      if (column.category !== 'S') throw REFUSALS.method(mask.using, full);
+      if (!PLAIN_STRINGS.has(column.typeName) || (column.typeName !== 'citext' && !column.castType.startsWith('pg_catalog.')))
+        throw REFUSALS.method(mask.using, full);
       return `CAST(${partial(`${inner}.${quoteIdentifier(column.name)}`, mask.keep, full)} AS ${column.castType})${collate}`;
     case 'hash':
     case 'tokenize':
@@ -31,6 +32,9 @@ export function maskExpression(column: CatalogColumn, mask: Mask, inner: string,
 export function quoteIdentifier(name: string): string {
   return `"${name.replaceAll('"', '""')}"`;
 }
+
+/** A cast to text of any other type may be somebody's own function, which would see the raw value. */
+const PLAIN_STRINGS: ReadonlySet<string> = new Set(['text', 'varchar', 'bpchar', 'name', 'citext']);
 
 /** Built-in types whose constant is not their category's. */
 const BY_TYPE: Readonly<Record<string, string>> = {

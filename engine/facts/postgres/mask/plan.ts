@@ -9,6 +9,8 @@ export interface MaskedRelation {
   readonly relation: CatalogRelation;
   /** Masked column → its mask. */
   readonly masks: ReadonlyMap<string, Mask>;
+  /** Masked column → the name under which policy asked for it: `public.customers.ssn`. */
+  readonly keys: ReadonlyMap<string, string>;
   /** `public.customers` */
   readonly qualified: string;
 }
@@ -98,9 +100,9 @@ function verdicts(masks: ReadonlyMap<string, Mask>, catalog: Catalog, bindings: 
     const missing = [...columns.keys()].find((name) => !relation.columns.some((column) => column.name === name));
     if (missing !== undefined) tainted.set(oid, taint(`has a mask on ${missing}, a column that it does not have`));
     const byColumn = new Map([...columns].map(([name, { mask }]) => [name, mask]));
-    masked.set(oid, { relation, masks: byColumn, qualified: `${relation.schema}.${relation.name}` });
-    if (bindings.drifted(catalog, relation, masks, byColumn)) continue;
-    bindings.bind(catalog, relation, new Map([...columns].map(([name, { key }]) => [name, key])));
+    const keys = new Map([...columns].map(([name, { key }]) => [name, key]));
+    masked.set(oid, { relation, masks: byColumn, keys, qualified: `${relation.schema}.${relation.name}` });
+    if (!bindings.drifted(catalog, relation, masks, byColumn)) bindings.bind(catalog, relation, keys);
   }
   for (const relation of catalog.relations) {
     if (bindings.drifted(catalog, relation, masks, masked.get(relation.oid)?.masks))
@@ -195,7 +197,11 @@ function taintFamily(one: MaskedRelation, masked: ReadonlyMap<string, MaskedRela
   for (const holder of [relation, ...children]) {
     const raw = new Set(holder.columns.filter((column) => masks.has(column.name)).map((column) => column.attnum));
     const leaky = holder.columns.find(
-      (column) => column.generated && !masks.has(column.name) && (column.generatedFrom ?? [...raw]).some((attnum) => raw.has(attnum)),
+      (column) =>
+        column.generated &&
+        !masks.has(column.name) &&
+        relation.columns.some(({ name }) => name === column.name) &&
+        (column.generatedFrom ?? [...raw]).some((attnum) => raw.has(attnum)),
     );
     if (leaky !== undefined)
       tainted.set(relation.oid, taint(`has a column (${leaky.name}) that is generated from a masked one: it needs a mask too`));

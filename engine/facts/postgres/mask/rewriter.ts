@@ -1,7 +1,9 @@
 import type { Catalog } from '#schemas/catalog';
 import type { Mask } from '#schemas/decision';
-import type { Fields, ParseTree } from '../parser.ts';
+import { type Fields, isParserMajor, type ParseTree, Parser } from '../parser.ts';
+import { mayParseInline } from '../prescan.ts';
 import { MaskBindings } from './binding.ts';
+import { BoundedTrees, type TreeBounds } from './bounded-trees.ts';
 import { compareTrees } from './compare.ts';
 import { tokenize } from './lexer.ts';
 import { type MaskedRelation, MaskPlan } from './plan.ts';
@@ -41,9 +43,10 @@ export interface RewriterLimits {
   readonly cacheBytesMax: number;
   /** Longest rewritten text: one reference can grow by the width of its table. */
   readonly textBytesMax: number;
+  readonly worker: Partial<TreeBounds>;
 }
 
-const LIMITS: RewriterLimits = { cacheBytesMax: 16 * 1024 * 1024, textBytesMax: 8 * 1024 * 1024 };
+const LIMITS: RewriterLimits = { cacheBytesMax: 16 * 1024 * 1024, textBytesMax: 8 * 1024 * 1024, worker: {} };
 
 /** How many sets of masks are kept worked out on a catalog. */
 const PLANS_MAX = 64;
@@ -54,6 +57,7 @@ const PLANS_MAX = 64;
  */
 export class PostgresMaskRewriter {
   readonly #parsers: ReadonlyMap<number, TreeParser>;
+  readonly #trees: BoundedTrees;
   readonly #limits: RewriterLimits;
   readonly #bindings = new MaskBindings();
   readonly #digests = new WeakMap<ReadonlyMap<string, Mask>, string>();
@@ -65,55 +69,67 @@ export class PostgresMaskRewriter {
   constructor(parsers: Iterable<TreeParser>, limits: Partial<RewriterLimits> = {}) {
     this.#parsers = new Map([...parsers].map((parser) => [parser.major, parser]));
     this.#limits = { ...LIMITS, ...limits };
+    this.#trees = new BoundedTrees([...this.#parsers.keys()], this.#limits.worker);
+  }
+
+  /** With parsers of its own. */
+  static async open(majors: readonly number[], limits: Partial<RewriterLimits> = {}): Promise<PostgresMaskRewriter> {
+    return new PostgresMaskRewriter(await Promise.all(majors.filter(isParserMajor).map((major) => Parser.open(major))), limits);
   }
 
   /**
-   * The text with its masks, or why not. Never throws for what the text is. A text that touches no relation with masked columns comes back
-   * as it is, with `masked` empty.
+   * The text with its masks, or why not: a value when it is short, a promise when a worker parses it. Never throws for what the text is. A text
+   * that touches no relation with masked columns comes back as it is, with `masked` empty.
    */
-  rewrite(text: Uint8Array, masks: ReadonlyMap<string, Mask>, context: ReadContext): RewriteAnswer {
+  rewrite(text: Uint8Array, masks: ReadonlyMap<string, Mask>, context: ReadContext): RewriteAnswer | Promise<RewriteAnswer> {
     if (masks.size === 0) return unchanged(text);
     if (context.catalog === null) return refused(REFUSALS.noCatalog());
     const { search_path: path, role } = context.settings;
-    const head = `${context.major} ${this.#digest(masks)} ${JSON.stringify([context.database, context.catalog.cluster, context.catalog.fingerprint, path, role])}`;
-    const key = `${head}\n${Buffer.from(text.buffer, text.byteOffset, text.length).toString('latin1')}`;
+    const beside = [context.major, this.#digest(masks), context.database, context.catalog.cluster, context.catalog.fingerprint, path, role];
+    const key = `${JSON.stringify(beside)}\n${Buffer.from(text.buffer, text.byteOffset, text.length).toString('latin1')}`;
     const known = this.#answers.get(key);
     if (known !== undefined) return known;
     const answer = this.#answer(text, masks, context, context.catalog);
-    this.#keep(key, answer);
-    return answer;
+    if (!(answer instanceof Promise)) return this.#keep(key, answer);
+    return answer.then((done) => this.#keep(key, done));
   }
 
   /** Whether the text reads a relation with masked columns, or is refused because it might. */
-  touches(text: Uint8Array, masks: ReadonlyMap<string, Mask>, context: ReadContext): boolean {
-    const answer = this.rewrite(text, masks, context);
+  async touches(text: Uint8Array, masks: ReadonlyMap<string, Mask>, context: ReadContext): Promise<boolean> {
+    const answer = await this.rewrite(text, masks, context);
     return !answer.ok || answer.rewrite.masked.length > 0;
   }
 
-  #answer(text: Uint8Array, masks: ReadonlyMap<string, Mask>, context: ReadContext, catalog: Catalog): RewriteAnswer {
+  close(): Promise<void> {
+    return this.#trees.close();
+  }
+
+  #answer(text: Uint8Array, masks: ReadonlyMap<string, Mask>, context: ReadContext, catalog: Catalog): RewriteAnswer | Promise<RewriteAnswer> {
+    const parser = this.#parsers.get(context.major);
+    if (parser === undefined) return refused(REFUSALS.unreadable(`no grammar for PostgreSQL ${context.major}`));
     try {
-      const parser = this.#parsers.get(context.major);
-      if (parser === undefined) throw REFUSALS.unreadable(`no grammar for PostgreSQL ${context.major}`);
       const plan = this.#plan(masks, catalog);
-      return { ok: true, rewrite: this.#rewritten(text, plan, context, parser) };
+      if (mayParseInline(text)) return answered(inline(this.#rewritten(text, plan, context, parser), parser));
+      // the caller may reuse its buffer meanwhile
+      const copy = Uint8Array.from(text);
+      return elsewhere(this.#rewritten(copy, plan, context, parser), (one) => this.#trees.parse(parser.major, one)).then(answered, refusedFor);
     } catch (error) {
-      if (error instanceof Refusal) return refused(error);
-      // a tree too deep for the stack; anything else that went wrong is no reason to let a text through either
-      return refused(error instanceof RangeError ? REFUSALS.tooDeep() : REFUSALS.unreadable('it could not be worked out how to mask it'));
+      return refusedFor(error);
     }
   }
 
-  #rewritten(text: Uint8Array, plan: MaskPlan, context: ReadContext, parser: TreeParser): MaskRewrite {
-    const tree = parse(parser, text);
+  /** Yields what is to be parsed, and gets its tree. */
+  *#rewritten(text: Uint8Array, plan: MaskPlan, context: ReadContext, parser: TreeParser): Steps {
+    const tree = yield text;
     const sites = allSites(tree, plan, context);
     if (sites.length === 0) return same(text);
     const edits = this.#edits(text, sites, plan);
     const places = new Places(edits);
     const rewritten = splice(text, edits);
     const templates = new Map<string, Fields>();
-    compareTrees(tree, parse(parser, rewritten), sites, places, ({ masked, range }) => {
+    compareTrees(tree, yield rewritten, sites, places, ({ masked, range }) => {
       const template = plan.template(masked, range.inh !== true);
-      const found = templates.get(template) ?? (parse(parser, template).stmts[0]?.stmt as Fields);
+      const found = templates.get(template) ?? (parser.parse(template).stmts[0]?.stmt as Fields);
       templates.set(template, found);
       return found;
     });
@@ -161,9 +177,9 @@ export class PostgresMaskRewriter {
     return digest;
   }
 
-  #keep(key: string, answer: RewriteAnswer): void {
+  #keep(key: string, answer: RewriteAnswer): RewriteAnswer {
     const bytes = weight(key, answer);
-    if (bytes > this.#limits.cacheBytesMax / 8) return;
+    if (bytes > this.#limits.cacheBytesMax / 8 || this.#answers.has(key)) return answer;
     this.#answers.set(key, answer);
     this.#answerBytes += bytes;
     for (const [oldest, dropped] of this.#answers) {
@@ -171,7 +187,47 @@ export class PostgresMaskRewriter {
       this.#answers.delete(oldest);
       this.#answerBytes -= weight(oldest, dropped);
     }
+    return answer;
   }
+}
+
+type Steps = Generator<Uint8Array, MaskRewrite, ParseTree>;
+
+function inline(steps: Steps, parser: TreeParser): MaskRewrite {
+  let step = steps.next();
+  while (!step.done) step = steps.next(readable(() => parser.parse(step.value as Uint8Array)));
+  return step.value;
+}
+
+async function elsewhere(steps: Steps, parse: (text: Uint8Array) => Promise<ParseTree>): Promise<MaskRewrite> {
+  let step = steps.next();
+  while (!step.done) {
+    const tree = await parse(step.value).catch((error: unknown) => readable(() => raise(error)));
+    step = steps.next(tree);
+  }
+  return step.value;
+}
+
+function readable<T>(parse: () => T): T {
+  try {
+    return parse();
+  } catch (error) {
+    throw REFUSALS.unreadable(error instanceof Error ? error.message : 'the parser failed');
+  }
+}
+
+function raise(error: unknown): never {
+  throw error;
+}
+
+function answered(rewrite: MaskRewrite): RewriteAnswer {
+  return { ok: true, rewrite };
+}
+
+/** A tree too deep for the stack, or anything else that went wrong: no reason to let a text through. */
+function refusedFor(error: unknown): RewriteAnswer {
+  if (error instanceof Refusal) return refused(error);
+  return refused(error instanceof RangeError ? REFUSALS.tooDeep() : REFUSALS.unreadable('it could not be worked out how to mask it'));
 }
 
 function allSites(tree: ParseTree, plan: MaskPlan, context: ReadContext): readonly Site[] {
@@ -183,16 +239,8 @@ function allSites(tree: ParseTree, plan: MaskPlan, context: ReadContext): readon
   return tree.stmts.flatMap(({ stmt }) => (isFields(stmt) ? sitesOf(stmt, plan, changed ? { ...names, path: null } : names) : []));
 }
 
-function parse(parser: TreeParser, text: string | Uint8Array): ParseTree {
-  try {
-    return parser.parse(text);
-  } catch (error) {
-    throw REFUSALS.unreadable(error instanceof Error ? error.message : 'the parser failed');
-  }
-}
-
 function namesOf(relations: readonly MaskedRelation[]): readonly string[] {
-  const names = new Set(relations.flatMap(({ qualified, masks }) => [...masks.keys()].map((column) => `${qualified}.${column}`)));
+  const names = new Set(relations.flatMap(({ keys }) => [...keys.values()]));
   return [...names].toSorted();
 }
 

@@ -137,7 +137,7 @@ function utility(type: string, fields: Fields, statement: Fields, walk: Walk, pl
   if (name === null) return checkQuery(walk);
   const refusal = OVER_MASKED[type];
   if (refusal !== undefined) throw refusal(name);
-  if (site !== undefined || written !== null) throw REFUSALS.ddl(type, name);
+  if (site !== undefined || written !== null) throw REFUSALS.ddl(words(type), name);
   if (HARMLESS.has(type)) return;
   if (type === 'IndexStmt' && walk.columns.length === 0 && plainIndex(fields)) return;
   if (type === 'AlterTableStmt' && list(fields['cmds']).every(harmlessAlter) && walk.columns.length === 0) return;

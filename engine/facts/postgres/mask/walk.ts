@@ -126,6 +126,8 @@ export class Walk {
     if (!isRangeVar(range)) throw REFUSALS.mismatch('a write without a target');
     const target = resolve(this.#plan, this.#names, range);
     if (target?.is === 'tainted') refuseTainted(target);
+    if (target?.is === 'masked' && target.relation.hasRules)
+      throw REFUSALS.tainted(target.masked.qualified, 'has rules that read what is written to it');
     if (target?.is === 'masked') frame.target = { masked: target.masked, refname: range.alias?.aliasname ?? range.relname };
     for (const item of [...list(fields['fromClause']), ...list(fields['usingClause'])]) this.#from(item, scope, frame);
     if (fields['sourceRelation'] !== undefined) this.#from(fields['sourceRelation'], scope, frame);
