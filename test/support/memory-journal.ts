@@ -111,7 +111,8 @@ export class MemoryJournal implements Journal {
   }
 
   #note(event: Event): void {
-    if ('approval_id' in event) this.#last.set(event.approval_id, event.seq);
+    // statements name their approval too, but are no part of its stream
+    if (event.type.startsWith('approval.') && 'approval_id' in event) this.#last.set(event.approval_id, event.seq);
   }
 
   #stored(event: EventDraft): object {

@@ -27,7 +27,7 @@ export interface TestGateway extends AsyncDisposable {
 
 export interface TestGatewayOptions {
   readonly rule?: Rule;
-  readonly approvals?: Approvals;
+  readonly approvals?: (journal: MemoryJournal) => Promise<Approvals>;
   readonly target?: Partial<PostgresTarget>;
   readonly database?: string;
   /** The port before the server: a relay. */
@@ -56,7 +56,7 @@ export async function startTestGateway(server: PostgresServer, options: TestGate
     },
     decisions,
     journal,
-    approvals: options.approvals ?? noApprovals,
+    approvals: options.approvals ? await options.approvals(journal) : noApprovals,
     credentials: { lease: () => Promise.resolve({ id: 'lea_test', user: server.user, password: server.password }) },
     identity: identityOf(tokens),
     clock: systemClock,

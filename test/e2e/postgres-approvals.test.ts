@@ -1,0 +1,224 @@
+/** Holding at the PostgreSQL enforcer (DESIGN §1), with the real approvals and a real server. */
+import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
+import pg from 'pg';
+import { systemClock } from '#client/clock';
+import { Ids } from '#client/ids';
+import { silentLog } from '#client/log';
+import { openApprovals, type ApprovalBook } from '#engine/approvals/approvals';
+import { CODE, int32, message } from '#enforcers/postgres/protocol';
+import type { ApprovalView } from '#schemas/approval';
+import { requirement } from '#test/support/approvals';
+import { ALLOW, type Rule } from '#test/support/fake-decisions';
+import { startPostgres, type PostgresServer } from '#test/support/postgres';
+import { principal, startTestGateway, TOKEN, type TestGateway } from '#test/support/postgres-gateway';
+import { errorOf, RawClient, say, startup, types } from '#test/support/raw-postgres';
+
+let server: PostgresServer;
+let gateway: TestGateway;
+let book: ApprovalBook;
+
+const asks = requirement();
+/** UPDATE needs approval; with one that fits it is allowed. */
+const rule: Rule = ({ facts, text, moment }) => {
+  if (!facts.statements.some((one) => one.kind === 'update')) return ALLOW;
+  if (moment.approval && text.includes('HOPELESS')) return { effect: 'deny', code: 'NEVER', reason: 'not even with an approval' };
+  return moment.approval?.requirement === asks.digest ? ALLOW : { effect: 'require_approval', requirement: asks };
+};
+
+async function start(waitMs: number): Promise<void> {
+  gateway = await startTestGateway(server, {
+    rule,
+    target: { approvals: { waitMs, inTransaction: 'fresh' } },
+    approvals: async (journal) => {
+      const options = { journal, clock: systemClock, ids: new Ids(systemClock), log: silentLog, expireMs: 3_600_000, rememberDenialMs: 600_000 };
+      book = await openApprovals({ ...options, publicUrl: 'https://interlock.example.com' });
+      return book;
+    },
+  });
+}
+
+beforeAll(async () => {
+  server = await startPostgres({ major: 15 });
+  await server.query('CREATE TABLE payments (id int primary key, n int); INSERT INTO payments SELECT i, 0 FROM generate_series(1, 100) i');
+  await start(20_000);
+});
+afterAll(async () => {
+  book?.close();
+  await gateway?.[Symbol.asyncDispose]();
+  await server?.stop();
+});
+beforeEach(() => server.query('UPDATE payments SET n = 0'));
+
+async function connected(): Promise<pg.Client> {
+  const client = new pg.Client({ connectionString: gateway.url });
+  client.on('error', () => {});
+  await client.connect();
+  return client;
+}
+const n = async (id: number): Promise<number> => (await server.query<{ n: number }>(`SELECT n FROM payments WHERE id = ${id}`)).rows[0]?.n ?? -1;
+const verdict = (id: string, outcome: 'approve' | 'deny', comment?: string): Promise<ApprovalView> =>
+  book.verdict(id, {
+    reviewer: principal('rita', {
+      scopes: ['approve'],
+      subject: { type: 'user', id: 'https://login.example.com|rita', properties: { login: 'rita', groups: ['owners'] } },
+    }),
+    outcome,
+    ...(comment === undefined ? {} : { comment }),
+  });
+async function opened(text: string): Promise<ApprovalView> {
+  await expect.poll(() => book.list({ state: 'open' }).filter((one) => one.payload_text.includes(text)).length).toBe(1);
+  return book.list({ state: 'open' }).find((one) => one.payload_text.includes(text)) as ApprovalView;
+}
+
+test('simple protocol: held, said where, approved, executed once', async () => {
+  const client = await connected();
+  const notices: unknown[] = [];
+  client.on('notice', (notice) => notices.push(notice));
+  const running = client.query('UPDATE payments SET n = n + 1 WHERE id = 1');
+  const request = await opened('id = 1');
+  expect(request.summary).toContain('UPDATE');
+  expect(gateway.enforcer.sessions()[0]).toMatchObject({ state: 'held', approval_id: request.approval_id });
+  expect(await n(1)).toBe(0);
+  await verdict(request.approval_id, 'approve');
+  expect((await running).rowCount).toBe(1);
+  expect(await n(1)).toBe(1);
+  expect(notices).toMatchObject([
+    { message: `held for approval ${request.approval_id}`, hint: expect.stringContaining(`approvals/${request.approval_id}`) },
+  ]);
+  const again = client.query('UPDATE payments SET n = n + 1 WHERE id = 1');
+  const second = await opened('id = 1');
+  expect(second.approval_id).not.toBe(request.approval_id);
+  await verdict(second.approval_id, 'deny', 'once was enough');
+  await expect(again).rejects.toMatchObject({
+    code: 'IL002',
+    message: 'denied by a reviewer: once was enough',
+    detail: expect.stringContaining(`approval=${second.approval_id}`),
+  });
+  await expect(client.query('UPDATE payments SET n = n + 1 WHERE id = 1')).rejects.toMatchObject({ code: 'IL002' });
+  expect(await n(1)).toBe(1);
+  await client.end();
+});
+
+test('the receipt stands in statement.cleared, behind approval.consumed', async () => {
+  const client = await connected();
+  const running = client.query('UPDATE payments SET n = 5 WHERE id = 2');
+  const request = await opened('id = 2');
+  await verdict(request.approval_id, 'approve');
+  await running;
+  await client.end();
+  const events = await gateway.events();
+  const cleared = events.find((event) => event.type === 'statement.cleared' && event.approval?.approval_id === request.approval_id);
+  const consumed = events.find((event) => event.type === 'approval.consumed' && event.approval_id === request.approval_id);
+  expect(cleared?.type === 'statement.cleared' && cleared.approval?.receipt).toBe(consumed?.type === 'approval.consumed' && consumed.receipt);
+  expect((consumed?.seq ?? 0) < (cleared?.seq ?? 0)).toBe(true);
+  const statement = events
+    .filter((event) => event.statement_id === cleared?.statement_id && event.type.startsWith('statement.'))
+    .map((event) => event.type);
+  expect(statement).toEqual([
+    'statement.received',
+    'statement.decided',
+    'statement.held',
+    'statement.decided',
+    'statement.cleared',
+    'statement.finished',
+  ]);
+});
+
+test('extended protocol with parameters, behind BEGIN; the parameters are bound', async () => {
+  const client = await connected();
+  await client.query('BEGIN');
+  const running = client.query('UPDATE payments SET n = $1 WHERE id = $2', [7, 3]);
+  const request = await opened('id = $2');
+  expect(request.params).toEqual(['7', '3']);
+  await verdict(request.approval_id, 'approve');
+  await running;
+  await client.query('COMMIT');
+  expect(await n(3)).toBe(7);
+  await client.end();
+});
+
+test('in a transaction that did work: APPROVAL_IN_TRANSACTION, and the transaction is over', async () => {
+  const client = await connected();
+  await client.query('BEGIN');
+  await client.query('SELECT 1');
+  await expect(client.query('UPDATE payments SET n = 9 WHERE id = 4')).rejects.toMatchObject({
+    code: '42501',
+    detail: expect.stringContaining('code=APPROVAL_IN_TRANSACTION'),
+  });
+  await expect(client.query('SELECT 1')).rejects.toMatchObject({ code: '25P02' });
+  await client.query('ROLLBACK');
+  expect((await client.query('SELECT 1 AS one')).rows).toEqual([{ one: 1 }]);
+  await client.end();
+});
+
+test('what would be denied even if approved is denied at once', async () => {
+  const client = await connected();
+  await expect(client.query('UPDATE payments SET n = 9 WHERE id = 5 /* HOPELESS */')).rejects.toMatchObject({
+    detail: expect.stringContaining('code=NEVER'),
+  });
+  expect(book.list({ state: 'open' }).length).toBe(0);
+  await client.end();
+});
+
+test('Ctrl-C ends the wait with 57014 and cancels the request', async () => {
+  await using client = await RawClient.connect(gateway.port);
+  client.send(startup({ user: 'alice', database: 'postgres' }));
+  await client.until('R');
+  client.send(message(112, TOKEN));
+  const key = (await client.ready()).find((answer) => answer.type === 'K')?.body ?? Buffer.alloc(8);
+  client.send(say.query('UPDATE payments SET n = 9 WHERE id = 6'));
+  const request = await opened('id = 6');
+  await using other = await RawClient.connect(gateway.port);
+  other.send(int32(16), int32(CODE.cancel), key);
+  const answers = await client.ready();
+  expect(types(answers)).toBe('NEZ');
+  expect(errorOf(answers)).toMatchObject({ C: '57014' });
+  expect(book.show(request.approval_id).state).toBe('cancelled');
+});
+
+test('a disconnect leaves the request open; the verdict counts for whoever asks again', async () => {
+  const client = await connected();
+  const lost = client.query('UPDATE payments SET n = 1 WHERE id = 7').catch(() => 'lost');
+  const request = await opened('id = 7');
+  (client as unknown as { connection: { stream: { destroy(): void } } }).connection.stream.destroy();
+  expect(await lost).toBe('lost');
+  await expect.poll(() => gateway.enforcer.sessions().length).toBe(0);
+  expect(book.show(request.approval_id).state).toBe('open');
+  await verdict(request.approval_id, 'approve');
+  const again = await connected();
+  await again.query('UPDATE payments SET n = 1 WHERE id = 7');
+  expect(await n(7)).toBe(1);
+  await again.end();
+});
+
+test('A6: two connections race for one approval; exactly one executes and the other hears why', async () => {
+  const [one, two] = [await connected(), await connected()];
+  const text = 'UPDATE payments SET n = n + 1 WHERE id = 8';
+  const runs = [one.query(text), two.query(text)].map((run) =>
+    run.then(
+      () => 'ran',
+      (error: { code: string }) => error.code,
+    ),
+  );
+  await expect.poll(() => gateway.enforcer.sessions().filter((session) => session.state === 'held').length).toBe(2);
+  const request = await opened('id = 8');
+  await verdict(request.approval_id, 'approve');
+  expect((await Promise.all(runs)).toSorted((a, b) => (a < b ? -1 : 1))).toEqual(['IL003', 'ran']);
+  expect(await n(8)).toBe(1);
+  await one.end();
+  await two.end();
+});
+
+test('after approvals.wait: IL001 with the request, which stays open', async () => {
+  await gateway[Symbol.asyncDispose]();
+  book.close();
+  await start(50);
+  const client = await connected();
+  const failed = await client.query('UPDATE payments SET n = 1 WHERE id = 9').catch((error: pg.DatabaseError) => error);
+  const [request] = book.list({ state: 'open' });
+  expect(failed).toMatchObject({ code: 'IL001', detail: expect.stringContaining(`approval=${request?.approval_id}`) });
+  await verdict(request?.approval_id ?? '', 'approve');
+  await client.query('UPDATE payments SET n = 1 WHERE id = 9');
+  expect(await n(9)).toBe(1);
+  await client.end();
+});
