@@ -7,15 +7,17 @@ import { canonical, digest } from './canonical.ts';
 import type { ReadStatement } from './statement.ts';
 
 const EXPIRES_US = 5_000_000;
+const SECOND_US = 1_000_000;
 const CONTEXTS_MAX = 256;
 const rewrittenDigests = new WeakMap<Rewrite, string>();
 
-/** Of one session. Digests are computed when somebody reads them, and once for equal contexts. */
+/** Of one session. What repeats is computed once: digests of texts and contexts, the date of a second. */
 export class Binder {
   readonly #ids: Ids;
   readonly #scope: SessionScope;
-  /** By settings (identity), then action and transaction state. */
+  /** By settings (identity), then action, transaction state and approval. */
   #contexts = new Map<object, Map<string, string>>();
+  #last: { readonly moment: Pick<Moment, 'settings' | 'action' | 'transaction'>; readonly digest: string } | null = null;
 
   constructor(ids: Ids, scope: SessionScope) {
     this.#ids = ids;
@@ -23,33 +25,51 @@ export class Binder {
   }
 
   bind(judgement: Judgement, statement: ReadStatement, moment: Moment, rewrite: Rewrite | null, nowUs: number): Decision {
-    const context = (): string => this.#context(moment);
-    const decision = bound(judgement, this.#ids.next('dec'), () => statement.payloadDigest, context, nowUs);
-    if (!rewrite) return decision;
-    return Object.defineProperty(decision, 'rewrite', {
-      enumerable: true,
-      value: { payload: rewrittenDigest(rewrite), masked: [...rewrite.masked] },
-    });
+    const decision = this.#bound(judgement, statement.payloadDigest, this.#context(moment), nowUs);
+    if (rewrite) decision.rewrite = { payload: rewrittenDigest(rewrite), masked: [...rewrite.masked] };
+    return decision;
   }
 
   /** Opening a session has no text. */
   bindSession(judgement: Judgement, nowUs: number): Decision {
     const { sessionId, subject, resource, client } = this.#scope;
-    const all = (): string => digest(canonical({ sessionId, subject, resource, client }));
-    return bound(judgement, this.#ids.next('dec'), () => digest(''), all, nowUs);
+    return this.#bound(judgement, digest(''), digest(canonical({ sessionId, subject, resource, client })), nowUs);
+  }
+
+  #bound(judgement: Judgement, payload: string, context: string, nowUs: number): Decision {
+    return {
+      decision_id: this.#ids.next('dec'),
+      effect: judgement.effect,
+      reasons: judgement.reasons,
+      obligations: judgement.obligations,
+      approval: judgement.approval,
+      revision: judgement.revision,
+      shadow: judgement.shadow,
+      binding: { payload, context, expires_at: expiry(nowUs + EXPIRES_US) },
+    };
   }
 
   #context(moment: Moment): string {
-    let known = this.#contexts.get(moment.settings);
+    const { settings, action, transaction, approval } = moment;
+    const last = this.#last;
+    if (!approval && last && last.moment.settings === settings && last.moment.action === action && last.moment.transaction === transaction) {
+      return last.digest;
+    }
+    const context = this.#remembered(moment);
+    if (!approval) this.#last = { moment: { settings, action, transaction }, digest: context };
+    return context;
+  }
+
+  #remembered({ settings, action, transaction, approval }: Moment): string {
+    let known = this.#contexts.get(settings);
     if (!known) {
       if (this.#contexts.size >= CONTEXTS_MAX) this.#contexts = new Map();
-      this.#contexts.set(moment.settings, (known = new Map()));
+      this.#contexts.set(settings, (known = new Map()));
     }
-    const key = `${moment.action} ${moment.transaction} ${moment.approval?.id ?? ''}`;
+    const key = `${action} ${transaction} ${approval?.id ?? ''}`;
     let context = known.get(key);
     if (context === undefined) {
       const { sessionId, subject, resource, client } = this.#scope;
-      const { action, transaction, settings, approval } = moment;
       if (known.size >= CONTEXTS_MAX) known.clear();
       known.set(key, (context = digest(canonical({ sessionId, subject, resource, client, action, transaction, settings, approval }))));
     }
@@ -57,21 +77,18 @@ export class Binder {
   }
 }
 
-/** An object literal with a getter, not a class: it is enumerable, so JSON and spreads have it. */
-function bound(judgement: Judgement, id: string, payload: () => string, context: () => string, nowUs: number): Decision {
-  let binding: Decision['binding'] | null = null;
-  return {
-    decision_id: id,
-    effect: judgement.effect,
-    reasons: judgement.reasons,
-    obligations: judgement.obligations,
-    approval: judgement.approval,
-    revision: judgement.revision,
-    shadow: judgement.shadow,
-    get binding() {
-      return (binding ??= { payload: payload(), context: context(), expires_at: timestamp(nowUs + EXPIRES_US) });
-    },
-  };
+let second = -1;
+let secondText = '';
+
+/** RFC 3339 with microseconds; the date of a second is written once. */
+function expiry(wallUs: number): string {
+  const now = Math.floor(wallUs / SECOND_US);
+  if (now !== second) {
+    second = now;
+    secondText = timestamp(now * SECOND_US).slice(0, -'000000Z'.length);
+  }
+  // seven digits with a leading one keep the zeros
+  return `${secondText}${String(SECOND_US + (wallUs - now * SECOND_US)).slice(1)}Z`;
 }
 
 function rewrittenDigest(rewrite: Rewrite): string {

@@ -22,7 +22,7 @@ export interface SessionHost {
   readonly clock: Clock;
   readonly ids: Ids;
   /** null: none, or older than its maximum age. */
-  inForce(): InForce | null;
+  inForce(nowUs: number): InForce | null;
   /** Of the last revision, whether or not it may still judge. */
   readonly revision: string;
   contextOf(scope: SessionScope, settings: Readonly<Record<string, string>>): ReadContext;
@@ -56,7 +56,7 @@ export class LocalSession implements DecisionSession {
 
   decide(statement: ReadStatement, moment: Moment): Decided | Promise<Decided> {
     const startedUs = this.#host.clock.monotonicUs();
-    const force = this.#host.inForce();
+    const force = this.#host.inForce(startedUs);
     if (!force) return this.#bind(tooOld(this.#host.revision), statement, moment, null, false, startedUs);
     const refusal = ownRefusal(statement, force);
     if (refusal) return this.#bind(refusal, statement, moment, null, true, startedUs);

@@ -22,6 +22,7 @@ import { ReadStatement } from './statement.ts';
 import { type SourceWatch, watchSources } from './watch.ts';
 
 const CONTEXTS_MAX = 1_024;
+const FRESH_US = 250_000;
 
 export interface PolicySettings {
   readonly dir: string;
@@ -39,7 +40,7 @@ export interface DecisionServiceOptions {
   readonly clock: Clock;
   readonly ids: Ids;
   readonly log: Log;
-  record(event: PolicyActivated | PolicyRejected): void;
+  readonly record: (event: PolicyActivated | PolicyRejected) => void;
   /** Path of the OPA program. */
   readonly opa: () => Promise<string>;
   /** Called with each new revision before it comes into force; what it throws keeps the last good one (POLICY_SELF_TEST). */
@@ -74,6 +75,7 @@ export class LocalDecisionService implements DecisionService {
   #force: InForce | null = null;
   #confirmedUs = 0;
   #confirmedWallUs = 0;
+  #freshUntilUs = -1;
   #error: string | null = null;
   #watch: SourceWatch | null = null;
   #reloading: Promise<void> = Promise.resolve();
@@ -135,11 +137,15 @@ export class LocalDecisionService implements DecisionService {
     this.#watch = null;
   }
 
-  /** null: nothing may judge. Both clocks must agree that it is young enough. */
-  inForce(): InForce | null {
+  /** null: nothing may judge. Both clocks must agree that it is young enough; the wall clock is asked four times a second, no more. */
+  inForce(nowUs: number = this.#options.clock.monotonicUs()): InForce | null {
+    if (nowUs < this.#freshUntilUs) return this.#force;
     const { clock, policies } = this.#options;
-    const ageUs = Math.max(clock.monotonicUs() - this.#confirmedUs, clock.wallUs() - this.#confirmedWallUs);
-    return ageUs > policies.maxAgeMs * 1000 ? null : this.#force;
+    const maxAgeUs = policies.maxAgeMs * 1000;
+    const ageUs = Math.max(nowUs - this.#confirmedUs, clock.wallUs() - this.#confirmedWallUs);
+    if (ageUs > maxAgeUs) return null;
+    this.#freshUntilUs = nowUs + Math.min(FRESH_US, maxAgeUs - ageUs);
+    return this.#force;
   }
 
   async #tryActivate(): Promise<void> {
@@ -198,7 +204,7 @@ export class LocalDecisionService implements DecisionService {
       clock,
       ids,
       revision: fixed?.judge.revision ?? this.revision,
-      inForce: () => fixed ?? this.inForce(),
+      inForce: (nowUs) => fixed ?? this.inForce(nowUs),
       contextOf: (scope, settings) => this.#context(scope, settings),
       statement: (text, read, context) => this.#statement(text, read, context),
     };
