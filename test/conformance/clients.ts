@@ -86,7 +86,15 @@ export const CLIENTS: readonly ClientScript[] = [
   psql('\\d', '\\d', '\\d orders', '\\dt', '\\df', '\\dn', '\\l', '\\du'),
   psql('\\copy out', '\\copy orders to stdout', '\\copy (SELECT id FROM orders) to stdout csv header'),
   // \watch ends at the first error; psql 15 knows no other end
-  psql('\\watch', "SELECT 1 / (3 - nextval('ticks')) \\watch 0.05"),
+  {
+    name: 'psql \\watch',
+    needs: 'psql',
+    run: async (endpoint) => {
+      const watching = run('psql', ['-X'], { env: environment(endpoint) });
+      watching.child.stdin?.end("SELECT 1 / (3 - nextval('ticks')) \\watch 0.05\n");
+      await watching.catch(ignoreExit);
+    },
+  },
   psql(
     'transactions',
     'BEGIN',

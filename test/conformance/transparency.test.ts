@@ -31,6 +31,7 @@ const SCHEMA = `
 
 let server: PostgresServer;
 let gateway: Gateway;
+let token: string;
 
 beforeAll(async () => {
   server = await startPostgres({ major: 15 });
@@ -42,6 +43,7 @@ beforeAll(async () => {
     upstream: { host: server.host, port: server.port, user: server.user, password: server.password, database: 'conformance' },
     policies: { dir: join(here, '..', 'policies', 'allow-all') },
   });
+  token = await gateway.token({ login: 'alice', groups: ['app'] });
 });
 afterAll(async () => {
   await gateway?.stop();
@@ -58,8 +60,7 @@ describe('transparency under allow-all', () => {
         password: server.password,
         database: 'conformance',
       });
-      const password = await gateway.token({ login: 'alice', groups: ['app'] });
-      const gated = await record(script, { host: gateway.host, port: gateway.port, user: 'alice', password, database: 'conformance' });
+      const gated = await record(script, { host: gateway.host, port: gateway.port, user: 'alice', password: token, database: 'conformance' });
       expect(unexplained(script.name, direct, gated)).toEqual([]);
       expect(direct.flat().length).toBeGreaterThan(3);
     });
