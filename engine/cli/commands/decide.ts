@@ -1,5 +1,114 @@
-import type { Command } from 'commander';
-import { described } from '../command.ts';
+import { readFile } from 'node:fs/promises';
+import { Option, type Command } from 'commander';
+import { systemClock } from '#client/clock';
+import { Ids } from '#client/ids';
+import type { Decision } from '#schemas/decision';
+import { TRANSACTION_STATES, type TransactionState } from '#schemas/decision-request';
+import { EXIT, InterlockError } from '#schemas/errors';
+import { loadConfig } from '../../config/load.ts';
+import { openLog } from '../../config/log.ts';
+import type { DryRunResult } from '../../decide/dry-run.ts';
+import { described, list, runs, type Common } from '../command.ts';
+import { readCases } from '../decide/cases.ts';
+import { askedInput, caseInput } from '../decide/input.ts';
+import { escapeText } from '../escape.ts';
+import type { Output } from '../output.ts';
+
+export interface DecideOptions extends Common {
+  readonly target?: string;
+  readonly login?: string;
+  readonly group?: readonly string[];
+  readonly type: 'user' | 'service' | 'agent';
+  readonly for?: string;
+  readonly statement?: string;
+  readonly statementFile?: string;
+  readonly params?: string;
+  readonly prepare?: boolean;
+  readonly transaction: TransactionState;
+  readonly setting?: readonly string[];
+  readonly database?: string;
+  readonly major: string;
+  readonly cases?: string;
+}
+
 export function decideCommand(): Command {
-  return described({ name: 'decide', summary: '', examples: [] });
+  return described({
+    name: 'decide',
+    summary: 'what would policy say? judges without a running gateway, opens no request; exit 1 for deny and require_approval',
+    examples: [
+      ['interlock decide --target shop --login alice --group support --statement "DELETE FROM payments"', 'one statement'],
+      [
+        'interlock decide --target shop --login alice --group support --statement-file q.sql --params \'["42", null]\' --json',
+        'with parameters; request and decision as JSON',
+      ],
+      ['interlock decide --cases cases.jsonl', 'many, one JSON object a line: {id, subject, resource, statement, params?}'],
+    ],
+  })
+    .option('--target <name>', 'a target of the configuration')
+    .option('--login <login>', 'who asks')
+    .option('--group <group>', 'a group of theirs; may be repeated', list)
+    .addOption(new Option('--type <type>', 'what they are').choices(['user', 'service', 'agent']).default('user'))
+    .option('--for <login>', 'on whose behalf')
+    .option('--statement <sql>', 'the statement')
+    .option('--statement-file <file>', 'the statement, from a file; - for standard input')
+    .option('--params <json>', 'parameters: a list of texts, numbers and nulls, or of {type, value}')
+    .option('--prepare', 'judge it as it is prepared, without parameters')
+    .addOption(new Option('--transaction <state>', 'where the session stands').choices([...TRANSACTION_STATES]).default('idle'))
+    .option('--setting <k=v>', 'a setting of the session, such as search_path=app; may be repeated', list)
+    .option('--database <name>', 'default: the first one of the target')
+    .addOption(new Option('--major <major>', 'version of the server').choices(['15', '17']).default('15'))
+    .addOption(new Option('--cases <file>', 'NDJSON in, NDJSON out; - for standard input').conflicts(['statement', 'statementFile']))
+    .action(runs(decide));
+}
+
+async function decide(output: Output, options: DecideOptions): Promise<number> {
+  const config = await loadConfig(options.config);
+  const { openJudging } = await import('../../judging.ts');
+  const log = openLog({ level: 'error', format: process.stderr.isTTY ? 'pretty' : 'json', secrets: [] });
+  await using service = await openJudging(config, { log, clock: systemClock, ids: new Ids(systemClock), record: () => {}, watch: false });
+  if (options.cases !== undefined) {
+    for await (const line of readCases(options.cases)) {
+      const { decision } = await service.dryRun(caseInput(config, line, options));
+      await output.line({ id: line.id, decision }, () => [JSON.stringify({ id: line.id, decision })]);
+    }
+    return EXIT.ok;
+  }
+  const result = await service.dryRun(askedInput(config, await statementOf(options), options));
+  output.document({ request: result.request, decision: result.decision }, () => told(result));
+  return result.decision.effect === 'allow' || result.decision.effect === 'mask' ? EXIT.ok : EXIT.no;
+}
+
+async function statementOf({ statement, statementFile }: DecideOptions): Promise<string> {
+  if ((statement === undefined) === (statementFile === undefined))
+    throw new InterlockError('USAGE', 'one of --statement and --statement-file is needed (or --cases)');
+  if (statement !== undefined) return statement;
+  const file = statementFile ?? '';
+  return await readFile(file === '-' ? '/dev/stdin' : file, 'utf8').catch((error: unknown) => {
+    throw new InterlockError('USAGE', `${file}: cannot be read (${(error as NodeJS.ErrnoException).code ?? 'unknown'})`, { cause: error });
+  });
+}
+
+function told({ request, decision }: DryRunResult): readonly string[] {
+  return [
+    decision.effect,
+    ...decision.reasons.map(reason),
+    ...decision.obligations.map((obligation) => `  must             ${obligation.type} ${escapeText(JSON.stringify(obligation.properties))}`),
+    ...(decision.approval?.stages ?? []).map(
+      ({ id, any_of, quorum }) =>
+        `  approval         ${escapeText(id)}: ${quorum} of ${escapeText(any_of.map((one) => Object.values(one).join()).join(', '))}`,
+    ),
+    ...decision.shadow.map(({ policy, effect, code }) => `  shadow           ${escapeText(`${policy}: ${effect} ${code}`)}`),
+    `  facts            ${(request.sql?.statements ?? []).map(({ kind }) => kind).join(', ') || 'not understood'}; effects: ${escapeText(effects(request.sql?.effects ?? [])) || 'none'}`,
+  ];
+}
+
+function reason({ effect, policy, code, reason: words, hint }: Decision['reasons'][number]): string {
+  return `  ${effect.padEnd(16)} ${escapeText(`${policy} ${code}: ${words}${hint === undefined ? '' : ` Hint: ${hint}`}`)}`;
+}
+
+const EFFECTS_SHOWN = 8;
+
+function effects(all: readonly { readonly verb: string; readonly object: { readonly qualified: string } }[]): string {
+  const words = [...new Set(all.map(({ verb, object }) => `${verb} ${object.qualified}`))];
+  return words.slice(0, EFFECTS_SHOWN).join(', ') + (words.length > EFFECTS_SHOWN ? ', …' : '');
 }
