@@ -9,6 +9,7 @@ import type { Scope } from './scope.ts';
 import { settingEffect } from './session.ts';
 import { as, constantOf, fields, items, nameParts, paramsIn, type Constant } from './tree.ts';
 import type { Walk } from './walk.ts';
+import { growth } from './weight.ts';
 
 export function call(walk: Walk, node: Fields, use: Use, scope: Scope): void {
   const called = functionUse(nameParts(node['funcname']), walk.names, walk.relations);
@@ -44,7 +45,7 @@ function reaches(walk: Walk, called: FunctionUse, args: readonly unknown[], use:
       SPECIAL.get(name)?.(site);
       return;
     case 'pure':
-      growth(site);
+      growth(walk, name, args);
   }
 }
 
@@ -203,22 +204,3 @@ const SPECIAL: ReadonlyMap<string, (site: Site) => void> = new Map([
     'pg_wal_replay_resume',
   ].map((name): [string, (site: Site) => void] => [name, acts('replicate')]),
 ]);
-
-/** Rows and bytes that one call makes out of nothing. */
-const ROWS_MAX = 1_000_000;
-const BYTES_MAX = 10_000_000;
-const MAKES: Readonly<Record<string, { readonly at: number; readonly max: number }>> = {
-  generate_series: { at: 1, max: ROWS_MAX },
-  normal_rand: { at: 0, max: ROWS_MAX },
-  repeat: { at: 1, max: BYTES_MAX },
-  lpad: { at: 1, max: BYTES_MAX },
-  rpad: { at: 1, max: BYTES_MAX },
-};
-
-function growth(site: Site): void {
-  const made = MAKES[site.name];
-  if (made === undefined) return;
-  const from = site.name === 'generate_series' ? Number(constantOf(site.args[0])?.value ?? 0) : 0;
-  const size = Number(constantOf(site.args[made.at])?.value ?? 0);
-  if (Math.abs(size - from) > made.max) site.walk.unclear('budget', `${site.called.name} makes more than ${made.max}`);
-}

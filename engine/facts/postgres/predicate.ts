@@ -61,10 +61,13 @@ function equals(left: unknown, right: unknown, target: Target | null): boolean {
 
 function isColumn(value: unknown, target: Target | null): boolean {
   const parts = nameParts(as('ColumnRef', value)?.['fields']);
-  if (parts.length === 0 || parts.at(-1) === '*') return false;
+  if (parts.length === 0 || parts.at(-1) === '*' || SHARED.has(parts.at(-1) ?? '')) return false;
   if (target === null) return true;
   return parts.length === 1 ? target.alone : target.names.has(parts.at(-2) ?? '');
 }
+
+/** System columns that many rows have in common. */
+const SHARED = new Set(['tableoid', 'xmin', 'xmax', 'cmin', 'cmax']);
 
 /** A literal, a parameter, or an array of them. */
 function isValue(value: unknown): boolean {

@@ -6,6 +6,7 @@ import type { Use } from './report.ts';
 import { meaningOf, renamed, Scope, starOf, type Source } from './scope.ts';
 import { as, constantOf, fields, items, nameParts, text } from './tree.ts';
 import type { Walk } from './walk.ts';
+import { endless, product } from './weight.ts';
 
 type Outputs = readonly OutputColumn[] | null;
 
@@ -34,15 +35,6 @@ export function withClause(walk: Walk, value: unknown, tables: Scope, use: Use):
     tables.tables.set(name, { outputs: renamed(outputs, nameParts(entry['aliascolnames'])) });
     if (recursive) endless(walk, name, fields(entry['ctequery']));
   }
-}
-
-/** `UNION ALL SELECT … FROM itself` with nothing that could end it. */
-function endless(walk: Walk, name: string, ctequery: Fields | null): void {
-  const step = fields(as('SelectStmt', ctequery)?.['rarg']);
-  if (step === null || as('SelectStmt', ctequery)?.['all'] !== true) return;
-  const [only, ...others] = items(step['fromClause']);
-  const itself = as('RangeVar', only)?.['relname'] === name && others.length === 0;
-  if (itself && step['whereClause'] === undefined && step['limitCount'] === undefined) walk.unclear('budget', 'a recursion without a condition');
 }
 
 function createInto(walk: Walk, into: Fields): void {
@@ -93,7 +85,7 @@ function plain(walk: Walk, node: Fields, use: Use, tables: Scope): Outputs {
   const scope = new Scope(tables);
   const from = items(node['fromClause']);
   for (const item of from) scope.sources.push(...fromItem(walk, item, use, scope, tables));
-  if (node['whereClause'] === undefined) product(walk, from);
+  product(walk, node);
   const outputs = targets(walk, node['targetList'], use, scope);
   walk.expression(node['distinctClause'], 'other', scope);
   walk.expression(node['whereClause'], 'predicate', scope);
@@ -103,14 +95,6 @@ function plain(walk: Walk, node: Fields, use: Use, tables: Scope): Outputs {
   tail(walk, node, scope, outputs);
   locking(walk, node, scope, from);
   return outputs;
-}
-
-/** Three tables side by side and nothing that relates them. */
-function product(walk: Walk, from: readonly unknown[]): void {
-  const tables = from.filter(
-    (item) => as('RangeVar', item) !== null || (as('RangeSubselect', item) !== null && as('RangeSubselect', item)?.['lateral'] !== true),
-  );
-  if (tables.length > 2) walk.unclear('budget', `a product of ${from.length} relations without a condition`);
 }
 
 /** A target list, or RETURNING. */

@@ -37,8 +37,16 @@ function onConflict(walk: Walk, node: Fields, conflict: Fields, target: Resolved
   inner.sources.push(...scope.sources, { alias: 'excluded', schema: null, relation: null, outputs: null });
   assigned(walk, target, conflict['targetList'], inner);
   walk.expression(conflict['whereClause'], 'predicate', inner);
-  const source = as('SelectStmt', node['selectStmt']);
-  walk.wrote(source?.['valuesLists'] === undefined ? whereOfSelect(source ?? {}) : 'bound');
+  walk.wrote(offered(as('SelectStmt', node['selectStmt']) ?? {}));
+}
+
+/** VALUES and SELECT without FROM write their rows out; of one table, its WHERE chooses; anything else may offer any row. */
+function offered(source: Fields): Where {
+  if (source['valuesLists'] !== undefined) return 'bound';
+  if (source['op'] !== undefined && source['op'] !== 'SETOP_NONE') return 'other';
+  const from = items(source['fromClause']);
+  if (from.length === 0) return JSON.stringify(source['targetList'] ?? []).includes('"FuncCall"') ? 'other' : 'bound';
+  return from.length === 1 && as('RangeVar', from[0]) !== null ? whereOfSelect(source) : 'other';
 }
 
 export const update: Write = (walk, node, use, outer) => {
