@@ -97,16 +97,18 @@ async function serve(): Promise<void> {
   const server = createServer((request, response) => {
     const own = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
     const say = (document: unknown): void => void response.setHeader('content-type', 'application/json').end(JSON.stringify(document));
-    if (behaviour === 'down') return void response.writeHead(503).end();
+    // what it says then is well-formed, and yet no answer
+    if (behaviour === 'down') response.statusCode = 503;
     if (behaviour === 'redirect') return void response.writeHead(302, { location: `${own}/elsewhere` }).end();
     if (behaviour === 'garbage') return void response.end('<html>');
     if (request.url === '/.well-known/openid-configuration') {
-      const host = behaviour === 'other-host' ? 'http://localhost:1' : own;
+      // the same keys, but not where the issuer lives
+      const host = behaviour === 'other-host' ? own.replace('127.0.0.1', 'localhost') : own;
       return say({ issuer: behaviour === 'other-issuer' ? 'https://evil.example.com' : own, jwks_uri: `${host}/jwks` });
     }
     fetches += 1;
-    if (behaviour === 'huge') return void response.end(`{"keys":[${'{},'.repeat(200_000)}{}]}`);
-    say({ keys: published().map((key) => key.jwk) });
+    const keys = published().map((key) => key.jwk);
+    say(behaviour === 'huge' ? { padding: 'x'.repeat(300_000), keys } : { keys });
   });
   server.listen(0, '127.0.0.1');
   await once(server, 'listening');

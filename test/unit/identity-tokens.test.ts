@@ -1,14 +1,19 @@
 /** SECURITY §1.11: the same attacks on the built-in issuer and on one outside, in another process. */
 import { createHmac, generateKeyPairSync, randomUUID } from 'node:crypto';
+import { once } from 'node:events';
 import { chmodSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { createServer } from 'node:https';
+import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { inspect } from 'node:util';
 import { CompactEncrypt, exportJWK, generateKeyPair, importJWK, type JWK, SignJWT, UnsecuredJWT } from 'jose';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import type { Identity } from '#client/identity';
 import { type IssuerConfig, openIdentity } from '#engine/identity/identity';
 import { type LocalIssuer, openLocalIssuer } from '#engine/identity/local-issuer';
 import { codeOf } from '#test/support/approvals';
+import { makeAuthority } from '#test/support/certificates';
 import { FakeClock } from '#test/support/fake-clock';
 import { type OutsideIssuer, startOutsideIssuer } from '#test/support/outside-issuer';
 
@@ -141,6 +146,7 @@ describe.each([
     ['a login that is no text', { preferred_username: ['alice'] }],
     ['a login with a bidirectional mark', { preferred_username: 'ali\u202ece' }],
     ['a login with a zero-width character', { preferred_username: 'ali\u200bce' }],
+    ['a login that can be spelt in two ways', { preferred_username: 'zoe\u0308' }],
     ['a login with NUL', { preferred_username: 'alice\0bob' }],
     ['groups that are no list', { groups: 'owners' }],
     ['groups that are no texts', { groups: [{ name: 'owners' }] }],
@@ -311,7 +317,7 @@ describe.each([
     for (const token of bad) {
       const error = (await watched.authenticate(token, connect).catch((caught: unknown) => caught)) as Error;
       expect(error).toMatchObject({ code: 'AUTH_FAILED', message: 'the token was not accepted' });
-      for (const text of [error.stack ?? '', JSON.stringify(error), String(error.cause), ...lines]) {
+      for (const text of [error.stack ?? '', inspect(error, { depth: 9, showHidden: true }), ...lines]) {
         expect(text).not.toContain(canary);
         expect(text).not.toContain(token.slice(0, 40));
       }
@@ -399,6 +405,36 @@ describe('keys of an outside issuer', () => {
     const narrow = await open({ algorithms: ['RS256'] });
     expect(await codeOf(narrow.authenticate(await tokenBy(), connect))).toBe('AUTH_FAILED');
     expect(await codeOf(narrow.authenticate(await tokenBy('current', 'RS256'), connect))).toBe('none');
+  });
+
+  test('keys over TLS: only under the authority that is named, and only for the name that is asked', async () => {
+    const authority = await makeAuthority(join(DIR, 'tls'));
+    const { certFile, keyFile } = await authority.issue('issuer');
+    const key = await generateKeyPair('ES256', { extractable: true });
+    const jwk = { ...(await exportJWK(key.publicKey)), kid: 'k', alg: 'ES256', use: 'sig' };
+    const server = createServer({ cert: readFileSync(certFile), key: readFileSync(keyFile) }, (request, response) => {
+      const own = `https://${request.headers.host}`;
+      response.end(JSON.stringify(request.url === '/jwks' ? { keys: [jwk] } : { issuer: own, jwks_uri: `${own}/jwks` }));
+    });
+    await once(server.listen(0, '127.0.0.1'), 'listening');
+    try {
+      const url = `https://127.0.0.1:${(server.address() as AddressInfo).port}`;
+      const token = await new SignJWT({ ...claims(outsideBench()), iss: url })
+        .setProtectedHeader({ alg: 'ES256', typ: 'at+jwt', kid: 'k' })
+        .sign(key.privateKey);
+      const other = await makeAuthority(join(DIR, 'other-tls'));
+      for (const [caFile, code] of [
+        [authority.caFile, 'none'],
+        [other.caFile, 'AUTH_FAILED'],
+        [null, 'AUTH_FAILED'],
+        [join(DIR, 'missing.crt'), 'AUTH_FAILED'],
+      ] as const) {
+        const identity = await openIdentity({ issuers: [outsideConfig({ url, caFile })], clock, log: logTo([]) });
+        expect(await codeOf(identity.authenticate(token, connect))).toBe(code);
+      }
+    } finally {
+      server.close();
+    }
   });
 
   test.each<[string, Partial<IssuerConfig>]>([
