@@ -11,7 +11,7 @@ export function eventLine(event: Event): string {
 function gist(event: Event): string {
   switch (event.type) {
     case 'session.opened':
-      return `${event.subject_detail.properties.login} (${event.subject_detail.properties.groups.join(', ')}) from ${event.client.address}`;
+      return `(${event.subject_detail.properties.groups.join(', ')}) from ${event.client.address}`;
     case 'session.refused':
     case 'policy.rejected':
       return event.code;

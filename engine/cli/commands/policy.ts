@@ -62,6 +62,16 @@ async function writeBundle(file: string, built: BuiltPolicies): Promise<void> {
   }
 }
 
-function runTests(): Promise<number> {
-  return Promise.reject(new Error('pending'));
+async function runTests(output: Output, options: Options, [dir = '']: readonly string[]): Promise<number> {
+  const { testPolicies } = await import('../../decide/policy-tests.ts');
+  const { openReaders } = await import('../decide/readers.ts');
+  await using readers = await openReaders();
+  const report = await testPolicies(dir, { data: options.data ?? [], opa: () => tool('opa'), facts: readers.facts, masks: readers.masks });
+  output.document(report, () => [
+    ...report.cases
+      .filter(({ passed }) => !passed)
+      .map(({ name, detail }) => `FAILED ${escapeText(name)}${detail === undefined ? '' : `: ${escapeText(detail)}`}`),
+    `${report.passed} passed, ${report.failed} failed`,
+  ]);
+  return report.failed === 0 ? EXIT.ok : EXIT.no;
 }
