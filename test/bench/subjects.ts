@@ -105,7 +105,7 @@ async function interlock({ server, database, journalBase, policies }: SubjectOpt
   const journal = mkdtempSync(join(journalBase, 'interlock-bench-'));
   const gateway = await startGateway({
     upstream: { host: server.host, port: server.port, user: server.user, password: server.password, database },
-    policies: policies ?? { dir: join(root, 'policies') },
+    policies: policies ?? { dir: join(root, 'policies'), data: [join(here, 'data.yaml')] },
     config: { journal: { dir: journal } },
     target: { env: 'bench', limits: { connections: 500 } },
   });

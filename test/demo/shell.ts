@@ -20,7 +20,7 @@ export class Shell implements AsyncDisposable {
 
   /** Runs a command, its stderr among its stdout, and hands on what it prints as it comes. */
   run(command: string, onOutput: (text: string) => void = () => {}): Promise<Answer> {
-    const mark = `--${randomUUID()}`;
+    const mark = `==${randomUUID()}`;
     const started = performance.now();
     return new Promise((resolve) => {
       let output = '';
