@@ -1,7 +1,7 @@
 /** Who may decide, and whether enough of them did: the chain of stages with its quorums. Pure; judged at the verdict and again at use. */
 import type { Approver, Stage } from '#schemas/decision';
 import type { Subject } from '#schemas/decision-request';
-import type { ApprovalRecord } from './fold.ts';
+import type { ApprovalRecord } from './record.ts';
 
 export interface StageProgress {
   readonly stage: Stage;

@@ -4,7 +4,7 @@ import { timestamp } from '#client/clock';
 import type { Journal, Payload } from '#client/journal';
 import { type Bound, salted } from './binding.ts';
 import { chainOf } from './chain.ts';
-import type { ApprovalRecord } from './fold.ts';
+import type { ApprovalRecord } from './record.ts';
 import type { ApprovalEventDraft } from './store.ts';
 import type { VerdictInput } from './verdict.ts';
 

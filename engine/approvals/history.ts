@@ -4,7 +4,8 @@ import type { Log } from '#client/log';
 import type { PayloadRef } from '#schemas/event';
 import { boundOfRecord } from './binding.ts';
 import { deadlineAfterRestart, parseUs } from './deadline.ts';
-import { type ApprovalRecord, fold, isLive } from './fold.ts';
+import { fold, isLive } from './fold.ts';
+import type { ApprovalRecord } from './record.ts';
 import { type ApprovalJournal, type Entry, isApprovalEvent } from './store.ts';
 
 export async function readHistory(options: { journal: ApprovalJournal; clock: Clock; log: Log; closedMax: number }): Promise<readonly Entry[]> {

@@ -1,6 +1,6 @@
 /** The proof of one use: a digest over what was used, by whom and for which statement. The enforcer writes it into `statement.cleared`. */
 import { createHash } from 'node:crypto';
-import type { ApprovalRecord } from './fold.ts';
+import type { ApprovalRecord } from './record.ts';
 
 export function receiptOf(record: ApprovalRecord, use: { readonly statementId: string; readonly enforcer: string; readonly nonce: string }): string {
   const { approvalId, binding, requirement, used } = record;

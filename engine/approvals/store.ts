@@ -8,7 +8,8 @@ import { InterlockError } from '#schemas/errors';
 import type { Event, PayloadRef } from '#schemas/event';
 import type { Bound } from './binding.ts';
 import { type Deadline, deadlineIn } from './deadline.ts';
-import { type ApprovalEvent, type ApprovalRecord, fold, isLive } from './fold.ts';
+import { fold, isLive } from './fold.ts';
+import type { ApprovalEvent, ApprovalRecord } from './record.ts';
 import type { ApprovalLimits } from './limits.ts';
 import { Serial } from './serial.ts';
 

@@ -4,7 +4,7 @@ import type { Principal } from '#client/identity';
 import type { Stage } from '#schemas/decision';
 import { InterlockError } from '#schemas/errors';
 import { chainOf, isAsked, isHuman, sharesIdentity } from './chain.ts';
-import type { ApprovalRecord } from './fold.ts';
+import type { ApprovalRecord } from './record.ts';
 import { CLOCK_TOLERANCE_MS, VERDICT_TOKEN_AGE_MS } from './limits.ts';
 import { namesOf, whyVoid } from './view.ts';
 

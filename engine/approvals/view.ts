@@ -3,7 +3,7 @@ import type { Ticket } from '#client/approvals';
 import type { ApprovalView } from '#schemas/approval';
 import type { Approver, Stage } from '#schemas/decision';
 import { chainOf } from './chain.ts';
-import type { ApprovalRecord } from './fold.ts';
+import type { ApprovalRecord } from './record.ts';
 import type { Entry } from './store.ts';
 
 export function ticketOf(entry: Entry, publicUrl: string): Ticket {

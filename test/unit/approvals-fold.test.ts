@@ -1,7 +1,8 @@
 /** The fold accepts any history that a journal could hold: it never throws, and what does not fit is never a grant. */
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { type ApprovalEvent, type ApprovalRecord, fold, USES_KEPT } from '#engine/approvals/fold';
+import { fold, USES_KEPT } from '#engine/approvals/fold';
+import type { ApprovalEvent, ApprovalRecord } from '#engine/approvals/record';
 import { requirement, stage, subject } from '#test/support/approvals';
 
 const ID = 'apr_1';

@@ -70,6 +70,9 @@ test('1,000 races within one engine, on the real journal: exactly one wins, the 
     expect(outcomes.find((outcome) => outcome !== 'won')).toContain('used up (1 of 1 uses)');
     ids.push(approvalId);
   }
+  const asked = draft({ text: 'DELETE FROM payments WHERE note = $1', params: '["\u00e9"]' });
+  const waiting = await book.request(asked);
+  const before = book.show(waiting.approvalId);
   book.close();
   await journal.close('test');
   const again = await openFile(dir);
@@ -84,6 +87,8 @@ test('1,000 races within one engine, on the real journal: exactly one wins, the 
     const d = draft();
     expect(await codeOf(after.consume(id, { statementId: d.statementId, enforcer: 'shop', nonce: 'non_late', draft: d }))).toBe('APPROVAL_VOID');
   }
+  expect({ ...after.show(waiting.approvalId), requested_at: '' }).toEqual({ ...before, requested_at: '' });
+  expect((await after.request({ ...asked, sessionId: 'ses_after' })).approvalId).toBe(waiting.approvalId);
   after.close();
   await again.close('test');
 });
