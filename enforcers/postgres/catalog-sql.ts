@@ -43,6 +43,26 @@ const castType = (type: string, schema: string): string => `CASE WHEN ${type}.oi
   ELSE pg_catalog.concat(pg_catalog.quote_ident(CAST(${schema}.nspname AS pg_catalog.text)), '.', pg_catalog.quote_ident(CAST(${type}.typname AS pg_catalog.text)),
     CASE WHEN b.typmod OPERATOR(pg_catalog.>=) 0 THEN pg_catalog."substring"(pg_catalog.format_type(${type}.oid, b.typmod), '[(][^)]*[)]') END) END`;
 
+/** What a dependency leads to: another relation, or code; an operator is its function. */
+const READ_NODE = `CASE WHEN d.refclassid == CAST('pg_catalog.pg_class' AS pg_catalog.regclass) THEN pg_catalog.concat('r', d.refobjid)
+  WHEN d.refclassid == CAST('pg_catalog.pg_proc' AS pg_catalog.regclass) THEN pg_catalog.concat('p', d.refobjid)
+  ELSE (SELECT pg_catalog.concat('p', CAST(o.oprcode AS pg_catalog.oid)) FROM pg_catalog.pg_operator o WHERE o.oid == d.refobjid) END`;
+const READ_CLASSES = `(d.refclassid == CAST('pg_catalog.pg_class' AS pg_catalog.regclass) OR d.refclassid == CAST('pg_catalog.pg_proc' AS pg_catalog.regclass)
+  OR d.refclassid == CAST('pg_catalog.pg_operator' AS pg_catalog.regclass))`;
+
+/**
+ * Built-in functions that run SQL from a string or read what is beside tables, and relations that hold values of others. Dependencies on built-in
+ * objects are not recorded, so the parsed rule is searched for them.
+ */
+const READS_ANYTHING = `SELECT pg_catalog.concat('id|relid) (', pg_catalog.string_agg(m.id, '|'), ') ') FROM (
+  SELECT CAST(p.oid AS pg_catalog.text) AS id FROM pg_catalog.pg_proc p JOIN pg_catalog.pg_namespace n ON n.oid == p.pronamespace
+  WHERE n.nspname == 'pg_catalog' AND CAST(p.proname AS pg_catalog.text) OPERATOR(pg_catalog.~) '^(query|cursor|table|schema|database)_to_xml|^ts_stat$|^ts_rewrite$|^lo_get$|^loread$|^pg_read_|^pg_stat_get_activity$|^pg_logical_slot_|^pg_event_trigger'
+  UNION ALL SELECT CAST(c.oid AS pg_catalog.text) FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid == c.relnamespace
+  WHERE n.nspname == 'pg_catalog' AND CAST(c.relname AS pg_catalog.text) OPERATOR(pg_catalog.~) '^pg_stats|^pg_statistic$|^pg_statistic_ext_data$|^pg_largeobject$|^pg_stat_activity$') m`;
+
+/** Functions of extensions in C that run SQL from a string or read pages; other C functions compute. */
+const RUNS_SQL = '^dblink|^crosstab|^connectby$|^xpath_table$|^get_raw_page$|^bt_page_|^pgstattuple|^pgrowlocks$';
+
 const READING = `WITH RECURSIVE
 rels AS (SELECT c.oid, s.nspname, c.relname, c.relkind FROM pg_catalog.pg_class c JOIN ${USER_SCHEMAS} s ON s.oid == c.relnamespace),
 cols AS (SELECT a.attrelid, a.attnum, a.attname, a.atttypid, a.atttypmod, a.attcollation, a.attgenerated
@@ -79,21 +99,19 @@ UNION ALL SELECT 'c', CAST(c.attrelid AS pg_catalog.text), CAST(c.attnum AS pg_c
 UNION ALL SELECT 'i', CAST(i.inhrelid AS pg_catalog.text), CAST(i.inhparent AS pg_catalog.text), NULL, NULL, NULL, NULL, NULL, NULL, NULL FROM pg_catalog.pg_inherits i
 UNION ALL SELECT DISTINCT 's', CAST(c.attrelid AS pg_catalog.text), CAST(t.typrelid AS pg_catalog.text), NULL, NULL, NULL, NULL, NULL, NULL, NULL
   FROM cols c JOIN rowtype o ON o.column_type == c.atttypid JOIN pg_catalog.pg_type t ON t.oid == o.inner_type AND t.typrelid != 0
-UNION ALL SELECT DISTINCT 'w', pg_catalog.concat('r', w.ev_class),
-  CASE WHEN d.refclassid == CAST('pg_catalog.pg_class' AS pg_catalog.regclass) THEN pg_catalog.concat('r', d.refobjid) ELSE pg_catalog.concat('p', d.refobjid) END,
-  NULL, NULL, NULL, NULL, NULL, NULL, NULL
+UNION ALL SELECT DISTINCT 'w', pg_catalog.concat('r', w.ev_class), ${READ_NODE}, NULL, NULL, NULL, NULL, NULL, NULL, NULL
   FROM pg_catalog.pg_rewrite w JOIN rels r ON r.oid == w.ev_class
-  JOIN pg_catalog.pg_depend d ON d.classid == CAST('pg_catalog.pg_rewrite' AS pg_catalog.regclass) AND d.objid == w.oid
-    AND (d.refclassid == CAST('pg_catalog.pg_class' AS pg_catalog.regclass) OR d.refclassid == CAST('pg_catalog.pg_proc' AS pg_catalog.regclass))
-UNION ALL SELECT DISTINCT 'w', pg_catalog.concat('p', p.oid),
-  CASE WHEN d.refclassid == CAST('pg_catalog.pg_class' AS pg_catalog.regclass) THEN pg_catalog.concat('r', d.refobjid) ELSE pg_catalog.concat('p', d.refobjid) END,
-  NULL, NULL, NULL, NULL, NULL, NULL, NULL
+  JOIN pg_catalog.pg_depend d ON d.classid == CAST('pg_catalog.pg_rewrite' AS pg_catalog.regclass) AND d.objid == w.oid AND ${READ_CLASSES}
+UNION ALL SELECT DISTINCT 'w', pg_catalog.concat('p', p.oid), ${READ_NODE}, NULL, NULL, NULL, NULL, NULL, NULL, NULL
   FROM pg_catalog.pg_proc p JOIN ${USER_SCHEMAS} s ON s.oid == p.pronamespace
-  JOIN pg_catalog.pg_depend d ON d.classid == CAST('pg_catalog.pg_proc' AS pg_catalog.regclass) AND d.objid == p.oid
-    AND (d.refclassid == CAST('pg_catalog.pg_class' AS pg_catalog.regclass) OR d.refclassid == CAST('pg_catalog.pg_proc' AS pg_catalog.regclass))
-UNION ALL SELECT 'o', CAST(p.oid AS pg_catalog.text), NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL
+  JOIN pg_catalog.pg_depend d ON d.classid == CAST('pg_catalog.pg_proc' AS pg_catalog.regclass) AND d.objid == p.oid AND ${READ_CLASSES}
+UNION ALL SELECT DISTINCT 'o', pg_catalog.concat('r', w.ev_class), NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL
+  FROM pg_catalog.pg_rewrite w JOIN rels r ON r.oid == w.ev_class
+  WHERE CAST(w.ev_action AS pg_catalog.text) OPERATOR(pg_catalog.~) pg_catalog.concat(':(func', (${READS_ANYTHING}))
+UNION ALL SELECT 'o', pg_catalog.concat('p', p.oid), NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL
   FROM pg_catalog.pg_proc p JOIN ${USER_SCHEMAS} s ON s.oid == p.pronamespace JOIN pg_catalog.pg_language l ON l.oid == p.prolang
-  WHERE p.prosqlbody IS NULL AND l.lanname != 'c' AND l.lanname != 'internal'`;
+  WHERE (p.prosqlbody IS NULL AND l.lanname != 'c' AND l.lanname != 'internal')
+    OR (l.lanname == 'c' AND CAST(p.proname AS pg_catalog.text) OPERATOR(pg_catalog.~) '${RUNS_SQL}')`;
 
 /** One row, one column. A session start asks this alone and reads the rest only when the answer is another than `Catalog.fingerprint`. */
 export const CATALOG_FINGERPRINT_SQL: string = spelledOut(FINGERPRINT);

@@ -58,7 +58,7 @@ function relations(rows: Sorted): readonly CatalogRelation[] {
   const children = grouped(rows.i, 2, (row) => text(row, 1));
   const stores = grouped(rows.s, 1, (row) => text(row, 2));
   const edges = grouped(rows.w, 1, (row) => text(row, 2));
-  const unreadable = new Set(rows.o.map((row) => `p${text(row, 1)}`));
+  const unreadable = new Set(rows.o.map((row) => text(row, 1)));
   return rows.r.map((row) => {
     const oid = text(row, 1);
     const reached = closure(`r${oid}`, edges);
@@ -73,7 +73,7 @@ function relations(rows: Sorted): readonly CatalogRelation[] {
       reads: [...reached].filter((node) => node.startsWith('r')).map((node) => node.slice(1)),
       storesRowsOf: stores.get(oid) ?? [],
       hasRules: text(row, 5) === 'true',
-      callsCode: [...reached].some((node) => unreadable.has(node)),
+      callsCode: unreadable.has(`r${oid}`) || [...reached].some((node) => unreadable.has(node)),
     };
   });
 }

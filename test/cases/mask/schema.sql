@@ -52,4 +52,12 @@ INSERT INTO wide VALUES (
   1, 'canary-text', 'canary-varchar', 'canary-char', 'canary-collated', 'canary-dom', 'canary-name', 90719071, 9071907190719071, 9071907.19,
   9071907.125, true, '1907-01-09', '1907-01-09 07:19:07', '1907-01-09 07:19:07+00', '19:07:19', '9 days 07:19:07', 'ca9071ca-9071-9071-9071-ca9071ca9071', '{"canary": 9071}', '{"canary": 9071}',
   'canary-bytea', '90.71.90.71', 'sad', '{canary-array}', '{9071.9}', '[9071,9072)', B'10110111', '<canary/>', '(9071,9071)');
+CREATE FUNCTION peeks() RETURNS text LANGUAGE sql BEGIN ATOMIC SELECT ssn FROM customers LIMIT 1; END;
+CREATE VIEW v_atomic AS SELECT peeks() AS s;
+CREATE FUNCTION same_as(int, int) RETURNS boolean LANGUAGE plpgsql AS $$ BEGIN RETURN (SELECT ssn FROM customers WHERE id = $1) IS NOT NULL; END $$;
+CREATE OPERATOR ### (LEFTARG = int, RIGHTARG = int, FUNCTION = same_as);
+CREATE VIEW v_operator AS SELECT id ### id AS s FROM orders;
+CREATE VIEW v_xml AS SELECT query_to_xml('select * from customers', true, false, '') AS x;
+CREATE VIEW v_stats AS SELECT most_common_vals::text AS v FROM pg_stats;
+CREATE VIEW v_pure AS SELECT lower(item) AS item, id + 1 AS next FROM orders;
 ANALYZE;
