@@ -106,7 +106,7 @@ export class Book implements ApprovalBook {
 
   async supersede(approvalId: string, detail: string): Promise<void> {
     const entry = this.#known(approvalId);
-    await this.#guarded(() => this.#settle(entry, 'superseded', detail.slice(0, this.#options.limits.summaryCharsMax)));
+    await this.#guarded(() => this.#settle(entry, 'superseded', cut(detail, this.#options.limits.summaryCharsMax)));
   }
 
   list(filter: ApprovalFilter = {}): readonly ApprovalView[] {
@@ -164,7 +164,7 @@ export class Book implements ApprovalBook {
       const approvalId = ids.next('apr');
       const lengthMs = Math.min(expireMs, requirement.expires_in_s * 1000);
       const expiresAt = timestamp(this.#clock.wallUs() + lengthMs * 1000);
-      const opening = { approvalId, expiresAt, supersedes, summary: draft.summary.slice(0, limits.summaryCharsMax) };
+      const opening = { approvalId, expiresAt, supersedes, summary: cut(draft.summary, limits.summaryCharsMax) };
       const event = requestedEvent(draft, bound, opening, journal);
       const entry = await this.#store.open(event, bound, lengthMs);
       this.#joinable.set(key, approvalId);
@@ -218,6 +218,7 @@ export class Book implements ApprovalBook {
     const verdict = record.verdicts.at(-1);
     if (record.state !== 'open' || !verdict) return;
     await this.#store.serial.run(record.approvalId, () => this.#store.change(entry, (now) => conclusion(now, parseUs(verdict.time))));
+    await this.#expireIfPast(entry);
   }
 
   async #settle(entry: Entry, outcome: Outcome, detail?: string): Promise<void> {
@@ -245,6 +246,7 @@ export class Book implements ApprovalBook {
   }
 
   async #sweep(): Promise<void> {
+    if (this.#options.journal.fault) return;
     this.#denials.forgetPast();
     const past = [...this.#store.all()].filter(({ record, deadline }) => isLive(record) && isPast(this.#clock, deadline));
     try {
@@ -316,6 +318,10 @@ function repeated(record: ApprovalRecord, earlier: { readonly statementId: strin
 
 function otherRequirement(record: ApprovalRecord, draft: ApprovalDraft): string {
   return `policy asks for something else now: requested under revision ${record.revision ?? 'unknown'}, used under ${draft.decision.revision}`;
+}
+
+function cut(text: string, charsMax: number): string {
+  return text.length <= charsMax ? text : `${text.slice(0, charsMax - 1)}…`;
 }
 
 function voided(approvalId: string, why: string): InterlockError {

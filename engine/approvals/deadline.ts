@@ -21,7 +21,8 @@ export function deadlineAfterRestart(clock: Clock, end: string, lengthMs: number
 }
 
 export function isPast(clock: Clock, deadline: Deadline): boolean {
-  return clock.wallUs() >= deadline.wallUs || clock.monotonicUs() >= deadline.monotonicUs;
+  // Asked this way round, an end that is no time has come.
+  return !(clock.wallUs() < deadline.wallUs && clock.monotonicUs() < deadline.monotonicUs);
 }
 
 /** Microseconds since the epoch; to the millisecond. */

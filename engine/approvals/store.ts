@@ -3,11 +3,10 @@ import type { Clock } from '#client/clock';
 import { timestamp } from '#client/clock';
 import type { EventDraft, Journal, Payload } from '#client/journal';
 import type { Log } from '#client/log';
-import type { Requirement } from '#schemas/decision';
 import { InterlockError } from '#schemas/errors';
 import type { Event, PayloadRef } from '#schemas/event';
 import type { Bound } from './binding.ts';
-import { type Deadline, deadlineIn } from './deadline.ts';
+import { type Deadline, deadlineAfterRestart, deadlineIn } from './deadline.ts';
 import { fold, isLive } from './fold.ts';
 import type { ApprovalEvent, ApprovalRecord } from './record.ts';
 import type { ApprovalLimits } from './limits.ts';
@@ -116,7 +115,7 @@ export class ApprovalStore {
     const before = entry.record;
     entry.record = record;
     if (before.state === record.state) return;
-    if (record.state === 'approved') entry.deadline = grantEnd(this.#clock, record.requirement);
+    if (record.state === 'approved') entry.deadline = grantEnd(this.#clock, record);
     if (isLive(before) && !isLive(record)) this.#retire(entry);
     if (record.fault !== null) this.#log.error({ approval_id: record.approvalId, fault: record.fault }, 'approval history does not fit');
     this.#onChange(entry);
@@ -165,8 +164,9 @@ export function sizeOf(entry: Entry): number {
   return entry.record.payload.bytes + (entry.record.params?.bytes ?? 0);
 }
 
-export function grantEnd(clock: Clock, requirement: Requirement): Deadline {
-  return deadlineIn(clock, requirement.valid_for_s * 1000);
+/** By what the record says: a verdict that is concluded after a restart grants no more time than it did. */
+function grantEnd(clock: Clock, { validUntil, requirement }: ApprovalRecord): Deadline {
+  return deadlineAfterRestart(clock, validUntil ?? '', requirement.valid_for_s * 1000, 0);
 }
 
 function isPayload(value: unknown): value is Payload {

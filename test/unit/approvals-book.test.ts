@@ -380,6 +380,24 @@ describe('restarting', () => {
     }
   });
 
+  test('a verdict that is concluded late grants no more time than it did', async () => {
+    for (const [seconds, state] of [
+      [599, 'approved'],
+      [601, 'expired'],
+    ] as const) {
+      const one = await desk();
+      const { approvalId } = await one.book.request(draft());
+      await one.book.verdict(approvalId, { reviewer: reviewer('carol', ['owners'], one.clock), outcome: 'approve' });
+      one.disk.events.pop();
+      one.clock.pass(seconds * 1000);
+      const two = await one.restart();
+      desks.push(two);
+      expect(two.book.show(approvalId).state).toBe(state);
+      two.clock.pass(2_000);
+      expect(await codeOf(two.book.consume(approvalId, use(draft())))).toBe('APPROVAL_VOID');
+    }
+  });
+
   test('without its text a request cannot be decided: it is closed and says why', async () => {
     const one = await desk();
     const { approvalId } = await approved(one);
