@@ -58,20 +58,34 @@ export class CatalogKeeper {
   }
 
   async #read(database: string): Promise<void> {
-    const known = this.#known.get(database);
+    const held = this.#clients.has(database);
     try {
-      const client = await this.#client(database);
-      if (known && !(await catalogChanged(client.query, known))) return;
-      const catalog = await readCatalog(client.query);
-      this.#known.set(database, catalog);
-      this.#options.decisions.learn(this.#options.target, catalog);
-      this.epoch++;
+      await this.#readOver(database).catch((error: unknown) => {
+        this.#drop(database);
+        // the target may have ended a connection that idled since the last reading: one opened just now tells the truth
+        if (!held) throw error;
+        return this.#readOver(database);
+      });
     } catch (error) {
-      this.#clients.get(database)?.close();
-      this.#clients.delete(database);
+      this.#drop(database);
       this.#options.log.error({ target: this.#options.target, database, err: error }, 'the catalog could not be read');
       throw new InterlockError('CATALOG_UNAVAILABLE', 'the catalog of the target could not be read', { cause: error });
     }
+  }
+
+  async #readOver(database: string): Promise<void> {
+    const known = this.#known.get(database);
+    const client = await this.#client(database);
+    if (known && !(await catalogChanged(client.query, known))) return;
+    const catalog = await readCatalog(client.query);
+    this.#known.set(database, catalog);
+    this.#options.decisions.learn(this.#options.target, catalog);
+    this.epoch++;
+  }
+
+  #drop(database: string): void {
+    this.#clients.get(database)?.close();
+    this.#clients.delete(database);
   }
 
   async #client(database: string): Promise<OwnClient> {
