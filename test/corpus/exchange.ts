@@ -32,6 +32,7 @@ export async function exchange(run: Run, address: Address, relay: Relay, databas
   const steps: StepSeen[] = [];
   let refusedAtStart: Answer | null = null;
   const before = relay.connections.length;
+  let already = false;
   const opened = async (name: string): Promise<WireClient | null> => {
     const known = clients.get(name);
     if (known) return known;
@@ -45,6 +46,7 @@ export async function exchange(run: Run, address: Address, relay: Relay, databas
     for (const step of run.steps) {
       const client = await opened(step.conn ?? '');
       if (!client) break;
+      if (step.target === true) already = await effect(run, relay, before, database);
       relay.clear();
       const answer = await perform(step, client, clients, address, database);
       steps.push({ step, answer, ...seenAt(relay, step) });
@@ -54,7 +56,7 @@ export async function exchange(run: Run, address: Address, relay: Relay, databas
       refusedAtStart,
       steps,
       received: Buffer.concat([...clients.values()].map((client) => client.received())),
-      effectSeen: await effect(run, relay, before, database),
+      effectSeen: !already && (await effect(run, relay, before, database)),
       ms: performance.now() - started,
     };
   } finally {
@@ -114,7 +116,7 @@ function split(bytes: Buffer): { type: string; body: Buffer }[] {
   return found;
 }
 
-/** Whether the forbidden effect happened: as the superuser, or in the sessions that the case opened. */
+/** Whether what the case calls its effect is so: as the superuser sees it, or in the sessions that the case opened. */
 async function effect({ case: record }: Run, relay: Relay, before: number, database: CorpusDatabase): Promise<boolean> {
   if (record.effect_sql === undefined) return false;
   if (record.effect_scope !== 'session') return database.holds(record.effect_sql);
