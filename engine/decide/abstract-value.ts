@@ -13,7 +13,7 @@ export interface Abstract {
   readonly other: boolean;
 }
 
-/** A container that the policy makes at one place, for one calling context. What it holds only grows. */
+/** A container that the policy makes at one place. What it holds only grows. */
 export class Site {
   readonly id: number;
   readonly kind: 'array' | 'object' | 'set';
@@ -50,13 +50,9 @@ export function join(a: Abstract, b: Abstract): Abstract {
   if (a === b || b === BOTTOM) return a;
   if (a === BOTTOM) return b;
   const constants = union(a.constants, b.constants);
-  const many = constants.size > CONSTANTS_MAX;
-  return {
-    paths: union(a.paths, b.paths),
-    sites: union(a.sites, b.sites),
-    constants: many ? NOTHING : constants,
-    other: a.other || b.other || many,
-  };
+  // beside something unknown a constant says nothing; once lost it must stay lost, or nothing ever settles
+  const other = a.other || b.other || constants.size > CONSTANTS_MAX;
+  return { paths: union(a.paths, b.paths), sites: union(a.sites, b.sites), constants: other ? NOTHING : constants, other };
 }
 
 function union<T>(a: ReadonlySet<T>, b: ReadonlySet<T>): ReadonlySet<T> {

@@ -35,7 +35,8 @@ export function inputReads(plan: Plan, entrypoint: string): ReadNode {
 type Locals = Map<number, Abstract>;
 
 interface Activation {
-  readonly id: string;
+  /** Of the function. Containers are told apart by where they are made, not by who called: otherwise a result that flows back into its own call never settles. */
+  readonly name: string;
   readonly once: ReadonlySet<Stmt>;
   result: Abstract;
   /** Everything assigned since the enclosing block began: what a failed block may have left behind. */
@@ -50,7 +51,6 @@ class Analysis {
   readonly #input = new ReadNode();
   readonly #sites = new Map<string, Site>();
   readonly #ordinals = new Map<Stmt, number>();
-  readonly #instances = new Map<string, number>();
   readonly #running = new Set<string>();
   readonly #done = new Map<string, Abstract>();
 
@@ -94,16 +94,14 @@ class Analysis {
     if (known) return known;
     if (this.#running.has(id)) throw new Error(`the plan calls ${func.name} recursively`);
     this.#running.add(id);
-    const result = this.#function(id, func.blocks, new Map(func.params.map((param, at) => [param, args[at] ?? BOTTOM])));
+    const result = this.#function(func.name, func.blocks, new Map(func.params.map((param, at) => [param, args[at] ?? BOTTOM])));
     this.#running.delete(id);
     this.#done.set(id, result);
     return result;
   }
 
-  #function(id: string, blocks: readonly Block[], locals: Locals): Abstract {
-    const instance = this.#instances.get(id) ?? this.#instances.size;
-    this.#instances.set(id, instance);
-    const activation: Activation = { id: String(instance), once: assignedTwice(blocks), result: BOTTOM, assigned: new Map(), block: NO_BLOCK };
+  #function(name: string, blocks: readonly Block[], locals: Locals): Abstract {
+    const activation: Activation = { name, once: assignedTwice(blocks), result: BOTTOM, assigned: new Map(), block: NO_BLOCK };
     for (const block of blocks) this.#nested(block, locals, activation);
     return activation.result;
   }
@@ -226,7 +224,7 @@ class Analysis {
   #site(at: Stmt, activation: Activation, kind: Site['kind'], suffix: string = ''): Site {
     const ordinal = this.#ordinals.get(at) ?? this.#ordinals.size;
     this.#ordinals.set(at, ordinal);
-    const id = `${activation.id}:${ordinal}${suffix}`;
+    const id = `${activation.name}:${ordinal}${suffix}`;
     let site = this.#sites.get(id);
     if (!site) this.#sites.set(id, (site = new Site(this.#sites.size, kind, activation.block)));
     if (site.literal) site.literal = [];

@@ -1,0 +1,5 @@
+package t.conflict
+
+one := e.object.name if some e in input.sql.effects
+
+out contains one
