@@ -102,7 +102,7 @@ export function steps(ask: string): readonly Step[] {
       shows: ['problem'],
       command: [
         'rm -rf copy && cp -r journal copy',
-        'segment=$(ls copy/*.journal | head -n 1); offset=$(grep -obUa refunded $segment | head -n 1 | cut -d: -f1); offset=${offset:-2000}',
+        'segment=$(ls copy/*.seg | head -n 1); offset=$(grep -obUa refunded $segment | head -n 1 | cut -d: -f1); offset=${offset:-2000}',
         "printf 'R' | dd of=$segment bs=1 seek=$offset conv=notrunc status=none",
         'interlock audit verify --dir copy --key state/keys/checkpoint.pub',
       ].join('\n'),
