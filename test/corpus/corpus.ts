@@ -8,7 +8,7 @@ import { exchange, type Exchange } from './exchange.ts';
 import { mutants } from './mutate.ts';
 import { reportOf, type CorpusReport, type Judged } from './report.ts';
 import { direct, interlock, type Subject } from './subject.ts';
-import { judge, leaksIn, outcomeOf } from './verdict.ts';
+import { judge, leaksIn, outcomeOf, type By } from './verdict.ts';
 
 export interface CorpusOptions {
   readonly server: { readonly url: string } | { readonly major: PostgresMajor };
@@ -45,6 +45,9 @@ export async function runCorpus(cases: readonly CorpusCase[], options: CorpusOpt
   return reportOf(judged, { revision, server: database.version, seed: options.seed });
 }
 
+/** Who may refuse without the target having seen anything. */
+const REFUSING: ReadonlySet<By> = new Set<By>(['policy', 'approval', 'support', 'fault', 'start']);
+
 interface Bench {
   readonly database: CorpusDatabase;
   readonly relay: Relay;
@@ -60,7 +63,7 @@ async function evidence(run: Run, bench: Bench): Promise<{ done: Exchange; leaks
     const missing = (run.case.expect_contains ?? []).filter((text) => run.mutation === null && !done.received.includes(text));
     return { done, leaks, differs: firstDifference(done, plain) ?? (missing.length > 0 ? `without ${missing.join()}` : null) };
   }
-  const masked = run.case.expected === 'must-not-allow' && run.case.masked_columns !== undefined && outcomeOf(done).by === null;
+  const masked = run.case.expected === 'must-not-allow' && run.case.masked_columns !== undefined && !REFUSING.has(outcomeOf(done).by);
   if (!masked) return { done, leaks, differs: null };
   const twin = await perform(run, bench, bench.subject, 'twin');
   return { done, leaks, differs: sameBytes(done, twin) ? null : 'other bytes on a database that differs in masked values only' };
@@ -74,7 +77,7 @@ async function leaksOfRun(run: Run, bench: Bench, done: Exchange): Promise<strin
   const found = leaksIn(run, done.received);
   const { texts, hexes } = leaksOf(run.case);
   const telling = hexes.length > 0 || texts.some((text) => text.length > 6);
-  if (telling || run.case.expected !== 'must-mask' || outcomeOf(done).by === 'policy') return telling ? found : [];
+  if (telling || run.case.expected !== 'must-mask' || REFUSING.has(outcomeOf(done).by)) return telling ? found : [];
   const twin = await perform(run, bench, bench.subject, 'twin');
   return sameBytes(done, twin) ? [] : [...found, 'other bytes on the twin database'];
 }

@@ -109,7 +109,9 @@ function passes({ case: record }: Run, seen: Seen, done: Exchange, leaks: readon
       if (REFUSED.includes(seen.outcome)) return true;
       if (stoppedEarlier(done)) return true;
       if (record.server_rejects === true && seen.outcome === 'error') return true;
-      if (seen.outcome !== 'masked') return false;
+      const substituted =
+        seen.outcome === 'masked' || (seen.outcome === 'error' && targetOf(done)?.reached === false && targetOf(done)?.forwarded === true);
+      if (!substituted) return false;
       // what was to be kept are masked values: they did not leave, and in the mask corpus nothing depends on them
       const { texts, hexes } = leaksOf(record);
       return record.masked_columns ? differs === null : texts.length + hexes.length > 0;
