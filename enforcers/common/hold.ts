@@ -136,7 +136,7 @@ function draftOf(asked: Asked, statement: Statement, decided: Decided, scene: Sc
     database: scene.database,
     role: asked.settings['role'] ?? scene.role,
     payload: asked.payload,
-    params: asked.decoded && { bytes: Buffer.from(JSON.stringify(asked.decoded())), media: 'params' },
+    params: asked.params,
     settings: asked.settings,
     transaction: asked.transaction,
     objects: [...new Set(statement.facts.effects.map((effect) => `${effect.verb} ${effect.object.qualified}`))].toSorted(),

@@ -52,9 +52,9 @@ export function readBind(bytes: Buffer, start: number, end: number): BindFrame |
   };
 }
 
-/** For the record: a JSON list, texts as they are and the rest in full. */
+/** For the record and for approvals: a JSON list of {type, value, encoding}. The type belongs to it: one text is another value in another type (A2). */
 export function recordedParams(bytes: Uint8Array, types: readonly number[]): Buffer {
-  return Buffer.from(JSON.stringify(decodeParams(bytes, types).map((one) => (one.encoding === 'text' ? one.value : one))));
+  return Buffer.from(JSON.stringify(decodeParams(bytes, types).map(({ type, value, encoding }) => ({ type, value, encoding }))));
 }
 
 /** Parameters as policy reads them; binary ones of types that are not known here stay base64. */

@@ -137,6 +137,29 @@ test('extended protocol with parameters, behind BEGIN; the parameters are bound'
   await client.end();
 });
 
+test('A2: the same text and value as another type is another statement', async () => {
+  await using client = await RawClient.login(gateway.port, TOKEN);
+  const text = 'UPDATE payments SET n = length($1::text) WHERE id = 10';
+  const ask = (type: number): void => client.send(say.parse('', text, [type]), say.bind('', '', ['1.50']), say.execute(''), say.sync);
+  const [NUMERIC, FLOAT8] = [1700, 701];
+  ask(NUMERIC);
+  const first = await opened('id = 10');
+  await verdict(first.approval_id, 'approve');
+  await client.ready();
+  expect(await n(10)).toBe(4);
+  ask(NUMERIC);
+  const second = await opened('id = 10');
+  await using other = await RawClient.login(gateway.port, TOKEN);
+  other.send(say.parse('', text, [FLOAT8]), say.bind('', '', ['1.50']), say.execute(''), say.sync);
+  await expect.poll(() => book.list({ state: 'open' }).length).toBe(2);
+  const third = book.list({ state: 'open' }).find((one) => one.approval_id !== second.approval_id) as ApprovalView;
+  await verdict(second.approval_id, 'approve');
+  await client.ready();
+  expect(book.show(third.approval_id).state).toBe('open');
+  await verdict(third.approval_id, 'deny');
+  expect(errorOf(await other.ready())).toMatchObject({ C: 'IL002' });
+});
+
 test('in a transaction that did work: APPROVAL_IN_TRANSACTION, and the transaction is over', async () => {
   const client = await connected();
   await client.query('BEGIN');

@@ -111,7 +111,7 @@ export function startup(parameters: Readonly<Record<string, string>> | readonly 
 
 export const say = {
   query: (text: string): Buffer => message(81, text),
-  parse: (name: string, text: string): Buffer => message(80, name, text, int16(0)),
+  parse: (name: string, text: string, types: readonly number[] = []): Buffer => message(80, name, text, int16(types.length), ...types.map(int32)),
   bind: (portal: string, statement: string, values: readonly string[] = []): Buffer =>
     message(
       66,
