@@ -61,8 +61,8 @@ test_stranger_may_neither_connect_nor_read if {
 }
 
 test_nobody_is_a_member_without_data if {
-	count(guardrails.allow) == 0 with input as request({})
-	count(guardrails.deny) == 1 with input as request({})
+	count(guardrails.allow) == 0 with input as request({}) with data.guardrails as {}
+	count(guardrails.deny) == 1 with input as request({}) with data.guardrails as {}
 }
 
 test_reads_and_empty_statements_are_allowed if {

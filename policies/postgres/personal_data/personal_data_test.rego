@@ -36,7 +36,7 @@ test_other_tags_count_if_data_says_so if {
 }
 
 test_nothing_without_a_catalog if {
-	personal_data.mask == set() with input as request(["developers"])
+	personal_data.mask == set() with input as request(["developers"]) with data.catalog as {}
 }
 
 test_sessions_have_no_masks if {
