@@ -1,0 +1,207 @@
+/** DESIGN §4, the combiner: order-free, and the same as its Rego version (combine.rego), on random answers. */
+import { readFileSync } from 'node:fs';
+import fc from 'fast-check';
+import { beforeAll, describe, expect, test } from 'vitest';
+import type { Judgement } from '#schemas/decision';
+import { combine } from '#engine/decide/combine';
+import { PolicyMachine } from '#engine/decide/machine';
+import { meter } from '#engine/decide/meter';
+import { OpaWorkspace } from '#engine/decide/opa';
+import { type PackageAnswer, readAnswers, type StageAsked } from '#engine/decide/policy-result';
+import { Wasm } from '#engine/decide/wasm-api';
+import { opaProgram } from '#test/support/decide';
+
+const CONTEXT = { revision: `sha256:${'0'.repeat(64)}`, supportedObligations: ['mask', 'row_limit', 'read_only'] };
+
+const code = fc.constantFrom('A', 'B', 'C').map((name) => ({ code: name, reason: `because ${name}` }));
+const few = <T>(item: fc.Arbitrary<T>, chance: number): fc.Arbitrary<T[]> =>
+  fc.oneof({ weight: 10 - chance, arbitrary: fc.constant([] as T[]) }, { weight: chance, arbitrary: fc.array(item, { minLength: 1, maxLength: 3 }) });
+const approver = fc.constantFrom({ group: 'dba' }, { group: 'sre' }, { user: 'bob' });
+const stage: fc.Arbitrary<StageAsked> = fc.record({
+  id: fc.constantFrom('owner', 'security'),
+  order: fc.integer({ min: 0, max: 2 }),
+  any_of: fc.array(approver, { minLength: 1, maxLength: 3 }),
+  quorum: fc.integer({ min: 1, max: 3 }),
+});
+const answer: fc.Arbitrary<PackageAnswer> = fc.record({
+  policy: fc.constantFrom('a.one', 'a.two', 'b.three'),
+  shadow: fc.boolean(),
+  allow: few(code, 6),
+  deny: few(code, 1),
+  require_approval: few(
+    fc.tuple(code, fc.array(stage, { minLength: 1, maxLength: 2 })).map(([item, stages]) => ({ ...item, stages })),
+    3,
+  ),
+  mask: few(
+    fc
+      .tuple(code, fc.array(fc.constantFrom('t.a', 't.b', '__proto__'), { minLength: 1, maxLength: 2 }), fc.constantFrom('null', 'redact', 'partial'))
+      .map(([item, columns, using]) => ({ ...item, columns, using }) as const),
+    3,
+  ),
+  obligation: few(
+    fc.oneof(
+      fc.integer({ min: 0, max: 9 }).map((max) => ({ type: 'row_limit' as const, max })),
+      fc.constant({ type: 'read_only' as const }),
+      fc.integer({ min: 0, max: 9 }).map((max) => ({ type: 'byte_limit' as const, max })),
+    ),
+    2,
+  ),
+});
+const answers = fc.array(answer, { maxLength: 5 });
+
+let oracle: PolicyMachine;
+beforeAll(async () => {
+  const files = new Map([['combine.rego', readFileSync(new URL('combine.rego', import.meta.url), 'utf8')]]);
+  await using workspace = await OpaWorkspace.open(await opaProgram(), files);
+  const wasm = await workspace.build('wasm', '/policy.wasm', ['combine.rego'], ['--entrypoint', 'combine/answer']);
+  oracle = new PolicyMachine(new Wasm.Module(meter(wasm)), '{}', { fuelUnits: 100_000_000, memoryPages: 512 });
+});
+
+/** What both say, in one form. */
+function summary(judgement: Judgement): object {
+  const limits: Record<string, number> = {};
+  const masks: [string, string][] = [];
+  for (const { type, properties } of judgement.obligations) {
+    if ('max' in properties) limits[type] = properties.max;
+    if (type === 'mask') masks.push(...Object.entries(properties.columns).map(([column, mask]): [string, string] => [column, mask.using]));
+  }
+  const stages = (judgement.approval?.stages ?? []).map(({ id, quorum, any_of }) => [
+    id,
+    quorum,
+    any_of.map((entry) => JSON.stringify(entry)).sort(),
+  ]);
+  return { effect: judgement.effect, limits, masks: masks.sort(), stages: stages.sort() };
+}
+
+interface Told {
+  readonly effect: Judgement['effect'];
+  readonly limits: Record<string, number>;
+  readonly masks: Record<string, string>;
+  readonly stages: Record<string, { quorum: number; any_of: object[] }>;
+}
+function oracleSummary(told: Told): object {
+  const open = told.effect !== 'deny';
+  const stages = Object.entries(told.stages).map(([id, { quorum, any_of }]) => [id, quorum, any_of.map((entry) => JSON.stringify(entry)).sort()]);
+  return {
+    effect: told.effect,
+    limits: open ? told.limits : {},
+    masks: open ? Object.entries(told.masks).sort() : [],
+    stages: told.effect === 'require_approval' ? stages.sort() : [],
+  };
+}
+
+describe('the combiner', () => {
+  test('says what its Rego version says', () => {
+    const seen = new Set<string>();
+    fc.assert(
+      fc.property(answers, (given) => {
+        const evaluation = oracle.evaluate(0, JSON.stringify({ answers: given, supported: CONTEXT.supportedObligations }));
+        if (!evaluation.ok) throw new Error(evaluation.detail);
+        const [{ result: told } = { result: null }] = JSON.parse(evaluation.text) as { result: Told | null }[];
+        const { judgement } = combine(given, CONTEXT);
+        seen.add(judgement.effect);
+        expect(summary(judgement)).toEqual(oracleSummary(told as Told));
+      }),
+      { numRuns: 2_000 },
+    );
+    expect([...seen].sort()).toEqual(['allow', 'deny', 'mask', 'require_approval']);
+  });
+
+  test('does not depend on the order of packages, nor of items', () => {
+    fc.assert(
+      fc.property(answers, fc.infiniteStream(fc.nat({ max: 1_000 })), (given, random) => {
+        const shuffled = <T>(items: readonly T[]): T[] =>
+          items
+            .map((item) => ({ item, at: random.next().value }))
+            .sort((a, b) => a.at - b.at)
+            .map(({ item }) => item);
+        const merged = [...new Map(given.map((entry) => [entry.policy, entry])).values()];
+        const other = shuffled(merged).map((entry) => ({
+          ...entry,
+          allow: shuffled(entry.allow),
+          deny: shuffled(entry.deny),
+          mask: shuffled(entry.mask),
+          obligation: shuffled(entry.obligation),
+          require_approval: shuffled(entry.require_approval).map((item) => ({ ...item, stages: shuffled(item.stages) })),
+        }));
+        expect(combine(other, CONTEXT)).toMatchObject({ judgement: combine(merged, CONTEXT).judgement, approved: combine(merged, CONTEXT).approved });
+      }),
+      { numRuns: 1_000 },
+    );
+  });
+
+  test('a package in shadow is reported, and has no effect (E7)', () => {
+    fc.assert(
+      fc.property(answers, (given) => {
+        const live = given.filter((entry) => !entry.shadow);
+        const without = combine(live, CONTEXT).judgement;
+        const { shadow, ...judged } = combine(given, CONTEXT).judgement;
+        expect({ ...judged, shadow: [] }).toEqual(without);
+        expect(shadow.length > 0).toBe(
+          given.some((entry) => entry.shadow && entry.allow.length + entry.deny.length + entry.mask.length + entry.require_approval.length > 0),
+        );
+      }),
+    );
+  });
+
+  test('reasons are never empty, and a requirement has the same digest for the same demands', () => {
+    fc.assert(
+      fc.property(answers, (given) => {
+        const { judgement } = combine(given, CONTEXT);
+        expect(judgement.reasons.length).toBeGreaterThan(0);
+        expect(judgement.approval !== null).toBe(judgement.effect === 'require_approval');
+        expect(combine(given, CONTEXT).judgement.approval?.digest).toBe(judgement.approval?.digest);
+      }),
+    );
+  });
+
+  test('stages stand in the order (order, package, id); a grant for a shape binds the session', () => {
+    const ask = (policy: string, stages: StageAsked[], grant?: { of: 'statement' | 'shape'; uses: number | null }): PackageAnswer => ({
+      ...{ policy, shadow: false, allow: [], deny: [], mask: [], obligation: [] },
+      require_approval: [{ code: 'X', reason: 'x', stages, ...(grant ? { grant } : {}) }],
+    });
+    const any_of = [{ group: 'g' }];
+    const { judgement } = combine(
+      [
+        ask('b.b', [{ id: 'z', any_of, order: 1 }], { of: 'shape', uses: null }),
+        ask(
+          'a.a',
+          [
+            { id: 'y', any_of, order: 2 },
+            { id: 'x', any_of, order: 1 },
+          ],
+          { of: 'shape', uses: 5 },
+        ),
+      ],
+      CONTEXT,
+    );
+    expect(judgement.approval).toMatchObject({
+      stages: [{ id: 'x' }, { id: 'z' }, { id: 'y' }],
+      grant: { of: 'shape', uses: 5 },
+      bind_session: true,
+    });
+  });
+});
+
+describe('the form of what policies answer is closed (M4)', () => {
+  const slots = [{ policy: 'a.b', set: 'deny' as const }];
+  test.each([
+    ['undefined', undefined],
+    ['not a list', {}],
+    ['a set too few', []],
+    ['a set too many', [[], []]],
+    ['no reason', [[{ code: 'X' }]]],
+    ['an unknown field', [[{ code: 'X', reason: 'x', effect: 'allow' }]]],
+    ['an empty code', [[{ code: '', reason: 'x' }]]],
+    ['a string', [['X']]],
+  ])('%s', (_name, value) => {
+    expect(typeof readAnswers(value, slots, false)).toBe('string');
+  });
+  test('what fits', () => {
+    expect(readAnswers([[{ code: 'X', reason: 'x', hint: 'y' }]], slots, false)).toMatchObject([{ policy: 'a.b', deny: [{ code: 'X' }] }]);
+    expect(typeof readAnswers([[{ code: 'X', reason: 'x', using: 'redact' }]], [{ policy: 'a.b', set: 'mask' }], false)).toBe('string');
+    expect(typeof readAnswers([[{ type: 'row_limit' }]], [{ policy: 'a.b', set: 'obligation' }], false)).toBe('string');
+    const partial = [[{ code: 'X', reason: 'x', using: { using: 'partial', keep: 4 }, columns: ['t.c'] }]];
+    expect(readAnswers(partial, [{ policy: 'a.b', set: 'mask' }], false)).toMatchObject([{ mask: [{ using: { keep: 4 } }] }]);
+  });
+});
