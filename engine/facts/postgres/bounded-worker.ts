@@ -62,13 +62,19 @@ export class BoundedWorker {
     if (this.#queue.length >= queueMax || this.#queueBytes + text.length > queueBytesMax) {
       return Promise.resolve(refused(context, 'too many long texts wait for the parser'));
     }
-    this.#thread ??= this.#open();
-    this.#spare ??= this.#open();
+    this.start();
     return new Promise((done) => {
       this.#queue.push({ text, context, done });
       this.#queueBytes += text.length;
       this.#next();
     });
+  }
+
+  /** Opens the thread and its spare, if they are not there; the first text would, too. */
+  start(): void {
+    if (this.#closed) return;
+    this.#thread ??= this.#open();
+    this.#spare ??= this.#open();
   }
 
   async close(): Promise<void> {

@@ -192,7 +192,10 @@ export const definitions: Readonly<Record<string, Definition>> = {
     walk.effect('write_file', refOf('file', undefined, text(node['location']) ?? '?'));
   },
   CreateRoleStmt: createRole('create'),
-  AlterTableStmt: onRelation('alter', 'relation'),
+  AlterTableStmt(walk, node) {
+    onRelation('alter', 'relation')(walk, node);
+    for (const command of items(node['cmds'])) role(walk, 'grant', as('AlterTableCmd', command)?.['newowner']);
+  },
   AlterSeqStmt: onRelation('alter', 'sequence'),
   AlterEnumStmt: qualified('alter', 'other', 'typeName'),
   AlterTypeStmt: qualified('alter', 'other', 'typeName'),

@@ -57,6 +57,7 @@ const ALTERED: Readonly<Record<string, SqlKind>> = {
 };
 
 function altered(node: Fields): SqlKind {
+  if (items(node['cmds']).some((command) => as('AlterTableCmd', command)?.['subtype'] === 'AT_ChangeOwner')) return 'alter_owner';
   return ALTERED[String(node['objtype'])] ?? 'alter_table';
 }
 

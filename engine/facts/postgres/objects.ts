@@ -34,8 +34,8 @@ export function object(walk: Walk, verb: Verb, type: string, value: unknown): vo
   const parts = partsOf(value);
   if (RELATIONS.has(type)) relation(walk, verb, parts);
   else if (PARTS_OF_RELATIONS.has(type)) {
-    relation(walk, verb === 'create' || verb === 'drop' ? 'alter' : verb, parts.slice(0, -1));
-    walk.effect(verb, refOf(type === 'OBJECT_COLUMN' ? 'column' : 'other', parts.slice(0, -1).join('.') || undefined, parts.at(-1) ?? '?'));
+    const owner = relation(walk, verb === 'create' || verb === 'drop' ? 'alter' : verb, parts.slice(0, -1));
+    walk.effect(verb, refOf(type === 'OBJECT_COLUMN' ? 'column' : 'other', owner, parts.at(-1) ?? '?'));
   } else if (NO_SCHEMA.has(type)) walk.effect(verb, refOf(KINDS[type] ?? 'other', undefined, parts.at(-1) ?? '?'));
   else named(walk, verb, KINDS[type] ?? 'other', parts);
 }
@@ -50,8 +50,11 @@ function partsOf(value: unknown): string[] {
   return nameParts(as('ObjectWithArgs', value)?.['objname']);
 }
 
-function relation(walk: Walk, verb: Verb, parts: readonly string[]): void {
-  walk.reach(walk.relations.named(parts.at(-2), parts.at(-1) ?? '?', parts.at(-3)), verb);
+/** Its qualified name. */
+function relation(walk: Walk, verb: Verb, parts: readonly string[]): string {
+  const resolved = walk.relations.named(parts.at(-2), parts.at(-1) ?? '?', parts.at(-3));
+  walk.reach(resolved, verb);
+  return resolved.ref.qualified;
 }
 
 /** Something that stands in a schema. */

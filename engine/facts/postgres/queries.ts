@@ -110,9 +110,9 @@ function outputsOf(walk: Walk, target: Fields, use: Use, scope: Scope): readonly
   const parts = nameParts(as('ColumnRef', value)?.['fields']);
   if (parts.at(-1) === '*') return star(walk, parts, use, scope);
   const gathered = walk.here.gather(() => walk.expression(value, use, scope));
-  const direct = parts.length > 0 && gathered.length === 1 && !(gathered[0] ?? '').endsWith('.*');
-  const unknown = parts.length > 0 && gathered.length === 0 && meaningOf(parts, scope).confidence === 'unknown';
-  return [{ name: text(target['name']) ?? nameOf(value), sources: unknown ? ['?'] : gathered, direct }];
+  const meaning = parts.length > 0 ? meaningOf(parts, scope) : null;
+  const unknown = gathered.length === 0 && meaning?.confidence === 'unknown';
+  return [{ name: text(target['name']) ?? nameOf(value), sources: unknown ? ['?'] : gathered, direct: meaning?.direct ?? false }];
 }
 
 function star(walk: Walk, parts: readonly string[], use: Use, scope: Scope): readonly OutputColumn[] {

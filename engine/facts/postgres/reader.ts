@@ -42,8 +42,9 @@ export class PostgresFacts {
     this.#opening = Promise.all(majors.map(async (major) => void this.#parsers.set(major, await Parser.open(major)))).then(() => undefined);
   }
 
-  /** Resolves once short texts are read without waiting. */
+  /** Resolves once short texts are read without waiting; long ones soon after. A gateway calls it at start, a command that reads once does not. */
   ready(): Promise<void> {
+    this.#worker.start();
     return this.#opening;
   }
 

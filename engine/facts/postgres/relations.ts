@@ -143,8 +143,16 @@ interface SearchPath {
   readonly shadowed: boolean;
 }
 
-/** A list of identifiers as SHOW search_path prints it: folded unless quoted. */
+/** Sessions hardly ever have another one than the last. */
+let last: { readonly value: string; readonly path: SearchPath } | null = null;
+
 function parseSearchPath(value: string): SearchPath {
+  if (last?.value !== value) last = { value, path: readSearchPath(value) };
+  return last.path;
+}
+
+/** A list of identifiers as SHOW search_path prints it: folded unless quoted. */
+function readSearchPath(value: string): SearchPath {
   const listed: string[] = [];
   for (const [, quoted, bare] of value.matchAll(/"((?:[^"]|"")*)"|([^",\s]+)/g)) {
     listed.push(quoted === undefined ? (bare ?? '').toLowerCase() : quoted.replaceAll('""', '"'));

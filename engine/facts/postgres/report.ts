@@ -69,8 +69,10 @@ export class StatementReport {
 
   column(column: string, use: Use, confidence: Confidence): void {
     if (use !== 'write') for (const set of this.#gathering) set.add(column);
-    const key = `${use} ${column}`;
-    if (!this.#columns.has(key)) this.#columns.set(key, { column, in: use, confidence });
+    // a plan writes nothing
+    const as = use === 'write' && this.explain === 'plan' ? 'other' : use;
+    const key = `${as} ${column}`;
+    if (!this.#columns.has(key)) this.#columns.set(key, { column, in: as, confidence });
   }
 
   calls(use: FunctionUse): void {

@@ -40,9 +40,11 @@ export class Scope {
 export interface Meaning {
   readonly columns: readonly string[];
   readonly confidence: Confidence;
+  /** It is that column's value itself, whatever sub-selects it passed. */
+  readonly direct: boolean;
 }
 
-const NOWHERE: Meaning = { columns: [], confidence: 'unknown' };
+const NOWHERE: Meaning = { columns: [], confidence: 'unknown', direct: false };
 const SYSTEM_COLUMNS = new Set(['ctid', 'xmin', 'xmax', 'cmin', 'cmax', 'tableoid']);
 
 /** `ColumnRef.fields` as names; `*` last for a star with a qualifier. */
@@ -60,45 +62,56 @@ export function meaningOf(parts: readonly string[], scope: Scope): Meaning {
 }
 
 function inSource(source: Source, column: string): Meaning {
-  if (column === '*') return { columns: starOf(source), confidence: 'named' };
+  if (column === '*') return { columns: starOf(source), confidence: 'named', direct: true };
   const found = lookUp(source, column);
-  return { columns: found?.columns ?? [], confidence: found === null ? 'unknown' : 'named' };
+  return { columns: found?.columns ?? [], confidence: found === null ? 'unknown' : 'named', direct: found?.direct ?? false };
 }
 
 function bare(name: string, scope: Scope): Meaning {
   const columns = new Set<string>();
   let candidates = 0;
+  let direct = true;
   for (let level: Scope | null = scope; level !== null; level = level.parent) {
     const found = level.sources.map((source) => lookUp(source, name) ?? wholeRow(source, name)).filter((each) => each !== null);
     const certain = found.filter((each) => each.certain);
     const counted = (certain.length > 0 ? certain : found).filter((each) => each.columns.length > 0);
     for (const each of counted) for (const column of each.columns) columns.add(column);
+    direct &&= counted.every((each) => each.direct);
     candidates += certain.length > 0 ? 1 : counted.length;
     if (certain.length > 0) break;
   }
-  return { columns: [...columns], confidence: candidates > 1 ? 'ambiguous' : candidates === 1 ? 'named' : 'unknown' };
+  return {
+    columns: [...columns],
+    confidence: candidates > 1 ? 'ambiguous' : candidates === 1 ? 'named' : 'unknown',
+    direct: direct && columns.size === 1,
+  };
 }
 
 interface Found {
   readonly columns: readonly string[];
   readonly certain: boolean;
+  readonly direct: boolean;
 }
 
 function lookUp(source: Source, name: string): Found | null {
-  if (source.relation !== null && SYSTEM_COLUMNS.has(name)) return { columns: [`${source.relation}.${name}`], certain: false };
-  if (source.outputs === null) return { columns: [], certain: false };
+  if (source.relation !== null && SYSTEM_COLUMNS.has(name)) return { columns: [`${source.relation}.${name}`], certain: false, direct: true };
+  if (source.outputs === null) return { columns: [], certain: false, direct: false };
   const exact = source.outputs.filter((output) => output.name === name);
-  if (exact.length > 0) return { columns: exact.flatMap(known), certain: true };
+  if (exact.length > 0) return { columns: exact.flatMap(known), certain: true, direct: exact.every((output) => output.direct) };
   const open = source.outputs.filter((output) => output.name === '*');
   if (open.length === 0) return null;
   const columns = open.flatMap(known).map((column) => (column.endsWith('.*') ? `${column.slice(0, -1)}${name}` : column));
   // a name that equals the alias may be the whole row
-  return { columns: source.alias === name ? [...columns, ...starOf(source)] : columns, certain: false };
+  return {
+    columns: source.alias === name ? [...columns, ...starOf(source)] : columns,
+    certain: false,
+    direct: open.every((output) => output.direct),
+  };
 }
 
 /** `SELECT c FROM customers c`. */
 function wholeRow(source: Source, name: string): Found | null {
-  return source.alias === name ? { columns: starOf(source), certain: true } : null;
+  return source.alias === name ? { columns: starOf(source), certain: true, direct: false } : null;
 }
 
 export function starOf(source: Source): string[] {

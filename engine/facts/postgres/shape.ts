@@ -10,9 +10,7 @@ import { fields, nameParts } from './tree.ts';
  * So do literals outside expressions: passwords, comments, bodies of code. A shape says too much rather than too little.
  */
 export function shapeOf(statement: unknown, names: Names, relations: Relations): string {
-  const parts: string[] = [];
-  print(parts, statement, { names, relations, strip: true });
-  return `sha256:${hash('sha256', parts.join(''))}`;
+  return `sha256:${hash('sha256', printed(statement, { names, relations, strip: true }))}`;
 }
 
 interface Style {
@@ -21,32 +19,38 @@ interface Style {
   readonly strip: boolean;
 }
 
-const PLACES = new Set(['location', 'stmt_location', 'stmt_len', 'name_location']);
 const CODE_OR_NAME = /^reg/;
 
-function print(parts: string[], value: unknown, style: Style): void {
+/** One string, grown in place: this runs for every text that is read for the first time. */
+function printed(value: unknown, style: Style): string {
+  if (typeof value !== 'object' || value === null) return typeof value === 'string' ? `${value.length}'${value}` : `${String(value)},`;
+  let out = '';
   if (Array.isArray(value)) {
-    parts.push('[');
-    for (const item of value) print(parts, item, style);
-    parts.push(']');
-    return;
+    for (const item of value) out += printed(item, style);
+    return `[${out}]`;
   }
-  const node = fields(value);
-  if (node === null) {
-    parts.push(typeof value === 'string' ? JSON.stringify(value) : String(value), ',');
-    return;
-  }
-  parts.push('{');
+  const node = value as Readonly<Record<string, unknown>>;
   for (const key in node) {
-    if (PLACES.has(key)) continue;
-    if (key === 'A_Const' && style.strip) {
-      parts.push('?');
-      continue;
+    const child = node[key];
+    switch (key) {
+      case 'location':
+        if (typeof child === 'number') continue;
+        break;
+      case 'A_Const':
+        if (!style.strip) break;
+        out += '?';
+        continue;
+      case 'FuncCall':
+      case 'funccall':
+      case 'TypeCast':
+      case 'VariableSetStmt':
+      case 'setstmt':
+        out += `${key}:${printed(child, style.strip && keeps(key, child, style) ? { ...style, strip: false } : style)}`;
+        continue;
     }
-    parts.push(key, ':');
-    print(parts, node[key], style.strip && keeps(key, node[key], style) ? { ...style, strip: false } : style);
+    out += `${key}:${printed(child, style)}`;
   }
-  parts.push('}');
+  return `{${out}}`;
 }
 
 function keeps(key: string, value: unknown, style: Style): boolean {

@@ -11,6 +11,11 @@ if (port === null) throw new Error('worker.ts is opened as a worker thread');
 const { majors } = workerData as { readonly majors: readonly number[] };
 const parsers = new Map<number, Parser>();
 for (const major of majors) if (isParserMajor(major)) parsers.set(major, await Parser.open(major));
+// what runs for the first time is compiled first: that is not the text's fault, and its deadline is short
+const WARM_UP = Buffer.from(
+  "WITH a AS (SELECT max(x), 'y' FROM t JOIN u USING (id) WHERE b IN (1, 2)) INSERT INTO s SELECT * FROM a ORDER BY 1 LIMIT 2",
+);
+for (const parser of parsers.values()) readText(parser, WARM_UP, { major: parser.major, database: '', settings: {}, catalog: null });
 let catalog: Catalog | null = null;
 
 port.on('message', (question: Question) => {
