@@ -4,7 +4,7 @@ import type { DecisionSession, Statement } from '#client/decision-service';
 import type { Ids } from '#client/ids';
 import type { Journal, Payload } from '#client/journal';
 import type { Param } from '#schemas/sql-facts';
-import type { Subject, TransactionState } from '#schemas/decision-request';
+import type { ApprovalContext, Subject, TransactionState } from '#schemas/decision-request';
 import type { Refusal } from './refusal.ts';
 
 /** One statement as it was asked for, before anything is known of it. */
@@ -22,11 +22,7 @@ export interface Asked {
   readonly transaction: TransactionState;
   readonly settings: Readonly<Record<string, string>>;
   /** An execution that was approved and is now continued (a suspended portal). */
-  readonly continued: Continued | null;
-}
-
-export interface Continued {
-  readonly approval: import('#schemas/decision-request').ApprovalContext;
+  readonly approval: ApprovalContext | null;
 }
 
 /** What stays the same while one client session is enforced. */

@@ -43,7 +43,7 @@ function mint(asked: Asked, statement: Statement, decided: Decided, scene: Scene
     decidedUs: scene.clock.monotonicUs(),
     rewrite: decided.rewrite,
     decided,
-    approval: use?.approval ?? asked.continued?.approval ?? null,
+    approval: use?.approval ?? asked.approval,
   };
   return made as ClearedStatement;
 }

@@ -34,7 +34,7 @@ function judged(asked: Asked, statement: Statement, decided: Decided, scene: Sce
 }
 
 function momentOf(asked: Asked): Moment {
-  return asked.continued === null
+  return asked.approval === null
     ? {
         action: asked.action,
         statementId: asked.statementId,
@@ -48,7 +48,7 @@ function momentOf(asked: Asked): Moment {
         transaction: asked.transaction,
         settings: asked.settings,
         params: asked.decoded,
-        approval: asked.continued.approval,
+        approval: asked.approval,
       };
 }
 

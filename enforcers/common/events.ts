@@ -55,3 +55,34 @@ export function heldEvent(asked: Asked, approvalId: string, expiresAt: string, s
     expires_at: expiresAt,
   };
 }
+
+export interface Finish {
+  readonly statementId: string;
+  readonly outcome: 'ok' | 'error' | 'aborted' | 'cancelled' | 'unknown';
+  readonly rows: number;
+  readonly bytes: number;
+  readonly tag: string | null;
+  readonly sqlstate: string | null;
+  readonly masked: readonly string[];
+  readonly durationUs: number;
+}
+
+const NOT_MASKED: Readonly<Record<string, number>> = {};
+
+export function finishedEvent(finish: Finish, scene: Pick<Scene, 'sessionId' | 'target'>): EventDraft {
+  const { statementId, outcome, rows, bytes, tag, sqlstate, masked, durationUs } = finish;
+  const base = {
+    type: 'statement.finished',
+    session_id: scene.sessionId,
+    statement_id: statementId,
+    target: scene.target,
+    outcome,
+    bytes,
+    response_digest: null,
+    masked: masked.length === 0 ? NOT_MASKED : Object.fromEntries(masked.map((column) => [column, rows])),
+    duration_us: durationUs,
+    rows,
+  } as const;
+  if (tag !== null) return sqlstate === null ? { ...base, tag } : { ...base, tag, sqlstate };
+  return sqlstate === null ? base : { ...base, sqlstate };
+}

@@ -4,7 +4,8 @@ import type { DecisionService } from '#client/decision-service';
 import type { Log } from '#client/log';
 import type { Catalog } from '#schemas/catalog';
 import { InterlockError } from '#schemas/errors';
-import { catalogChanged, readCatalog } from './catalog.ts';
+import { CATALOG_FINGERPRINT_SQL, catalogChanged, readCatalog } from './catalog.ts';
+import type { SessionCatalog } from './judging.ts';
 import { openOwnClient, type OwnClient } from './own-client.ts';
 import type { Upstream } from './target.ts';
 
@@ -43,6 +44,18 @@ export class CatalogKeeper {
     );
     this.#next.set(database, next);
     return next;
+  }
+
+  /** As one session sees it. */
+  of(database: string): SessionCatalog {
+    return {
+      current: () => this.current(database),
+      epoch: () => this.epoch,
+      fingerprint: () => {
+        const known = this.#known.get(database);
+        return known ? { text: CATALOG_FINGERPRINT_SQL, known: known.fingerprint } : null;
+      },
+    };
   }
 
   close(): void {

@@ -163,7 +163,7 @@ class Guest {
   ): Promise<void> {
     const { deps, target } = this.#house;
     const told = new Map(connection.parameters);
-    const settings = await this.#house.settings.first(connection);
+    const settings = await this.#house.sets.first(connection);
     if (this.socket.destroyed) {
       connection.socket.destroy();
       throw new ReadEnded('closed', 'the client left');
@@ -192,13 +192,12 @@ class Guest {
           approvalRules: target.approvals,
         },
         decisions: deps.decisions,
-        settings: this.#house.settings,
+        sets: this.#house.sets,
+        catalog: this.#house.catalogs.of(login.database),
         log: deps.log,
         statementBytes: target.limits.statementBytes,
         opened,
         told,
-        catalogChanged: () => this.#house.catalogs.current(login.database),
-        catalogEpoch: () => this.#house.catalogs.epoch,
         closed: (ended, reason) => this.#house.gone(ended, reason),
       },
       settings,

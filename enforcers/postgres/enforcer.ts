@@ -20,7 +20,7 @@ import type { House, Resident } from './house.ts';
 import { openOwnClient } from './own-client.ts';
 import { CODE, int32 } from './protocol.ts';
 import type { CloseReason, PostgresSession } from './session.ts';
-import { SettingSets, SettingsReader } from './settings.ts';
+import { SettingSets } from './settings.ts';
 import type { PostgresTarget } from './target.ts';
 import { openTarget } from './upstream.ts';
 
@@ -77,7 +77,7 @@ class PostgresEnforcer implements Enforcer, House {
   readonly tls: SecureContext | null;
   readonly enforcerId: string;
   readonly serverVersion: string;
-  readonly settings: SettingsReader = new SettingsReader(new SettingSets());
+  readonly sets: SettingSets = new SettingSets();
   readonly catalogs: CatalogKeeper;
   readonly #server: Server;
   readonly #residents: Map<PostgresSession, Resident & { readonly key: CancelKey }> = new Map();

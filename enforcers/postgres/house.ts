@@ -5,7 +5,7 @@ import type { CancelKey } from './cancel.ts';
 import type { CatalogKeeper } from './catalog-keeper.ts';
 import type { EnforcerDeps } from './enforcer.ts';
 import type { CloseReason, PostgresSession } from './session.ts';
-import type { SettingsReader } from './settings.ts';
+import type { SettingSets } from './settings.ts';
 import type { PostgresTarget } from './target.ts';
 
 export interface Resident {
@@ -25,7 +25,7 @@ export interface House {
   readonly tls: SecureContext | null;
   readonly enforcerId: string;
   readonly serverVersion: string;
-  readonly settings: SettingsReader;
+  readonly sets: SettingSets;
   readonly catalogs: CatalogKeeper;
   arrived(address: string): void;
   left(address: string): void;

@@ -64,8 +64,9 @@ export class PrivateNames {
 export class Names<T extends { readonly segment: number }> {
   readonly #live: Map<string, T> = new Map();
 
-  get size(): number {
-    return this.#live.size;
+  /** One more name would be too many. */
+  full(name: string, max: number): boolean {
+    return this.#live.size >= max && !this.#live.has(name);
   }
 
   get(name: string): T | undefined {

@@ -6,7 +6,7 @@ import { LIMITS } from '#enforcers/common/limits';
 import type { Wire } from '#enforcers/common/socket';
 import { InterlockError } from '#schemas/errors';
 import { cannedReport } from './canned.ts';
-import { Queue, type Change, type Expected, type Running } from './expected.ts';
+import type { Change, Expected, Queue, Running } from './expected.ts';
 import { B, readFields, report, TRANSACTION } from './protocol.ts';
 
 /** What the session learns of the answers. */
@@ -29,7 +29,7 @@ const NOTHING = Buffer.alloc(0);
 const PASS = Symbol('pass');
 
 export class Replies {
-  readonly expected: Queue<Expected> = new Queue();
+  readonly expected: Queue<Expected>;
   readonly #client: Wire;
   readonly #sink: ReplySink;
   /** Start of a message that is not whole yet; never of a row whose header is known. */
@@ -40,13 +40,10 @@ export class Replies {
   /** The target has said why it ends. */
   fatal = false;
 
-  constructor(client: Wire, sink: ReplySink) {
+  constructor(client: Wire, expected: Queue<Expected>, sink: ReplySink) {
+    this.expected = expected;
     this.#client = client;
     this.#sink = sink;
-  }
-
-  get idle(): boolean {
-    return this.expected.length === 0;
   }
 
   /** @throws InterlockError when the target does not keep to the protocol: the session ends. */

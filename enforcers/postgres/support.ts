@@ -32,6 +32,10 @@ export const PROTOCOL = {
     feature: 'changing settings that change meaning in the middle of one message',
     instead: 'Send SET in a message of its own, before the statements that depend on it.',
   },
+  catalogInside: {
+    feature: 'using tables after DDL or code in the same message or transaction, on a target with masks,',
+    instead: 'COMMIT first: masks are made for the catalog that is committed.',
+  },
   deallocateForm: { feature: 'DEALLOCATE or CLOSE together with other statements or with comments', instead: 'Send it in a message of its own.' },
 } as const satisfies Record<string, Entry>;
 

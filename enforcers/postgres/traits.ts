@@ -15,6 +15,9 @@ export interface Traits {
   readonly touchesSettings: boolean;
   /** May change what the catalog says. */
   readonly touchesCatalog: boolean;
+  /** A command that may change the catalog stands before one that uses relations. */
+  readonly catalogInside: boolean;
+  readonly usesRelations: boolean;
   /** Does no work: leaves a fresh transaction fresh. */
   readonly idle: boolean;
   /** Ends a transaction or goes back to a savepoint, and nothing else: allowed where a transaction has failed. */
@@ -41,11 +44,7 @@ const CODE: ReadonlySet<SqlKind> = new Set<SqlKind>(['do', 'call', 'execute', 'u
 function read(facts: SqlFacts): Traits {
   const top = facts.statements.filter((one) => one.parent === null);
   const kinds = top.map((one) => one.kind);
-  const runsCode =
-    facts.opaque.length > 0 ||
-    facts.statements.some(
-      (one) => CODE.has(one.kind) || one.functions.some((use) => use.class === 'user' || use.class === 'sql' || use.class === 'unknown'),
-    );
+  const runsCode = facts.opaque.length > 0 || facts.statements.some(isCode);
   const byFunction = facts.statements.some((one) => one.functions.some((use) => use.class === 'session'));
   const setsMeaning = byFunction || facts.session.some((effect) => effect.op === 'discard' || !isHarmless(effect.name));
   const controlsTransaction = top.some((one) => one.class === 'transaction');
@@ -54,12 +53,34 @@ function read(facts: SqlFacts): Traits {
     unsupported: unsupported(facts, top, setsMeaning),
     pin: pinTrouble(facts.session),
     touchesSettings: setsMeaning || runsCode,
-    touchesCatalog: runsCode || facts.statements.some((one) => one.class === 'ddl' || one.class === 'admin' || one.class === 'dcl'),
+    touchesCatalog: runsCode || facts.statements.some(isDefinition),
+    catalogInside: catalogInside(top),
+    usesRelations: facts.opaque.length > 0 || top.some(usesRelations),
     idle: top.length > 0 && top.every((one) => one.class === 'transaction' || one.class === 'session'),
     recovers: kinds.length > 0 && kinds.every((kind) => RECOVERS.has(kind)),
     controlsTransaction,
     forgetsName: kinds.length === 1 && (kinds[0] === 'deallocate' || kinds[0] === 'close_cursor'),
   };
+}
+
+type One = SqlFacts['statements'][number];
+
+/** Runs text or functions that the facts cannot see into. */
+function isCode(one: One): boolean {
+  return CODE.has(one.kind) || one.functions.some((use) => use.class === 'user' || use.class === 'sql' || use.class === 'unknown');
+}
+
+function isDefinition(one: One): boolean {
+  return one.class === 'ddl' || one.class === 'admin' || one.class === 'dcl';
+}
+
+function usesRelations(one: One): boolean {
+  return one.class === 'read' || one.class === 'write' || isCode(one) || one.kind === 'create_table_as' || one.kind === 'select_into';
+}
+
+function catalogInside(top: readonly One[]): boolean {
+  const first = top.findIndex((one) => isCode(one) || isDefinition(one));
+  return first >= 0 && top.slice(first + 1).some(usesRelations);
 }
 
 function unsupported(facts: SqlFacts, top: SqlFacts['statements'], setsMeaning: boolean): Unsupported | null {

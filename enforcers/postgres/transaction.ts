@@ -15,9 +15,16 @@ export class Transaction {
   refused = false;
   /** A setting was changed in it, and goes back if it does. */
   settingsTouched = false;
+  /** Its catalog is not the one that was committed, and the masks are not made for it. */
+  catalogDiffers = false;
+
+  /** Nothing but its end can run. */
+  get over(): boolean {
+    return this.failed || this.refused;
+  }
 
   get state(): TransactionState {
-    if (this.failed || this.refused) return 'failed';
+    if (this.over) return 'failed';
     if (this.#explicit) return this.#worked ? 'open' : 'fresh';
     return this.#segmentWorked ? 'open' : 'idle';
   }
@@ -58,6 +65,7 @@ export class Transaction {
     this.#explicit = status !== TRANSACTION.idle;
     if (this.#explicit) return false;
     this.#worked = false;
+    this.catalogDiffers = false;
     const touched = this.settingsTouched;
     this.settingsTouched = false;
     return touched;

@@ -3,6 +3,7 @@ import { connect, isIP, type Socket } from 'node:net';
 import { connect as connectTls } from 'node:tls';
 import type { Lease } from '#client/credentials';
 import { LIMITS } from '#enforcers/common/limits';
+import { onReadOf } from '#enforcers/common/read-buffer';
 import { HandshakeReader } from '#enforcers/common/reader';
 import { InterlockError } from '#schemas/errors';
 import { B, CODE, F, int32, message, PROTOCOL_3, readFields } from './protocol.ts';
@@ -48,9 +49,10 @@ export async function openTarget(upstream: Upstream): Promise<Socket> {
 }
 
 function connected(upstream: Upstream): Promise<Socket> {
-  const { host, port } = upstream;
+  const { host, port, tls } = upstream;
   return new Promise((resolve, reject) => {
-    const socket = host.startsWith('/') ? connect({ path: `${host}/.s.PGSQL.${port}` }) : connect({ host, port });
+    const onread = tls.mode === 'off' ? { onread: onReadOf(() => socket) } : {};
+    const socket: Socket = host.startsWith('/') ? connect({ path: `${host}/.s.PGSQL.${port}`, ...onread }) : connect({ host, port, ...onread });
     const timer = setTimeout(() => socket.destroy(new Error(`no connection within ${LIMITS.targetConnectMs} ms`)), LIMITS.targetConnectMs);
     socket.once('error', reject);
     socket.once('connect', () => {

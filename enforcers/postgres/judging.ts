@@ -1,0 +1,159 @@
+/** What a client's statements are judged under: settings, catalog and transaction as the target has them now. */
+import type { DecisionService, Statement } from '#client/decision-service';
+import type { Ids } from '#client/ids';
+import type { Payload } from '#client/journal';
+import type { Asked } from '#enforcers/common/asked';
+import { refusal, type Refusal } from '#enforcers/common/refusal';
+import { decodeParams, recordedParams } from './bind.ts';
+import type { Line } from './line.ts';
+import type { Portal, Prepared } from './namespace.ts';
+import { SETTINGS_TEXTS, type SettingSets, type Settings } from './settings.ts';
+import { PROTOCOL } from './support.ts';
+import { traitsOf, type Traits } from './traits.ts';
+import { Transaction } from './transaction.ts';
+import { unsupported } from './words.ts';
+
+export interface JudgingParts {
+  readonly decisions: DecisionService;
+  readonly ids: Ids;
+  readonly sets: SettingSets;
+  readonly catalog: SessionCatalog;
+}
+
+/** The catalog of the session's database, as the gateway knows it. */
+export interface SessionCatalog {
+  /** Resolves once the decisions know it as it is now. */
+  current(): Promise<void>;
+  /** Counts up whenever another one was learned. */
+  epoch(): number;
+  /** Text of a query with one row and column, and what it answered at the last reading; null: there is none. */
+  fingerprint(): { readonly text: string; readonly known: string } | null;
+}
+
+export class Judging {
+  readonly transaction: Transaction = new Transaction();
+  readonly #parts: JudgingParts;
+  #settings: Settings;
+  #settingsStale = false;
+  #catalogStale = false;
+  statements = 0;
+
+  constructor(parts: JudgingParts, settings: Settings) {
+    this.#parts = parts;
+    this.#settings = settings;
+  }
+
+  simple(text: Payload): Asked {
+    return this.#asked('sql.execute', 'simple', text, null, null);
+  }
+
+  prepare(text: Payload): Asked {
+    return this.#asked('sql.prepare', 'extended', text, null, null);
+  }
+
+  execute(portal: Portal): Asked {
+    const { prepared } = portal;
+    const known = prepared.settings === this.#settings && prepared.epoch === this.epoch ? prepared.statement : null;
+    return this.#asked('sql.execute', 'extended', prepared.payload, portal, known);
+  }
+
+  /** What a statement was read under, for a later execution. */
+  get epoch(): string {
+    return `${this.#parts.decisions.revision}/${this.#parts.catalog.epoch()}`;
+  }
+
+  get settings(): Settings {
+    return this.#settings;
+  }
+
+  learned(prepared: Prepared, statement: Statement): void {
+    prepared.statement = statement;
+    prepared.settings = this.#settings;
+    prepared.epoch = this.epoch;
+  }
+
+  /** What the protocol itself has against a statement, whatever policy says. */
+  objection(statement: Statement): Refusal | null {
+    const traits = traitsOf(statement);
+    const { transaction } = this;
+    if (transaction.refused && !traits.recovers) {
+      return refusal('TRANSACTION_ABORTED', 'current transaction is aborted, commands ignored until end of transaction block');
+    }
+    if (traits.unsupported) return unsupported(traits.unsupported);
+    if (traits.pin !== null) return refusal('PIN_REFUSED', traits.pin);
+    if (traits.kinds.length > 1 && traits.controlsTransaction && transaction.settingsTouched) return unsupported(PROTOCOL.settingsInside);
+    if (!this.#parts.decisions.masksPossible) return null;
+    if (traits.catalogInside || (transaction.catalogDiffers && traits.usesRelations)) return unsupported(PROTOCOL.catalogInside);
+    return null;
+  }
+
+  /** A statement was sent. */
+  sent(traits: Traits): void {
+    const { transaction } = this;
+    transaction.did(traits);
+    if (traits.touchesSettings || (traits.controlsTransaction && transaction.settingsTouched)) this.#settingsStale = true;
+    if (traits.touchesSettings) transaction.settingsTouched = true;
+    if ((traits.touchesCatalog && this.#parts.decisions.masksPossible) || (traits.controlsTransaction && transaction.catalogDiffers)) {
+      this.#catalogStale = true;
+    }
+  }
+
+  /** ReadyForQuery, with nothing unanswered: settings and catalog may have gone back with the transaction. */
+  settle(status: number): void {
+    const before = this.transaction.catalogDiffers;
+    if (this.transaction.settle(status)) this.#settingsStale = true;
+    if (before && !this.transaction.catalogDiffers) this.#catalogStale = true;
+  }
+
+  get current(): boolean {
+    return !this.#settingsStale && !this.#catalogStale;
+  }
+
+  /**
+   * Brings settings and catalog up to date before something is judged; null: they are, or cannot be just now (a failed transaction, in which
+   * nothing but its end runs).
+   */
+  refresh(line: Line): Promise<void> | null {
+    if (this.#settingsStale && !this.transaction.over) return this.#readSettings(line);
+    if (this.#catalogStale && !this.transaction.over) return this.#readCatalog(line);
+    return null;
+  }
+
+  async #readSettings(line: Line): Promise<void> {
+    this.#settingsStale = false;
+    const values = await line.ask(SETTINGS_TEXTS);
+    if (values === null) this.#settingsStale = true;
+    else this.#settings = this.#parts.sets.of(values);
+  }
+
+  /** Inside a transaction only the client's own connection sees what it did; the others learn of it once it is committed. */
+  async #readCatalog(line: Line): Promise<void> {
+    this.#catalogStale = false;
+    const { catalog } = this.#parts;
+    const inside = this.transaction.state !== 'idle' || line.open;
+    // without an open transaction the statement before has to be over, or the reading may miss what it did
+    if (!inside && !line.idle) await line.ask(['SHOW server_version']);
+    await catalog.current();
+    const fingerprint = inside ? catalog.fingerprint() : null;
+    if (fingerprint === null) return;
+    const [found] = (await line.ask([fingerprint.text])) ?? [];
+    this.transaction.catalogDiffers = found !== fingerprint.known;
+  }
+
+  #asked(action: Asked['action'], mode: Asked['mode'], payload: Payload, portal: Portal | null, known: Statement | null): Asked {
+    this.statements++;
+    const raw = portal === null ? null : portal.params;
+    return {
+      statementId: this.#parts.ids.next('stm'),
+      action,
+      mode,
+      payload,
+      params: raw === null || portal === null ? null : { bytes: recordedParams(raw, portal.prepared.types), media: 'params' },
+      decoded: raw === null || portal === null ? null : () => decodeParams(raw, portal.prepared.types),
+      known,
+      transaction: this.transaction.state,
+      settings: this.#settings,
+      approval: portal === null ? null : portal.approval,
+    };
+  }
+}

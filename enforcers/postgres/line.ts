@@ -1,0 +1,160 @@
+/** What goes to the target and what is still to come back: the one place that knows where segments begin and end. */
+import type { Clock } from '#client/clock';
+import type { DurablePosition, Journal } from '#client/journal';
+import type { ClearedStatement } from '#enforcers/common/cleared';
+import { Outbox, type Batch } from '#enforcers/common/outbox';
+import { isPromise } from '#enforcers/common/promise';
+import type { Wire } from '#enforcers/common/socket';
+import { expect, Queue, type Expected } from './expected.ts';
+import { F, FLUSH, int16, int32, message, SYNC } from './protocol.ts';
+
+export interface LineParts {
+  readonly target: Wire;
+  readonly journal: Journal;
+  readonly clock: Clock;
+  /** Proof that `session.opened` is on stable storage. */
+  readonly opened: DurablePosition;
+  /** Unguessable: names what nobody can prepare. */
+  readonly secret: string;
+  /** Something has left, after a wait for the disk. */
+  readonly left: () => void;
+  readonly fault: (error: unknown) => void;
+}
+
+export class Line {
+  readonly expected: Queue<Expected> = new Queue();
+  readonly #parts: LineParts;
+  readonly #outbox: Outbox;
+  /** Its Bind fails, whatever the client does: the target then gives up the segment and the transaction (P11, P12). */
+  readonly #abort: Buffer;
+  readonly #own: string;
+  /** Messages went out that no Sync has followed yet. */
+  open = false;
+  /** Counts Syncs and Queries. */
+  segment = 0;
+  #durable: DurablePosition;
+  #releasing = false;
+  #over = false;
+
+  constructor(parts: LineParts) {
+    this.#parts = parts;
+    this.#durable = parts.opened;
+    this.#outbox = new Outbox((bytes) => parts.target.write(bytes));
+    this.#abort = message(F.bind, '', `__gw_abort_${parts.secret}__`, int16(0), int16(0), int16(0));
+    this.#own = `__gw_own_${parts.secret}__`;
+  }
+
+  /** Nothing is unanswered, and nothing waits to leave. */
+  get idle(): boolean {
+    return this.expected.length === 0;
+  }
+
+  /** An execution waits to leave. */
+  get pressing(): boolean {
+    return this.#outbox.pressing;
+  }
+
+  /** A message of the extended protocol that carries a cleared statement. */
+  stage(cleared: ClearedStatement, bytes: Uint8Array, entry: Expected): void {
+    this.open = true;
+    this.#outbox.stage(cleared, bytes);
+    this.expected.push(entry);
+  }
+
+  /** A cleared simple Query: a segment of its own, and the end of one that was open. */
+  query(cleared: ClearedStatement, bytes: Uint8Array, given: Partial<Expected>): void {
+    this.#outbox.stage(cleared, bytes);
+    this.expected.push(expect('query', ++this.segment, given));
+  }
+
+  /** A message that carries no statement. */
+  pass(bytes: Uint8Array, entry: Expected): void {
+    this.open = true;
+    this.#outbox.pass(bytes);
+    this.expected.push(entry);
+  }
+
+  flush(): void {
+    this.#outbox.pass(FLUSH);
+  }
+
+  sync(own: Expected['own'] = null): void {
+    this.#outbox.pass(SYNC);
+    this.expected.push(expect('sync', ++this.segment, { own }));
+    this.open = false;
+  }
+
+  /** Ends the segment at the target; the client is told `instead` where the target's error comes. */
+  abort(instead: Buffer): void {
+    this.pass(this.#abort, expect('refusal', this.segment, { instead }));
+  }
+
+  /** The last message of all. */
+  end(terminate: Buffer): void {
+    this.#outbox.pass(terminate);
+    this.release();
+  }
+
+  close(): void {
+    this.#over = true;
+  }
+
+  /**
+   * Asks the target in the gateway's own name, in between: each text answers one row with one column. Resolves with null when the target
+   * refuses. The unnamed statement and portal of the client stay what they are.
+   */
+  ask(texts: readonly string[]): Promise<(string | null)[] | null> {
+    const { promise, resolve } = Promise.withResolvers<(string | null)[] | null>();
+    const values: (string | null)[] = [];
+    const inside = this.open;
+    const done = (last: boolean) => (ok: boolean) => {
+      if (!ok) resolve(null);
+      else if (last) resolve(values);
+    };
+    const row = (value: string | null): number => values.push(value);
+    for (const [index, text] of texts.entries()) {
+      const last = inside && index === texts.length - 1;
+      this.#ask(text, { row, done: done(false) }, { row, done: done(last) });
+    }
+    if (inside) this.flush();
+    else this.sync({ row, done: done(true) });
+    this.release();
+    return promise;
+  }
+
+  #ask(text: string, each: NonNullable<Expected['own']>, last: NonNullable<Expected['own']>): void {
+    const name = this.#own;
+    this.pass(message(F.parse, name, text, int16(0)), expect('own', this.segment, { own: each }));
+    this.pass(message(F.bind, name, name, int16(0), int16(0), int16(0)), expect('own', this.segment, { own: each }));
+    this.pass(message(F.execute, name, int32(0)), expect('own', this.segment, { own: each }));
+    this.pass(message(F.close, Buffer.from('P'), name), expect('own', this.segment, { own: each }));
+    this.pass(message(F.close, Buffer.from('S'), name), expect('own', this.segment, { own: last }));
+  }
+
+  /** The one wait for the disk: everything staged leaves together once its intents are durable. */
+  release(): void {
+    if (this.#outbox.empty || this.#releasing || this.#over) return;
+    const batch = this.#outbox.take();
+    const durable = this.#durable >= batch.intent ? this.#durable : this.#parts.journal.durable(batch.intent);
+    if (!isPromise(durable)) return this.#forward(batch, durable);
+    this.#releasing = true;
+    durable.then((proof) => this.#released(batch, proof), this.#parts.fault);
+  }
+
+  #released(batch: Batch, proof: DurablePosition): void {
+    this.#releasing = false;
+    if (this.#over) return;
+    try {
+      this.#forward(batch, proof);
+      this.release();
+      this.#parts.left();
+    } catch (error) {
+      this.#parts.fault(error);
+    }
+  }
+
+  #forward(batch: Batch, proof: DurablePosition): void {
+    this.#durable = proof;
+    this.#outbox.release(batch, proof, this.#parts.clock.monotonicUs());
+  }
+}
