@@ -16,6 +16,8 @@ import { Wasm, type WasmModule } from './wasm-api.ts';
 const CHECKED_ONE_IN = 64;
 const RESULT_LENGTH_MAX = 1024 * 1024;
 const ANSWERS_MAX = 4_096;
+const FAILURES_MAX = 256;
+const FAILURES_LOGGED_ONE_IN = 100;
 const FUEL_NEAR_MISS = 0.8;
 
 const requestCheck: { Check(value: unknown): boolean } = Compile(DecisionRequest);
@@ -43,6 +45,7 @@ export class Judge {
   readonly #checkedOneIn: number;
   /** The same answer is the same object: the journal stores it once. */
   readonly #answers = new Map<string, Combined>();
+  readonly #failures = new Map<string, number>();
   #cold = 0;
   nearMisses = 0;
 
@@ -138,9 +141,19 @@ export class Judge {
   }
 
   #failed({ code, detail }: Evaluation & { ok: false }, stage: StageName): Judged {
-    this.#log.error({ code, detail, stage, revision: this.revision }, 'a policy could not be evaluated; its statement is refused');
+    this.#logFailure(code, detail, stage);
     // the same input would burn the same fuel again; what depends on this process would not repeat
     return this.#refused(code, REFUSAL_REASONS[code] ?? 'the policies could not be evaluated', code !== 'POLICY_UNAVAILABLE');
+  }
+
+  /** Whoever can provoke one can provoke thousands: one line for each kind, then one for every hundred more. */
+  #logFailure(code: ErrorCode, detail: string, stage: StageName): void {
+    const kind = `${code} ${detail}`;
+    const count = (this.#failures.get(kind) ?? 0) + 1;
+    if (this.#failures.size >= FAILURES_MAX) this.#failures.clear();
+    this.#failures.set(kind, count);
+    if (count % FAILURES_LOGGED_ONE_IN !== 1) return;
+    this.#log.error({ code, detail, stage, count, revision: this.revision }, 'a policy could not be evaluated; its statement is refused');
   }
 
   #refused(code: ErrorCode, reason: string, lasting: boolean): Judged {

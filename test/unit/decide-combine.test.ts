@@ -70,7 +70,11 @@ function summary(judgement: Judgement): object {
     quorum,
     any_of.map((entry) => JSON.stringify(entry)).sort(),
   ]);
-  return { effect: judgement.effect, limits, masks: masks.sort(), stages: stages.sort() };
+  return { effect: judgement.effect, limits, masks: inOrder(masks), stages: inOrder(stages) };
+}
+
+function inOrder<T>(items: readonly T[]): T[] {
+  return [...items].sort((a, b) => (JSON.stringify(a) < JSON.stringify(b) ? -1 : 1));
 }
 
 interface Told {
@@ -85,8 +89,8 @@ function oracleSummary(told: Told): object {
   return {
     effect: told.effect,
     limits: open ? told.limits : {},
-    masks: open ? Object.entries(told.masks).sort() : [],
-    stages: told.effect === 'require_approval' ? stages.sort() : [],
+    masks: open ? inOrder(Object.entries(told.masks)) : [],
+    stages: told.effect === 'require_approval' ? inOrder(stages) : [],
   };
 }
 
@@ -157,7 +161,12 @@ describe('the combiner', () => {
 
   test('stages stand in the order (order, package, id); a grant for a shape binds the session', () => {
     const ask = (policy: string, stages: StageAsked[], grant?: { of: 'statement' | 'shape'; uses: number | null }): PackageAnswer => ({
-      ...{ policy, shadow: false, allow: [], deny: [], mask: [], obligation: [] },
+      policy,
+      shadow: false,
+      allow: [],
+      deny: [],
+      mask: [],
+      obligation: [],
       require_approval: [{ code: 'X', reason: 'x', stages, ...(grant ? { grant } : {}) }],
     });
     const any_of = [{ group: 'g' }];
