@@ -8,7 +8,6 @@ import type { Mint, Outcome } from './cleared.ts';
 import { decidedEvent, heldEvent } from './events.ts';
 import { policyRefusal, refusal, refusalOf, verdictDetail, type Refusal } from './refusal.ts';
 import { refuse } from './refuse.ts';
-import { summaryOf } from './summary.ts';
 
 /** Requirements that change under our eyes are asked for anew at most this often. */
 const REQUESTS_MAX = 3;
@@ -142,7 +141,7 @@ function draftOf(asked: Asked, statement: Statement, decided: Decided, scene: Sc
     objects: [...new Set(statement.facts.effects.map((effect) => `${effect.verb} ${effect.object.qualified}`))].toSorted(),
     decision,
     requirement: decision.approval,
-    summary: summaryOf(statement.facts),
+    facts: statement.facts,
   };
 }
 

@@ -15,6 +15,7 @@ import type { ApprovalLimits } from './limits.ts';
 import type { ApprovalBook, ApprovalFilter, ApprovalOptions } from './parts.ts';
 import { Quota } from './quota.ts';
 import { receiptOf } from './receipt.ts';
+import { summarise } from './sentence.ts';
 import { ApprovalStore, type Entry, sizeOf } from './store.ts';
 import { stageFor, type VerdictInput } from './verdict.ts';
 import { ticketOf, viewOf, whyVoid } from './view.ts';
@@ -164,7 +165,7 @@ export class Book implements ApprovalBook {
       const approvalId = ids.next('apr');
       const lengthMs = Math.min(expireMs, requirement.expires_in_s * 1000);
       const expiresAt = timestamp(this.#clock.wallUs() + lengthMs * 1000);
-      const opening = { approvalId, expiresAt, supersedes, summary: cut(draft.summary, limits.summaryCharsMax) };
+      const opening = { approvalId, expiresAt, supersedes, summary: shortened(summarise(draft.facts), limits.summaryCharsMax) };
       const event = requestedEvent(draft, bound, opening, journal);
       const entry = await this.#store.open(event, bound, lengthMs);
       this.#joinable.set(key, approvalId);
@@ -322,6 +323,13 @@ function otherRequirement(record: ApprovalRecord, draft: ApprovalDraft): string 
 
 function cut(text: string, charsMax: number): string {
   return text.length <= charsMax ? text : `${text.slice(0, charsMax - 1)}…`;
+}
+
+/** A reviewer must not take a part of the sentence for the whole. */
+function shortened(sentence: string, charsMax: number): string {
+  if (sentence.length <= charsMax) return sentence;
+  const note = `… and more: this sentence is cut, it has ${sentence.length} characters`;
+  return sentence.slice(0, Math.max(0, charsMax - note.length)) + note;
 }
 
 function voided(approvalId: string, why: string): InterlockError {

@@ -2,7 +2,7 @@
  * What a statement does, in one plain sentence from its facts. Honest: every effect is in it, and what cannot be known is said to be
  * unknown. Names are shown as they are where they are plain, else quoted with escapes, so that no name can pass for a part of the sentence.
  */
-import type { Effect, Opaque, SessionEffect, SqlFacts, SqlStatement } from '#schemas/sql-facts';
+import type { Effect, FunctionClass, Opaque, SessionEffect, SqlFacts, SqlStatement } from '#schemas/sql-facts';
 
 const STATEMENTS_MAX = 10;
 const OBJECTS_MAX = 20;
@@ -26,7 +26,7 @@ const VERBS: Readonly<Record<Effect['verb'], string>> = {
   connect_out: 'connects to',
   signal: 'signals',
   replicate: 'replicates',
-  transaction: 'controls the transaction',
+  transaction: 'controls the transaction with',
 };
 const ROWS: ReadonlySet<Effect['verb']> = new Set(['update', 'delete']);
 const DML: ReadonlySet<SqlStatement['kind']> = new Set(['insert', 'update', 'delete', 'merge']);
@@ -37,19 +37,36 @@ const WHERE: Readonly<Record<SqlStatement['where'], string>> = {
   keyed: 'where a key equals a value',
   other: 'where a condition holds',
 };
+/** The facts know the weakest of several parts: the others may be narrower, none is wider. */
+const WHERE_OF_PARTS: Readonly<Record<SqlStatement['where'], string>> = {
+  none: 'at least one of these in every row',
+  constant: 'at least one of these where a condition holds that looks at no column, so in every row or in none',
+  bound: 'each where a column equals a value',
+  keyed: 'each where a key equals a value',
+  other: 'each where a condition holds',
+};
+const CALLED: Readonly<Record<FunctionClass, string>> = {
+  pure: '',
+  catalog: '',
+  file: 'reaches files',
+  network: 'opens connections',
+  session: 'changes the session or the server',
+  admin: 'administers the server',
+  sql: 'runs SQL that it is given',
+  user: 'is defined in the database, its body is not seen',
+  unknown: 'is not known',
+};
 
 export function summarise(facts: SqlFacts): string {
   if (!facts.parsed) return `cannot be understood (${facts.opaque.map(unseen).join('; ') || 'no reason given'}): nothing is known of what it does`;
   const sent = facts.statements.filter((statement) => statement.parent === null);
   if (sent.length === 0 && facts.effects.length === 0) return 'is empty: it does nothing';
-  const whole = [
-    ...sent.slice(0, STATEMENTS_MAX).map((statement) => clause(statement, facts)),
-    ...rest(sent.slice(STATEMENTS_MAX), facts),
-    ...settings(facts.session),
-    ...(facts.opaque.length > 0 ? [`and what cannot be seen: ${listed(facts.opaque.map(unseen))}`] : []),
-    sent.length === 1 ? '1 statement' : `${sent.length} statements`,
-  ];
-  return whole.join('; ');
+  const told = sent.slice(0, STATEMENTS_MAX).map((statement) => clause(statement, facts));
+  const numbered = sent.length === 1 ? told : told.map((one, index) => `${index + 1}. ${one}`);
+  // What would warn comes first: whoever shows the sentence may cut it at its end.
+  const count = sent.length === 1 ? '1 statement' : `${sent.length} statements`;
+  const hidden = facts.opaque.length > 0 ? ` of which a part cannot be seen (${listed(facts.opaque.map(unseen))})` : '';
+  return `${count}${hidden}: ${[...numbered, ...rest(sent.slice(STATEMENTS_MAX), facts), ...settings(facts.session)].join('; ')}`;
 }
 
 /** One statement as sent, with the code found inside it. */
@@ -57,11 +74,15 @@ function clause(statement: SqlStatement, facts: SqlFacts): string {
   const inside = insideOf(statement, facts);
   const own = facts.effects.filter((effect) => effect.statement === statement.index);
   const nested = facts.effects.filter((effect) => effect.statement !== statement.index && inside.has(effect.statement));
-  const parts = [...effectParts(own, statement), ...extras(statement)];
+  const parts = [...effectParts(own, statement), ...extras(statement, own)];
   // A kind without an effect still does something: its name says what.
-  const said = parts.length > 0 ? parts.join(', ') : `is ${statement.kind.replaceAll('_', ' ')}`;
+  const said = parts.length > 0 ? parts.join(', ') : kindSaid(statement);
   const within = inside.size > 1 ? ` and runs ${inside.size - 1} inside it that ${withinSaid(nested, facts, inside, statement.index)}` : '';
   return `${explained(statement)}${said}${within}`;
+}
+
+function kindSaid({ kind }: SqlStatement): string {
+  return `is ${kind.replaceAll('_', ' ').toUpperCase()}`;
 }
 
 function withinSaid(effects: readonly Effect[], facts: SqlFacts, inside: ReadonlySet<number>, outer: number): string {
@@ -69,26 +90,43 @@ function withinSaid(effects: readonly Effect[], facts: SqlFacts, inside: Readonl
     .filter((statement) => inside.has(statement.index) && statement.index !== outer)
     .flatMap((statement) => {
       const own = effects.filter((effect) => effect.statement === statement.index);
-      const said = [...effectParts(own, statement), ...extras(statement)];
-      return said.length > 0 ? said : [`is ${statement.kind.replaceAll('_', ' ')}`];
+      const said = [...effectParts(own, statement), ...extras(statement, own)];
+      return said.length > 0 ? said : [kindSaid(statement)];
     });
   return listed(parts);
 }
 
 function effectParts(effects: readonly Effect[], statement: SqlStatement): string[] {
   const written = new Set(effects.filter((effect) => effect.verb !== 'read').map(place));
-  // What is changed is looked at, too: only rows that come back are worth a word, and `extras` has it.
-  const worth = effects.filter((effect) => effect.verb !== 'read' || !written.has(place(effect)));
-  return [...Map.groupBy(worth, (effect) => effect.verb)].map(([verb, group]) => {
-    const rows = ROWS.has(verb) ? ` ${WHERE[statement.where]}` : '';
-    const columns = verb === 'update' ? writtenColumns(statement) : '';
-    return `${VERBS[verb]} ${listed([...new Set(group.map(objectSaid))])}${columns}${rows}`;
+  const calls = new Set(callsOf(statement).map((use) => use.name));
+  // What is changed is looked at, too: only rows that come back are worth a word, and `extras` has it. So it does with what is called.
+  const worth = effects.filter((effect) =>
+    effect.verb === 'read' ? !written.has(place(effect)) : effect.verb !== 'execute' || !calls.has(effect.object.qualified),
+  );
+  const direct = worth.filter((effect) => effect.via.length === 0);
+  const groups = Map.groupBy(direct, (effect) => effect.verb);
+  const rowGroups = [...groups].filter(([verb]) => ROWS.has(verb));
+  const several = rowGroups.flatMap(([, group]) => group).length > 1;
+  const said = [...groups].map(([verb, group]) => {
+    const rows = ROWS.has(verb) && !several ? ` ${WHERE[statement.where]}` : '';
+    return `${VERBS[verb]} ${listed([...new Set(group.map(objectSaid))])}${verb === 'update' ? writtenColumns(statement) : ''}${rows}`;
   });
+  return [...said, ...(several ? [WHERE_OF_PARTS[statement.where]] : []), ...reached(worth.filter((effect) => effect.via.length > 0))];
 }
 
-function extras(statement: SqlStatement): string[] {
-  const calls = statement.functions.filter((use) => use.class !== 'pure' && use.class !== 'catalog').map((use) => `${name(use.name)} (${use.class})`);
-  const reads = statement.class === 'read' && statement.where !== 'none' ? [WHERE[statement.where].replace(/^in/, 'of')] : [];
+/** What else happens because of what is written in the text: in which rows is not known. */
+function reached(effects: readonly Effect[]): string[] {
+  return [...Map.groupBy(effects, (effect) => effect.verb)].map(([verb, group]) => `${VERBS[verb]} ${listed([...new Set(group.map(objectSaid))])}`);
+}
+
+function callsOf(statement: SqlStatement): SqlStatement['functions'] {
+  return statement.functions.filter((use) => use.class !== 'pure' && use.class !== 'catalog');
+}
+
+function extras(statement: SqlStatement, own: readonly Effect[]): string[] {
+  const calls = callsOf(statement).map((use) => `${name(use.name)} (${CALLED[use.class]})`);
+  const changesRows = own.some((effect) => ROWS.has(effect.verb));
+  const reads = !changesRows && statement.class === 'read' && statement.where !== 'none' ? [WHERE[statement.where].replace(/^in/, 'of')] : [];
   return [
     ...reads,
     ...(calls.length > 0 ? [`calls ${listed([...new Set(calls)])}`] : []),
@@ -113,17 +151,21 @@ function explained({ explain }: SqlStatement): string {
 }
 
 function writtenColumns(statement: SqlStatement): string {
-  const columns = [...new Set(statement.columns.filter((use) => use.in === 'write').map((use) => name(use.column.split('.').at(-1) ?? use.column)))];
-  return columns.length > 0 ? ` (${listed(columns)})` : '';
+  const columns = [...new Set(statement.columns.filter((use) => use.in === 'write').map((use) => use.column.split('.').at(-1) ?? use.column))];
+  if (columns.length === 0) return '';
+  return columns.includes('*') ? ' (any column)' : ` (${listed(columns.map(name))})`;
 }
 
 function objectSaid(effect: Effect): string {
   const via =
     effect.via.length > 0 ? ` (through ${effect.via.map((step) => `${step.kind.replaceAll('_', ' ')} ${name(step.name)}`).join(', ')})` : '';
   const sure = effect.confidence === 'ambiguous' || effect.confidence === 'unknown' ? ' (which one cannot be told)' : '';
-  const kind = effect.object.kind === 'table' || effect.object.kind === 'view' ? '' : `${effect.object.kind} `;
+  const kind = UNNAMED_KINDS.has(effect.object.kind) ? '' : `${effect.object.kind} `;
   return `${kind}${name(effect.object.qualified)}${via}${sure}`;
 }
+
+/** The verb says enough. */
+const UNNAMED_KINDS: ReadonlySet<Effect['object']['kind']> = new Set(['table', 'view', 'other']);
 
 function settings(session: readonly SessionEffect[]): string[] {
   if (session.length === 0) return [];
@@ -144,8 +186,8 @@ function rest(statements: readonly SqlStatement[], facts: SqlFacts): string[] {
   );
   const calls = facts.statements
     .filter((statement) => inside.has(statement.index))
-    .flatMap((statement) => extras(statement).filter((said) => said.startsWith('calls')));
-  const kinds = [...new Set(statements.map((statement) => statement.kind.replaceAll('_', ' ')))];
+    .flatMap((statement) => callsOf(statement).map((use) => `calls ${name(use.name)} (${CALLED[use.class]})`));
+  const kinds = [...new Set(statements.map((statement) => statement.kind.replaceAll('_', ' ').toUpperCase()))];
   return [
     `and ${statements.length} more statements (${listed(kinds)}) that together: ${[...verbs, ...new Set(calls)].join(', ') || 'name no object'}`,
   ];
@@ -163,7 +205,7 @@ function place(effect: Effect): string {
 }
 
 function unseen(opaque: Opaque): string {
-  return `${opaque.code.replaceAll('_', ' ')}, ${name(opaque.detail)}`;
+  return `${opaque.code.replaceAll('_', ' ')}: ${name(opaque.detail)}`;
 }
 
 function listed(items: readonly string[]): string {

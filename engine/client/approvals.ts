@@ -1,6 +1,7 @@
 import type { ApprovalContext, Subject } from '#schemas/decision-request';
 import type { Decision, Requirement } from '#schemas/decision';
 import type { ApprovalState } from '#schemas/approval';
+import type { SqlFacts } from '#schemas/sql-facts';
 import type { Payload } from './journal.ts';
 
 /** Everything an approval is bound to (DESIGN §1). Two drafts with equal bindings join one request. */
@@ -18,8 +19,8 @@ export interface ApprovalDraft {
   readonly objects: readonly string[];
   readonly decision: Decision;
   readonly requirement: Requirement;
-  /** One plain sentence of what it does, from the facts. */
-  readonly summary: string;
+  /** What it does: the reviewer reads a sentence of it. */
+  readonly facts: SqlFacts;
 }
 
 /** Where a request stands, as the enforcer sees it. */

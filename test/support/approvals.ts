@@ -6,6 +6,7 @@ import { silentLog } from '#client/log';
 import { type ApprovalBook, type ApprovalOptions, openApprovals } from '#engine/approvals/approvals';
 import type { Requirement, Stage } from '#schemas/decision';
 import type { Subject } from '#schemas/decision-request';
+import type { Effect, SqlFacts } from '#schemas/sql-facts';
 import { FakeClock } from './fake-clock.ts';
 import { MemoryDisk, MemoryJournal } from './memory-journal.ts';
 
@@ -51,6 +52,23 @@ export function requirement(more: Partial<Requirement> = {}): Requirement {
   };
 }
 
+const UNKNOWN: SqlFacts = {
+  dialect: 'postgresql',
+  parser: { name: 'libpg_query', major: 15 },
+  parsed: false,
+  statements: [],
+  effects: [],
+  session: [],
+  params: [],
+  opaque: [],
+};
+const UPDATES_PAYMENTS: Effect = {
+  verb: 'update',
+  object: { kind: 'table', name: 'payments', qualified: 'public.payments' },
+  statement: 0,
+  via: [],
+  confidence: 'named',
+};
 let statements = 0;
 
 export function draft(more: Partial<Omit<ApprovalDraft, 'payload' | 'params'>> & { text?: string; params?: string | null } = {}): ApprovalDraft {
@@ -68,7 +86,7 @@ export function draft(more: Partial<Omit<ApprovalDraft, 'payload' | 'params'>> &
     settings: { search_path: '"$user", public' },
     transaction: 'idle',
     objects: [],
-    summary: 'updates payments',
+    facts: { ...UNKNOWN, parsed: true, effects: [UPDATES_PAYMENTS] },
     ...rest,
     requirement: asked,
     decision: rest.decision ?? {

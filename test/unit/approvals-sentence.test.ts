@@ -43,9 +43,9 @@ function facts(more: Partial<SqlFacts> = {}): SqlFacts {
 
 describe('says', () => {
   test.each<[string, SqlFacts]>([
-    ['updates `public.payments` where a column equals a value; 1 statement', facts()],
+    ['1 statement: updates `public.payments` where a column equals a value', facts()],
     [
-      'updates `public.payments` (`status`) in every row, returns rows; 1 statement',
+      '1 statement: updates `public.payments` (`status`) in every row, returns rows',
       facts({
         statements: [
           statement({
@@ -58,14 +58,14 @@ describe('says', () => {
       }),
     ],
     [
-      'deletes from `public.payments` where a condition holds, reads `public.orders`; 1 statement',
+      '1 statement: deletes from `public.payments` where a condition holds, reads `public.orders`',
       facts({
         statements: [statement({ kind: 'delete', where: 'other' })],
         effects: [effect('delete', 'public.payments'), effect('read', 'public.orders'), effect('read', 'public.payments')],
       }),
     ],
     [
-      'is begin; drops `public.payments`; 2 statements',
+      '2 statements: 1. is BEGIN; 2. drops `public.payments`',
       facts({
         statements: [
           statement({ kind: 'begin', class: 'transaction', where: 'none' }),
@@ -75,7 +75,7 @@ describe('says', () => {
       }),
     ],
     [
-      'is do and runs 1 inside it that deletes from `public.payments` in every row; and what cannot be seen: dynamic code, "EXECUTE of an expression"; 1 statement',
+      '1 statement of which a part cannot be seen (dynamic code: "EXECUTE of an expression"): is DO and runs 1 inside it that deletes from `public.payments` in every row',
       facts({
         statements: [statement({ kind: 'do', class: 'code' }), statement({ index: 1, parent: 0, kind: 'delete', where: 'none' })],
         effects: [effect('delete', 'public.payments', { statement: 1 })],
@@ -83,7 +83,7 @@ describe('says', () => {
       }),
     ],
     [
-      'reads `public.customers` (through view `public.v`), of every row or none, calls `pg_read_file` (file); changes the session: set `search_path` to `evil`; 1 statement',
+      '1 statement: reads `public.customers` (through view `public.v`), calls `pg_read_file` (reaches files); changes the session: set `search_path` to `evil`',
       facts({
         statements: [statement({ kind: 'select', class: 'read', where: 'none', functions: [{ name: 'pg_read_file', class: 'file' }] })],
         effects: [effect('read', 'public.customers', { via: [{ kind: 'view', name: 'public.v' }] })],
@@ -91,11 +91,33 @@ describe('says', () => {
       }),
     ],
     [
-      'cannot be understood (syntax, "at byte 7"): nothing is known of what it does',
+      '1 statement: deletes from `public.a`, updates `public.b`, at least one of these in every row, inserts into `public.log` (through trigger `audit`)',
+      facts({
+        statements: [statement({ where: 'none' })],
+        effects: [
+          effect('delete', 'public.a'),
+          effect('update', 'public.b'),
+          effect('insert', 'public.log', { via: [{ kind: 'trigger', name: 'audit' }] }),
+        ],
+      }),
+    ],
+    [
+      '1 statement: updates `public.payments` where a column equals a value, deletes from `public.items` (through foreign key `fk`), calls `public.f` (is defined in the database, its body is not seen)',
+      facts({
+        statements: [statement({ functions: [{ name: 'public.f', class: 'user' }] })],
+        effects: [
+          effect('update', 'public.payments'),
+          effect('delete', 'public.items', { via: [{ kind: 'foreign_key', name: 'fk' }] }),
+          effect('execute', 'public.f'),
+        ],
+      }),
+    ],
+    [
+      'cannot be understood (syntax: "at byte 7"): nothing is known of what it does',
       facts({ parsed: false, statements: [], effects: [], opaque: [{ code: 'syntax', detail: 'at byte 7' }] }),
     ],
   ])('%s', (sentence, given) => {
-    expect(summarise(given)).toBe(sentence.replace(', of every row or none', ''));
+    expect(summarise(given)).toBe(sentence);
   });
 
   test('A7: a name that looks like a sentence is quoted', () => {
@@ -126,7 +148,7 @@ test('is bounded, and says how much more there is', () => {
   const effects = many.map((one, i) => effect('delete', `public.t${i}`, { statement: one.index }));
   const said = summarise(facts({ statements: many, effects }));
   expect(said.length).toBeLessThan(2_000);
-  expect(said).toContain('and 490 more statements (update) that together: deletes from');
+  expect(said).toContain('and 490 more statements (UPDATE) that together: deletes from');
   expect(said).toContain('and 470 more');
-  expect(said).toMatch(/500 statements$/);
+  expect(said).toMatch(/^500 statements: /);
 });
