@@ -13,7 +13,7 @@ import { Definitions } from './definitions.ts';
 import { type JournalFiles, realFiles } from './files.ts';
 import { CHECKPOINT_FILE } from './format.ts';
 import { lockDirectory } from './lock.ts';
-import { JournalReader, readPayload } from './reader.ts';
+import { JournalReader, readPayload, readPayloads } from './reader.ts';
 import { RecordEncoder } from './record-encoder.ts';
 import { RecordLog, unavailable } from './record-log.ts';
 import { recover, type Recovered } from './recovery.ts';
@@ -202,6 +202,15 @@ export class FileJournal implements Journal {
   async payload(ref: { readonly digest: string }): Promise<Uint8Array | null> {
     await this.#flush();
     return readPayload(this.#options.dir, ref.digest);
+  }
+
+  /** The same for many in one pass, by digest; what is not kept is not in it. */
+  async payloads(refs: readonly { readonly digest: string }[]): Promise<ReadonlyMap<string, Uint8Array>> {
+    await this.#flush();
+    return readPayloads(
+      this.#options.dir,
+      refs.map((ref) => ref.digest),
+    );
   }
 
   status(): JournalStatus {

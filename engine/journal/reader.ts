@@ -14,17 +14,27 @@ export async function* readJournal(dir: string): AsyncGenerator<Event> {
   yield* reader.read();
 }
 
-/** The bytes behind a payload's digest; null when they were removed, or never stood here. Looks from the newest segment back. */
+/** The bytes behind a payload's digest; null when they were removed, or never stood here. */
 export async function readPayload(dir: string, digest: string): Promise<Uint8Array | null> {
-  const wanted = Buffer.from(digest.slice('sha256:'.length), 'hex').toString('latin1');
+  return (await readPayloads(dir, [digest])).get(digest) ?? null;
+}
+
+/** The same for many, in one pass from the newest segment back, which ends once all are found; what does not stand here is not in it. */
+export async function readPayloads(dir: string, digests: readonly string[]): Promise<ReadonlyMap<string, Uint8Array>> {
+  const wanted = new Map(digests.map((digest) => [Buffer.from(digest.slice('sha256:'.length), 'hex').toString('latin1'), digest]));
+  const found = new Map<string, Uint8Array>();
   for (const segment of (await segmentsOf(dir)).reverse()) {
+    if (wanted.size === 0) break;
     await using opened = await openSegment(dir, segment);
     if (opened === null) continue;
-    for (let frame = await opened.frames.next(); frame !== null; frame = await opened.frames.next()) {
-      if (frame.kind === 'payload' && frame.hash === wanted) return Uint8Array.from(frame.body.subarray(SALT_BYTES));
+    for (let frame = await opened.frames.next(); frame !== null && wanted.size > 0; frame = await opened.frames.next()) {
+      const digest = frame.kind === 'payload' ? wanted.get(frame.hash) : undefined;
+      if (digest === undefined) continue;
+      found.set(digest, Uint8Array.from(frame.body.subarray(SALT_BYTES)));
+      wanted.delete(frame.hash);
     }
   }
-  return null;
+  return found;
 }
 
 /** Reads on from where it stopped; one reader, one caller. */

@@ -119,6 +119,23 @@ describe('what is written is what is read (CONTRACT §4)', () => {
     expect(Buffer.from((await journal.payload({ digest: journal.digestOf(params) })) ?? [])).toEqual(params.bytes);
   });
 
+  test('payloads of several segments are read in one pass, and what does not stand here is not among them', async () => {
+    using folder = journalFolder();
+    const journal = await folder.open();
+    journal.append(opened(S.sessionId));
+    const texts = Array.from({ length: 40 }, (_, i) => text(`select ${i} /* ${'x'.repeat(4000)} */`));
+    for (const payload of texts) await journal.durable(journal.append(received({ ...S, payload })));
+    const refs = texts.map((payload) => ({ digest: journal.digestOf(payload) }));
+    const unknown = { digest: `sha256:${'0'.repeat(64)}` };
+    const found = await journal.payloads([...refs, unknown]);
+    await journal.close('test');
+    expect(found.size).toBe(texts.length);
+    expect(refs.map(({ digest }) => Buffer.from(found.get(digest) ?? []).toString())).toEqual(
+      texts.map(({ bytes }) => Buffer.from(bytes).toString()),
+    );
+    expect(journal.status().bytes).toBeGreaterThan(2 * (64 << 10));
+  });
+
   test('a rewritten decision names the bytes that went upstream instead', async () => {
     using folder = journalFolder();
     const journal = await folder.open();
