@@ -1,5 +1,5 @@
 /** What the packages answered, as one judgement (DESIGN §4). Order-free; `test/unit/combine.rego` says the same in Rego and is its oracle. */
-import type { DecisionEffect, Judgement, Obligation, Reason, Requirement, Shadow } from '#schemas/decision';
+import type { DecisionEffect, Judgement, MaskObligation, Obligation, Reason, Requirement, Shadow } from '#schemas/decision';
 import { mergeObligations, supportNeeded } from './obligations.ts';
 import type { PackageAnswer, Verdict } from './policy-result.ts';
 import { requirementOf } from './requirement.ts';
@@ -13,6 +13,8 @@ export interface CombineContext {
 export interface Combined {
   readonly judgement: Judgement;
   readonly approved: Judgement | null;
+  /** The masks on columns, of both; null: none. */
+  readonly mask: MaskObligation | null;
   /** Why each column is masked, so that a statement that reads only some of them is told only those. */
   readonly masks: readonly { readonly columns: readonly string[]; readonly reason: Reason }[];
 }
@@ -33,7 +35,7 @@ export function combine(answers: readonly PackageAnswer[], context: CombineConte
     revision: context.revision,
     shadow,
   });
-  const final = (judgement: Judgement): Combined => ({ judgement, approved: null, masks: masksOf(live) });
+  const final = (judgement: Judgement): Combined => ({ judgement, approved: null, mask: columnMask(judgement), masks: masksOf(live) });
 
   const denials = reasonsOf(live, 'deny', 'deny');
   if (denials.length > 0) return final(judge('deny', denials));
@@ -73,6 +75,11 @@ function reasonsOf(answers: readonly PackageAnswer[], set: 'allow' | 'deny' | 'r
       ...(hint === undefined ? {} : { hint }),
     })),
   );
+}
+
+function columnMask(judgement: Judgement): MaskObligation | null {
+  const mask = judgement.obligations.find((obligation) => obligation.type === 'mask');
+  return mask && Object.keys(mask.properties.columns).length > 0 ? mask : null;
 }
 
 function masksOf(answers: readonly PackageAnswer[]): Combined['masks'] {

@@ -25,6 +25,8 @@ export interface SessionHost {
   inForce(nowUs: number): InForce | null;
   /** Of the last revision, whether or not it may still judge. */
   readonly revision: string;
+  /** Another number after each reading of a catalog. */
+  generation(): number;
   contextOf(scope: SessionScope, settings: Readonly<Record<string, string>>): ReadContext;
   statement(text: Uint8Array, facts: ReadStatement['facts'], context: ReadContext): ReadStatement;
 }
@@ -40,6 +42,8 @@ export class LocalSession implements DecisionSession {
   readonly #scope: SessionScope;
   readonly #binder: Binder;
   #part: { readonly epoch: object; readonly part: Part } | null = null;
+  /** The context of the last text: most have the same settings. */
+  #last: { readonly settings: object; readonly generation: number; readonly context: ReadContext } | null = null;
 
   constructor(host: SessionHost, scope: SessionScope, opening: Judgement) {
     this.#host = host;
@@ -49,7 +53,7 @@ export class LocalSession implements DecisionSession {
   }
 
   read(text: Uint8Array, settings: Readonly<Record<string, string>>): ReadStatement | Promise<ReadStatement> {
-    const context = this.#host.contextOf(this.#scope, settings);
+    const context = this.#context(settings);
     const facts = this.#host.facts.read(text, context);
     return facts instanceof Promise ? facts.then((done) => this.#host.statement(text, done, context)) : this.#host.statement(text, facts, context);
   }
@@ -62,7 +66,7 @@ export class LocalSession implements DecisionSession {
     if (refusal) return this.#bind(refusal, statement, moment, null, true, startedUs);
     const { combined, cached } = this.#judge(force, statement, moment);
     const judgement = withApproval(combined, moment);
-    const mask = maskOf(judgement);
+    const { mask } = combined;
     if (!mask) return this.#bind(judgement, statement, moment, null, cached, startedUs);
     const finish = (form: MaskedForm): Decided => {
       const { judgement: final, rewrite } = this.#masked(form, { combined, judgement, mask }, force, moment);
@@ -79,6 +83,14 @@ export class LocalSession implements DecisionSession {
   /** The whole request, for `interlock decide`. */
   request(statement: ReadStatement, moment: Moment): DecisionRequest {
     return wholeRequest(this.#scope, moment, statement, moment.params?.() ?? [], timestamp(this.#host.clock.wallUs()));
+  }
+
+  #context(settings: Readonly<Record<string, string>>): ReadContext {
+    const generation = this.#host.generation();
+    if (this.#last?.settings !== settings || this.#last.generation !== generation) {
+      this.#last = { settings, generation, context: this.#host.contextOf(this.#scope, settings) };
+    }
+    return this.#last.context;
   }
 
   /** A hit is three remembered parts and one look-up. */
@@ -154,13 +166,6 @@ export class LocalSession implements DecisionSession {
 function withApproval({ judgement, approved }: Combined, moment: Moment): Judgement {
   const counts = moment.approval?.valid === true && approved !== null && moment.approval.requirement === judgement.approval?.digest;
   return counts ? approved : judgement;
-}
-
-function maskOf(judgement: Judgement): MaskObligation | null {
-  for (const obligation of judgement.obligations) {
-    if (obligation.type === 'mask' && Object.keys(obligation.properties.columns).length > 0) return obligation;
-  }
-  return null;
 }
 
 function ownRefusal(statement: ReadStatement, force: InForce): Judgement | null {

@@ -157,7 +157,11 @@ export class Judge {
   }
 
   #refused(code: ErrorCode, reason: string, lasting: boolean): Judged {
-    return { combined: { judgement: ownDenial(code, reason, this.revision), approved: null, masks: [] }, lasting, lengthOfAnswer: reason.length };
+    return {
+      combined: { judgement: ownDenial(code, reason, this.revision), approved: null, mask: null, masks: [] },
+      lasting,
+      lengthOfAnswer: reason.length,
+    };
   }
 
   #sameOnWhole(compiled: CompiledStage, answer: string, request: DecisionRequest): boolean {

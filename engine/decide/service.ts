@@ -76,6 +76,7 @@ export class LocalDecisionService implements DecisionService {
   #confirmedUs = 0;
   #confirmedWallUs = 0;
   #freshUntilUs = -1;
+  #generation = 0;
   #error: string | null = null;
   #watch: SourceWatch | null = null;
   #reloading: Promise<void> = Promise.resolve();
@@ -112,6 +113,7 @@ export class LocalDecisionService implements DecisionService {
   }
 
   learn(target: string, catalog: Catalog): void {
+    this.#generation++;
     this.#catalogs.set(`${target}\n${catalog.database}`, catalog);
   }
 
@@ -205,6 +207,7 @@ export class LocalDecisionService implements DecisionService {
       ids,
       revision: fixed?.judge.revision ?? this.revision,
       inForce: (nowUs) => fixed ?? this.inForce(nowUs),
+      generation: () => this.#generation,
       contextOf: (scope, settings) => this.#context(scope, settings),
       statement: (text, read, context) => this.#statement(text, read, context),
     };
