@@ -91,6 +91,9 @@ async function* stream(answer: Promise<IncomingMessage>): AsyncGenerator<unknown
   if (response.statusCode !== 200) await document(response);
   try {
     for await (const line of createInterface({ input: response, crlfDelay: Infinity })) if (line !== '') yield parse(line);
+  } catch (error) {
+    if (error instanceof InterlockError) throw error;
+    throw new InterlockError('NOT_REACHABLE', 'the gateway ended the stream', { cause: error });
   } finally {
     response.destroy();
   }

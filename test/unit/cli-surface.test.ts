@@ -4,7 +4,9 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { describe, expect, test } from 'vitest';
+import { MAJORS } from '#engine/cli/majors';
 import { exitCode } from '#engine/cli/output';
+import { PARSER_MAJORS } from '#engine/facts/postgres/parser';
 import { ERRORS, type ErrorCode } from '#schemas/errors';
 
 const run = promisify(execFile);
@@ -115,4 +117,8 @@ test('every code has an exit code of SURFACE.md, and only INTERNAL and what cann
 
 test('help and tables have no colour where there is no terminal', async () => {
   for (const args of [['--help'], ['connect', '--help']]) expect((await interlock(...args)).stdout).not.toContain('\u001b');
+});
+
+test('the majors that can be named are those with a grammar', () => {
+  expect(MAJORS).toEqual(PARSER_MAJORS.map(String));
 });

@@ -10,7 +10,7 @@ import { openLog } from '../../config/log.ts';
 import type { DryRunResult } from '../../decide/dry-run.ts';
 import { described, list, runs, type Common } from '../command.ts';
 import { readCases } from '../decide/cases.ts';
-import { askedInput, caseInput } from '../decide/input.ts';
+import { MAJORS } from '../majors.ts';
 import { escapeText } from '../escape.ts';
 import type { Output } from '../output.ts';
 
@@ -56,7 +56,7 @@ export function decideCommand(): Command {
     .addOption(new Option('--transaction <state>', 'where the session stands').choices([...TRANSACTION_STATES]).default('idle'))
     .option('--setting <k=v>', 'a setting of the session, such as search_path=app; may be repeated', list)
     .option('--database <name>', 'default: the first one of the target')
-    .addOption(new Option('--major <major>', 'version of the server').choices(['15', '17']).default('15'))
+    .addOption(new Option('--major <major>', 'version of the server').choices(MAJORS).default(MAJORS[0]))
     .addOption(new Option('--cases <file>', 'NDJSON in, NDJSON out; - for standard input').conflicts(['statement', 'statementFile']))
     .action(runs(decide));
 }
@@ -64,6 +64,7 @@ export function decideCommand(): Command {
 async function decide(output: Output, options: DecideOptions): Promise<number> {
   const config = await loadConfig(options.config);
   const { openJudging } = await import('../../judging.ts');
+  const { askedInput, caseInput } = await import('../decide/input.ts');
   const log = openLog({ level: 'error', format: process.stderr.isTTY ? 'pretty' : 'json', secrets: [] });
   await using service = await openJudging(config, { log, clock: systemClock, ids: new Ids(systemClock), record: () => {}, watch: false });
   if (options.cases !== undefined) {

@@ -5,9 +5,6 @@ import { checkFiles } from '../../config/files.ts';
 import { loadConfig } from '../../config/load.ts';
 import { described, runs, type Common } from '../command.ts';
 import { check, type Check } from '../doctor/check.ts';
-import { checkDisk, checkNode, checkOpa, checkPort, checkState } from '../doctor/machine.ts';
-import { checkPolicies } from '../doctor/policies.ts';
-import { checkTarget } from '../doctor/target.ts';
 import { escapeText } from '../escape.ts';
 import type { Output } from '../output.ts';
 
@@ -42,6 +39,7 @@ async function doctor(output: Output, options: Common, [name]: readonly string[]
 
 /** Each as soon as it is known; what needs the configuration is left out when there is none. */
 async function* examine(file: string, name: string | undefined): AsyncGenerator<Check> {
+  const { checkNode, checkOpa } = await import('../doctor/machine.ts');
   yield await checkNode();
   yield await checkOpa();
   let config: LoadedConfig | null = null;
@@ -60,6 +58,7 @@ function targetsOf(config: LoadedConfig, name: string | undefined): readonly Tar
 }
 
 async function* examineConfig(config: LoadedConfig, targets: readonly TargetConfig[]): AsyncGenerator<Check> {
+  const { checkDisk, checkPolicies, checkPort, checkState, checkTarget } = await import('../doctor/checks.ts');
   yield await check('files', 'all there', 'Put the file where the configuration says, or change the configuration.', async () => {
     await checkFiles(config);
     return { ok: true, value: 'all there' };

@@ -2,8 +2,8 @@ import { readFile } from 'node:fs/promises';
 import { Option, type Command } from 'commander';
 import type { Catalog } from '#schemas/catalog';
 import { EXIT, InterlockError } from '#schemas/errors';
-import { PARSER_MAJORS } from '../../facts/postgres/parser.ts';
 import { described, runs, type Common } from '../command.ts';
+import { MAJORS } from '../majors.ts';
 import type { Output } from '../output.ts';
 
 interface Options extends Common {
@@ -23,7 +23,7 @@ export function factsCommand(): Command {
     ],
   })
     .addOption(new Option('--dialect <dialect>', 'whose grammar').choices(['postgresql']).default('postgresql'))
-    .addOption(new Option('--major <major>', 'which version of it').choices(PARSER_MAJORS.map(String)).default(String(PARSER_MAJORS[0])))
+    .addOption(new Option('--major <major>', 'which version of it').choices(MAJORS).default(MAJORS[0]))
     .option('--catalog <file>', 'a reading of a target’s catalog, JSON; without it names are taken as written')
     .option('--database <name>', 'the database that the session is in', 'postgres')
     .action(runs(facts));

@@ -1,6 +1,5 @@
 import { writeFile } from 'node:fs/promises';
 import { Command } from 'commander';
-import { tool } from '#tools/tools';
 import { EXIT, InterlockError } from '#schemas/errors';
 import type { BuiltPolicies } from '../../decide/bundle.ts';
 import { bundleArchive } from '../bundle-archive.ts';
@@ -37,7 +36,7 @@ export function policyCommand(): Command {
 async function build(output: Output, options: Options, [dir = '']: readonly string[]): Promise<number> {
   const { buildPolicies, PolicyBuildError } = await import('../../decide/bundle.ts');
   try {
-    const built = await buildPolicies(dir, { data: options.data ?? [], opa: () => tool('opa') });
+    const built = await buildPolicies(dir, { data: options.data ?? [], opa: findOpa });
     await writeBundle(options.output ?? '', built);
     const { revision, unsupported, notes } = built;
     const packages = built.packages.map(({ name }) => name);
@@ -54,6 +53,10 @@ async function build(output: Output, options: Options, [dir = '']: readonly stri
   }
 }
 
+async function findOpa(): Promise<string> {
+  return await (await import('#tools/tools')).tool('opa');
+}
+
 async function writeBundle(file: string, built: BuiltPolicies): Promise<void> {
   try {
     await writeFile(file, bundleArchive(built));
@@ -66,7 +69,7 @@ async function runTests(output: Output, options: Options, [dir = '']: readonly s
   const { testPolicies } = await import('../../decide/policy-tests.ts');
   const { openReaders } = await import('../decide/readers.ts');
   await using readers = await openReaders();
-  const report = await testPolicies(dir, { data: options.data ?? [], opa: () => tool('opa'), facts: readers.facts, masks: readers.masks });
+  const report = await testPolicies(dir, { data: options.data ?? [], opa: findOpa, facts: readers.facts, masks: readers.masks });
   output.document(report, () => [
     ...report.cases
       .filter(({ passed }) => !passed)

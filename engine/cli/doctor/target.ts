@@ -7,9 +7,9 @@ import { openTarget } from '#enforcers/postgres/upstream';
 import { InterlockError } from '#schemas/errors';
 import type { LoadedConfig, TargetConfig } from '../../config/config.ts';
 import { resolveUpstream, type Upstream } from '../../config/upstream.ts';
+import { MAJORS } from '../majors.ts';
 import { check, type Check } from './check.ts';
 
-const MAJORS = [15, 17];
 const SKEW_S_MAX = 5;
 
 export async function checkTarget(config: LoadedConfig, target: TargetConfig): Promise<readonly Check[]> {
@@ -70,7 +70,7 @@ async function signIn(id: string, upstream: Upstream): Promise<readonly Check[]>
   return [
     credential,
     await check(`${id}.version`, `PostgreSQL ${MAJORS.join(' or ')}`, 'This version of the server is not supported yet.', () => ({
-      ok: MAJORS.includes(major),
+      ok: MAJORS.includes(String(major)),
       value: String(major),
     })),
     await check(`${id}.clock`, `within ${SKEW_S_MAX} s of ours`, 'Mend the time service of both machines: approvals expire by the clock.', () => ({
