@@ -8,7 +8,7 @@ import { exchange, type Exchange } from './exchange.ts';
 import { mutants } from './mutate.ts';
 import { reportOf, type CorpusReport, type Judged } from './report.ts';
 import { direct, interlock, type Subject } from './subject.ts';
-import { judge, leaksIn, outcomeOf, type By } from './verdict.ts';
+import { broken, judge, leaksIn, outcomeOf, type By, type Verdict } from './verdict.ts';
 
 export interface CorpusOptions {
   readonly server: { readonly url: string } | { readonly major: PostgresMajor };
@@ -36,13 +36,22 @@ export async function runCorpus(cases: readonly CorpusCase[], options: CorpusOpt
     const bench: Bench = { database, relay, subject, direct: direct(upstream) };
     for (const record of group.map((one) => filled(one, database.places))) {
       for (const run of runsOf(record, options.mode).flatMap((plain) => [plain, ...mutants(plain, options.mutate, options.seed)])) {
-        const verdict = judge(run, await evidence(run, bench));
+        const verdict = await verdictOf(run, bench);
         judged.push({ record, verdict });
         options.onVerdict?.({ record, verdict });
       }
     }
   }
   return reportOf(judged, { revision, server: database.version, seed: options.seed });
+}
+
+/** A run that cannot be carried out has failed; the others go on. */
+async function verdictOf(run: Run, bench: Bench): Promise<Verdict> {
+  try {
+    return judge(run, await evidence(run, bench));
+  } catch (error) {
+    return broken(run, error as Error);
+  }
 }
 
 /** Who may refuse without the target having seen anything. */

@@ -134,7 +134,7 @@ class Cloned {
   async #state(): Promise<string> {
     const client = await this.#connected();
     const { rows } = await client.query<{ state: string }>(
-      "SELECT pg_snapshot_xmax(pg_current_snapshot())::text || coalesce((SELECT string_agg(name || setting, ',') FROM pg_file_settings WHERE sourcefile LIKE '%auto.conf'), '') AS state",
+      "SELECT pg_snapshot_xmax(pg_current_snapshot())::text || coalesce((SELECT string_agg(name || setting, ',') FROM pg_file_settings WHERE sourcefile LIKE '%auto.conf'), '') || coalesce((SELECT string_agg(concat(sequencename, last_value), ',') FROM pg_sequences), '') AS state",
     );
     return `${rows[0]?.state ?? ''} ${readdirSync(this.#scratch).join()}`;
   }

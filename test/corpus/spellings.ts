@@ -141,6 +141,7 @@ function byte(letter: string, random: Random): string {
   ]);
 }
 
+const PARAMS_MAX = 500;
 /** Only in statements that are planned may a parameter stand. */
 const PLANNED = /^(select|insert|update|delete|with|values|merge|table)$/i;
 
@@ -157,7 +158,15 @@ function parameters(step: Step, random: Random): Step | null {
     // positions (ORDER BY 1), precisions (bit(4)), fetch counts and typed literals are not expressions
     const bare = /^(by|first|next|interval|date|timestamp|using|bit|varchar|char|absolute|relative|language|tablesample|\[|as)$/.test(before);
     const typed = before === '(' && /^(bit|varchar|char|numeric|system|bernoulli)$/.test(read.tokens[index - 2]?.text.toLowerCase() ?? '');
-    if (!literal || bare || typed || /^(first|next|by)$/i.test(read.tokens[index - 1]?.text ?? '') || !random.chance(0.7)) return token;
+    if (
+      !literal ||
+      bare ||
+      typed ||
+      params.length >= PARAMS_MAX ||
+      /^(first|next|by)$/i.test(read.tokens[index - 1]?.text ?? '') ||
+      !random.chance(0.7)
+    )
+      return token;
     params.push(token.kind === 'string' ? token.text.slice(1, -1).replaceAll("''", "'") : token.text);
     return { ...token, text: `$${params.length}` };
   });

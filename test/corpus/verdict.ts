@@ -98,6 +98,12 @@ export function judge(run: Run, { done, leaks, differs }: Evidence): Verdict {
   };
 }
 
+/** The verdict on a run that the runner could not carry out. */
+export function broken({ case: record, mode, mutation }: Run, error: Error): Verdict {
+  const nothing = { reached_target: false, effect_seen: false, leaks: [], differs: null, ms: 0 };
+  return { id: record.id, mode, mutation, expected: record.expected, ...PLAIN, outcome: 'error', message: String(error), passed: false, ...nothing };
+}
+
 function passes({ case: record }: Run, seen: Seen, done: Exchange, leaks: readonly string[], differs: string | null): boolean {
   switch (record.expected) {
     case 'must-allow':

@@ -169,7 +169,7 @@ export function int32(value: number): Buffer {
 
 export function int16(value: number): Buffer {
   const buffer = Buffer.alloc(2);
-  buffer.writeInt16BE(value);
+  buffer.writeUInt16BE(value & 0xffff);
   return buffer;
 }
 
