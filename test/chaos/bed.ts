@@ -1,0 +1,62 @@
+/** What all rounds share: a real PostgreSQL behind a byte relay, a configuration, tokens. */
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { startGateway } from '#test/support/gateway';
+import { startPostgres, type PostgresServer } from '#test/support/postgres';
+import { startRelay, type Relay } from '#test/support/relay';
+import { SCHEMA } from './workload.ts';
+
+export interface TestBed extends AsyncDisposable {
+  readonly dir: string;
+  readonly server: PostgresServer;
+  readonly relay: Relay;
+  readonly requester: string;
+  readonly reviewer: string;
+  /** Resolves when the next statement reaches the relay. */
+  nextStatement(): Promise<void>;
+  /** Writes a configuration with the journal in this folder; returns the file. */
+  configure(journalDir: string): string;
+}
+
+const SEGMENT = '1MiB';
+const policies = fileURLToPath(new URL('./policies', import.meta.url));
+
+export async function openTestBed(): Promise<TestBed> {
+  const stack = new AsyncDisposableStack();
+  const dir = mkdtempSync(join(tmpdir(), 'interlock-chaos-'));
+  stack.defer(() => rmSync(dir, { recursive: true, force: true }));
+  const server = stack.use(await startPostgres());
+  await server.query(SCHEMA);
+  let arrived = Promise.withResolvers<void>();
+  const relay = stack.use(
+    await startRelay(server, (from, chunk) => {
+      if (from !== 'client' || !chunk.includes('op_')) return;
+      arrived.resolve();
+      arrived = Promise.withResolvers();
+    }),
+  );
+  const upstream = { host: relay.host, port: relay.port, user: server.user, password: server.password, database: 'postgres' };
+  const config = (journalDir: string): object => ({ journal: { dir: journalDir, segment: SEGMENT } });
+  // the published command once, for the keys and the tokens: they serve all rounds
+  const first = await startGateway({ upstream, dir, policies: { dir: policies }, config: config(join(dir, 'journal-of-tokens')) });
+  const requester = await first.token({ login: 'alice', groups: ['clients'], ttl: '8h' });
+  const reviewer = await first.token({ login: 'bob', groups: ['reviewers'], scope: 'approve', ttl: '1h' });
+  await first.stop();
+  const written = JSON.parse(readFileSync(first.configFile, 'utf8')) as object;
+  return {
+    dir,
+    server,
+    relay,
+    requester,
+    reviewer,
+    nextStatement: () => arrived.promise,
+    configure(journalDir) {
+      const file = join(dir, 'interlock.yaml');
+      writeFileSync(file, JSON.stringify({ ...written, ...config(journalDir) }, null, 2));
+      return file;
+    },
+    [Symbol.asyncDispose]: () => stack.disposeAsync(),
+  };
+}

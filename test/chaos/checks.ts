@@ -1,0 +1,88 @@
+/** The oracles of SECURITY §3.4, over what the relay before the target saw (T), what the journal holds (J) and what clients were told. */
+import { exportJournal } from '#engine/journal/export';
+import type { Relay } from '#test/support/relay';
+import { MARKER, type Label, type Operation, type Workload } from './workload.ts';
+
+export type Check =
+  | 'C1 intent before bytes'
+  | 'C2 nothing denied at the target'
+  | 'C3 approvals used once'
+  | 'C4 the journal verifies'
+  | 'C6 closed while the journal is down'
+  | 'answered twice'
+  | 'answered without a record';
+
+export interface Finding {
+  readonly check: Check;
+  readonly detail: string;
+}
+
+/** How often each marker reached the target. */
+export function seenAtTarget(relay: Relay): Map<string, number> {
+  const seen = new Map<string, number>();
+  for (const connection of relay.connections) count(connection.sent().toString('latin1'), seen);
+  return seen;
+}
+
+export interface Recorded {
+  /** Markers of statements whose intent is recorded. */
+  readonly intents: ReadonlySet<string>;
+  /** Markers whose intent names an approval's receipt, and how often. */
+  readonly approved: ReadonlyMap<string, number>;
+}
+
+export async function recordedIn(dir: string): Promise<Recorded> {
+  const intents = new Set<string>();
+  const approved = new Map<string, number>();
+  for await (const line of exportJournal(dir)) {
+    const event = JSON.parse(line) as { type: string; approval?: object; payloads?: Record<string, { text?: string; base64?: string }> };
+    if (event.type !== 'statement.cleared') continue;
+    const markers = new Map<string, number>();
+    for (const { text, base64 } of Object.values(event.payloads ?? {}))
+      count(text ?? Buffer.from(base64 ?? '', 'base64').toString('latin1'), markers);
+    for (const marker of markers.keys()) {
+      intents.add(marker);
+      if (event.approval) approved.set(marker, (approved.get(marker) ?? 0) + 1);
+    }
+  }
+  return { intents, approved };
+}
+
+export function checkRound(target: ReadonlyMap<string, number>, recorded: Recorded, workload: Workload): Finding[] {
+  const findings: Finding[] = [];
+  const find = (check: Check, detail: string): void => void findings.push({ check, detail });
+  for (const [marker, times] of target) {
+    const label = labelOf(marker);
+    if (!recorded.intents.has(marker)) find('C1 intent before bytes', `${marker} is at the target and not in the journal`);
+    if (label === 'deny') find('C2 nothing denied at the target', `${marker} is at the target`);
+    if (times > 1) find(label === 'approve' ? 'C3 approvals used once' : 'answered twice', `${marker} is at the target ${times} times`);
+    if (label === 'approve' && recorded.intents.has(marker) && recorded.approved.get(marker) !== 1) {
+      find('C3 approvals used once', `${marker} went with ${recorded.approved.get(marker) ?? 0} receipts`);
+    }
+  }
+  for (const operation of workload.operations) checkAnswer(operation, target, recorded, find);
+  const extra = workload.extraAnswers();
+  if (extra > 0) find('answered twice', `${extra} answers to no question`);
+  return findings;
+}
+
+function checkAnswer(
+  operation: Operation,
+  target: ReadonlyMap<string, number>,
+  recorded: Recorded,
+  find: (check: Check, detail: string) => void,
+): void {
+  const { marker, label, answer } = operation;
+  if (answer !== 'ok') return;
+  if (label === 'deny') find('C2 nothing denied at the target', `${marker} was answered as done`);
+  else if (!recorded.intents.has(marker)) find('answered without a record', `${marker} was answered and is not in the journal`);
+  else if (!target.has(marker)) find('answered without a record', `${marker} was answered and never reached the target`);
+}
+
+function labelOf(marker: string): Label {
+  return marker.slice(marker.lastIndexOf('_') + 1) as Label;
+}
+
+function count(text: string, into: Map<string, number>): void {
+  for (const [marker] of text.matchAll(MARKER)) into.set(marker, (into.get(marker) ?? 0) + 1);
+}

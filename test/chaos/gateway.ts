@@ -1,0 +1,75 @@
+/**
+ * `interlock up` with a part that is built wrong, or with a disk that fails when told to: `node test/chaos/gateway.ts CONFIG PART`. The product
+ * has no switch for any of it: the file layer is handed to the composition root; the two sabotages that sit deeper replace a method here.
+ */
+import { Book } from '#engine/approvals/book';
+import { version } from '#engine/cli/version';
+import { loadConfig } from '#engine/config/load';
+import { openLog } from '#engine/config/log';
+import { LocalSession } from '#engine/decide/decision-session';
+import type { JournalFiles } from '#engine/journal/files';
+import { up } from '#engine/main';
+import { droppingFiles, FaultyFiles, type FileFault, lateFiles, unsyncedFiles } from './files.ts';
+import { Random } from './random.ts';
+
+/** What `PART` may be. */
+export type Part = 'faulty' | 'no-fdatasync' | 'late-intent' | 'dropping' | 'dropping-no-fdatasync' | 'double-consume' | 'deny-ignored';
+
+await main(process.argv[2] as string, process.argv[3] as Part);
+
+async function main(configFile: string, part: Part): Promise<void> {
+  const config = await loadConfig(configFile);
+  const log = openLog({ level: 'warn', format: 'json', secrets: [] });
+  const files = filesOf(part);
+  if (part === 'double-consume') consumeAlways();
+  if (part === 'deny-ignored') ignoreDenials();
+  const running = await up(config, { log, version: version(), ...(files === null ? {} : { files }) });
+  const { revision, api, targets, journal, publicKey } = running;
+  process.stdout.write(`${JSON.stringify({ ready: true, pid: process.pid, revision, api, targets, journal, public_key: publicKey })}\n`);
+  process.once('SIGTERM', () => void running.drain());
+  try {
+    await running.finished;
+  } catch (error) {
+    process.stderr.write(`${String(error)}\n`);
+    process.exitCode = 70;
+  }
+  await running.close();
+  process.disconnect?.();
+}
+
+function filesOf(part: Part): JournalFiles | null {
+  const random = new Random(process.pid);
+  switch (part) {
+    case 'faulty': {
+      const faulty = new FaultyFiles();
+      process.on('message', (fault: FileFault) => faulty.tell(fault));
+      return faulty;
+    }
+    case 'no-fdatasync':
+      return unsyncedFiles;
+    case 'late-intent':
+      return lateFiles;
+    case 'dropping':
+    case 'dropping-no-fdatasync':
+      return droppingFiles(part === 'dropping-no-fdatasync', () => random.next());
+    case 'double-consume':
+    case 'deny-ignored':
+      return null;
+  }
+}
+
+/** An approval that is never used up. */
+function consumeAlways(): void {
+  Book.prototype.consume = (approvalId, { nonce }) => Promise.resolve({ approvalId, receipt: `made up for ${nonce}` });
+}
+
+/** Whatever policy says, it is an allow. */
+function ignoreDenials(): void {
+  const decide = Reflect.get(LocalSession.prototype, 'decide') as LocalSession['decide'];
+  LocalSession.prototype.decide = function (statement, moment) {
+    const allow = (decided: Awaited<ReturnType<typeof decide>>): typeof decided =>
+      decided.decision.effect === 'deny' ? { ...decided, decision: { ...decided.decision, effect: 'allow' } } : decided;
+    const decided = Reflect.apply(decide, this, [statement, moment]);
+    return decided instanceof Promise ? decided.then(allow) : allow(decided);
+  };
+}

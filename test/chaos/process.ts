@@ -1,0 +1,59 @@
+/** The gateway as a process of its own that can be killed, stopped and told to fail. */
+import { fork, spawn, type ChildProcess } from 'node:child_process';
+import { once } from 'node:events';
+import { createInterface } from 'node:readline';
+import { fileURLToPath } from 'node:url';
+import type { Ready } from '#test/support/gateway';
+import type { FileFault } from './files.ts';
+import type { Part } from './gateway.ts';
+
+export interface GatewayProcess {
+  readonly ready: Ready;
+  readonly address: string;
+  log(): string;
+  /** To the file layer of part `faulty`. */
+  tell(fault: FileFault): void;
+  signal(name: 'SIGKILL' | 'SIGSTOP' | 'SIGTERM'): void;
+  /** The exit code, or the signal's name. */
+  readonly ended: Promise<number | string>;
+}
+
+const cli = fileURLToPath(new URL('../../engine/cli/main.ts', import.meta.url));
+const chaos = fileURLToPath(new URL('./gateway.ts', import.meta.url));
+
+/** The published command when `part` is null, else test/chaos/gateway.ts. */
+export async function startProcess(configFile: string, part: Part | null): Promise<GatewayProcess> {
+  const stdio: ['ignore', 'pipe', 'pipe'] = ['ignore', 'pipe', 'pipe'];
+  const child =
+    part === null
+      ? spawn(process.execPath, [cli, 'up', '-c', configFile, '--json'], { stdio })
+      : fork(chaos, [configFile, part], { stdio: ['ignore', 'pipe', 'pipe', 'ipc'], execArgv: [] });
+  const reap = (): void => void child.kill('SIGKILL');
+  process.once('exit', reap);
+  const log: string[] = [];
+  child.stderr?.on('data', (chunk: Buffer) => log.push(chunk.toString()));
+  const ended = once(child, 'exit').then(([code, signal]: unknown[]) => {
+    process.off('exit', reap);
+    return (code ?? signal) as number | string;
+  });
+  const ready = await readyLine(child, ended, log);
+  return {
+    ready,
+    address: ready.targets['shop']?.address ?? '',
+    log: () => log.join(''),
+    tell: (fault) => void child.send(fault),
+    signal: (name) => void child.kill(name),
+    ended,
+  };
+}
+
+async function readyLine(child: ChildProcess, ended: Promise<number | string>, log: readonly string[]): Promise<Ready> {
+  const lines = createInterface({ input: child.stdout as NodeJS.ReadableStream });
+  const tooSoon = ended.then((how) => {
+    throw new Error(`the gateway ended with ${how} before it was ready:\n${log.join('')}`);
+  });
+  tooSoon.catch(() => {}); // only the race is asked
+  const [line] = (await Promise.race([once(lines, 'line'), tooSoon])) as [string];
+  lines.on('line', () => {});
+  return JSON.parse(line) as Ready;
+}

@@ -1,0 +1,218 @@
+/** One round of each fault: load, fault, recovery, oracles. */
+import { mkdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { systemClock } from '#client/clock';
+import { openJournal } from '#engine/journal/file-journal';
+import { loadCheckpointKey } from '#engine/journal/keys';
+import { verifyJournal } from '#engine/journal/verify';
+import type { TestBed } from './bed.ts';
+import { checkRound, recordedIn, seenAtTarget, type Finding } from './checks.ts';
+import type { Part } from './gateway.ts';
+import { diskImage, type DiskImage } from './image.ts';
+import type { Sabotage } from './options.ts';
+import { startProcess, type GatewayProcess } from './process.ts';
+import type { Random } from './random.ts';
+import { startReviewer } from './reviewer.ts';
+import { startWorkload, type Workload } from './workload.ts';
+
+export interface Round {
+  readonly bed: TestBed;
+  /** `r12`: part of every marker. */
+  readonly name: string;
+  readonly random: Random;
+  readonly sabotage: Sabotage | null;
+  /** Where the journal goes when it needs no disk of its own; kept from round to round. */
+  readonly journalDir: string;
+}
+
+export interface RoundResult {
+  readonly findings: readonly Finding[];
+  /** Statements that were sent and not answered when the fault came. */
+  readonly inFlight: number;
+  /** Markers that the relay saw. */
+  readonly reached: number;
+}
+
+/** What is answered before the fault may come: connections and policy are warm, and something can be lost. */
+const ANSWERED_MIN = 60;
+const MORE_MS = 300;
+
+/** kill -9; the journal is reused by the next round, whose gateway recovers it. */
+export async function killRound(round: Round): Promise<RoundResult> {
+  const { bed, sabotage, journalDir: dir } = round;
+  return withGateway(round, dir, sabotage, async (gateway, load) => {
+    const inFlight = await underLoad(load, round);
+    gateway.signal('SIGKILL');
+    await gateway.ended;
+    await drained(round);
+    await load.stop();
+    const target = seenAtTarget(bed.relay);
+    // sabotaged or not, what a recovering process finds is what counts
+    const verified = await recoverAndVerify(bed, dir);
+    return { findings: [...checkRound(target, await recordedIn(dir), load), ...verified], inFlight, reached: target.size };
+  });
+}
+
+/** The power goes: only what was synced is in the copy of the disk. */
+export async function powerRound(round: Round): Promise<RoundResult> {
+  using disk = diskImage();
+  if (disk === null) return droppedRound(round);
+  const { bed, sabotage } = round;
+  const dir = join(disk.path, 'journal');
+  mkdirSync(dir, { mode: 0o700 });
+  return await withGateway(round, dir, sabotage, async (gateway, load) => {
+    const inFlight = await underLoad(load, round);
+    gateway.signal('SIGSTOP');
+    await drained(round);
+    const target = seenAtTarget(bed.relay);
+    using crashed: DiskImage = disk.cut();
+    gateway.signal('SIGKILL');
+    await gateway.ended;
+    await load.stop();
+    const left = join(crashed.path, 'journal');
+    const verified = await recoverAndVerify(bed, left);
+    return { findings: [...checkRound(target, await recordedIn(left), load), ...verified], inFlight, reached: target.size };
+  });
+}
+
+/** Whether `powerRound` has a disk to cut, or uses a file layer that drops what was not synced. */
+export function powerBy(): 'loop' | 'layer' {
+  using disk = diskImage();
+  return disk === null ? 'layer' : 'loop';
+}
+
+async function droppedRound(round: Round): Promise<RoundResult> {
+  const part: Part = round.sabotage === 'no-fdatasync' ? 'dropping-no-fdatasync' : 'dropping';
+  const dir = `${round.journalDir}-${round.name}`;
+  return withGateway(round, dir, part, async (gateway, load) => {
+    const inFlight = await underLoad(load, round);
+    gateway.signal('SIGKILL');
+    await gateway.ended;
+    await drained(round);
+    await load.stop();
+    const target = seenAtTarget(round.bed.relay);
+    const verified = await recoverAndVerify(round.bed, dir);
+    return { findings: [...checkRound(target, await recordedIn(dir), load), ...verified], inFlight, reached: target.size };
+  });
+}
+
+/** EIO, or no room for the next segment: the gateway refuses, ends itself, and nothing reaches the target a second later. */
+export async function deadDiskRound(round: Round, fault: 'eio' | 'enospc'): Promise<RoundResult> {
+  const { bed, journalDir: dir } = round;
+  return withGateway(round, dir, 'faulty', async (gateway, load) => {
+    const inFlight = await underLoad(load, round);
+    gateway.tell(fault);
+    const atDeadline = fault === 'eio' ? after(CLOSED_AFTER_MS, null).then(() => seenAtTarget(bed.relay).size) : null;
+    const how = await Promise.race([gateway.ended, after(DEAD_MS, 'running')]);
+    const closedAt = await atDeadline;
+    await drained(round);
+    await load.stop();
+    const findings: Finding[] = [];
+    const grown = closedAt === null ? 0 : seenAtTarget(bed.relay).size - closedAt;
+    if (grown > 0) findings.push({ check: 'C6 closed while the journal is down', detail: `${grown} statements reached the target after a second` });
+    if (how === 'running' || how === 0)
+      findings.push({ check: 'C6 closed while the journal is down', detail: `after ${fault} the gateway ended with: ${how}` });
+    gateway.signal('SIGKILL');
+    await gateway.ended;
+    const target = seenAtTarget(bed.relay);
+    const verified = await recoverAndVerify(bed, dir);
+    return { findings: [...findings, ...checkRound(target, await recordedIn(dir), load), ...verified], inFlight, reached: target.size };
+  });
+}
+
+/** The disk does not answer for a while: nothing new reaches the target, and service resumes by itself. */
+export async function stallRound(round: Round): Promise<RoundResult> {
+  const { bed, journalDir: dir } = round;
+  return withGateway(round, dir, 'faulty', async (gateway, load) => {
+    const inFlight = await underLoad(load, round);
+    gateway.tell('stall');
+    await after(CLOSED_AFTER_MS, null);
+    const atDeadline = seenAtTarget(bed.relay).size;
+    await after(STALL_MS, null);
+    const grown = seenAtTarget(bed.relay).size - atDeadline;
+    const findings: Finding[] = [];
+    if (grown > 0) findings.push({ check: 'C6 closed while the journal is down', detail: `${grown} statements reached the target during the stall` });
+    const before = load.operations.filter(({ answer }) => answer === 'ok').length;
+    gateway.tell('heal');
+    const resumed = await Promise.race([load.succeeded(before + 1).then(() => true), after(RESUME_MS, false)]);
+    if (!resumed) findings.push({ check: 'C6 closed while the journal is down', detail: `no statement ran within ${RESUME_MS} ms of healing` });
+    gateway.signal('SIGTERM');
+    await load.stop();
+    await gateway.ended;
+    await drained(round);
+    const target = seenAtTarget(bed.relay);
+    const verified = await recoverAndVerify(bed, dir);
+    return { findings: [...findings, ...checkRound(target, await recordedIn(dir), load), ...verified], inFlight, reached: target.size };
+  });
+}
+
+const DEAD_MS = 15_000;
+const CLOSED_AFTER_MS = 1_000;
+const STALL_MS = 1_500;
+const RESUME_MS = 10_000;
+
+async function withGateway(
+  { bed, name, random }: Round,
+  journalDir: string,
+  part: Part | null,
+  play: (gateway: GatewayProcess, load: Workload) => Promise<RoundResult>,
+): Promise<RoundResult> {
+  bed.relay.clear();
+  const gateway = await startProcess(bed.configure(journalDir), part).catch((error: unknown) => String(error));
+  if (typeof gateway === 'string')
+    return { findings: [{ check: 'C4 the journal verifies', detail: `the gateway did not start: ${gateway}` }], inFlight: 0, reached: 0 };
+  try {
+    const load = await startWorkload(`postgresql://alice:${bed.requester}@${gateway.address}/postgres`, name, random);
+    const reviewer = startReviewer(gateway.ready.api, bed.reviewer);
+    const result = await play(gateway, load);
+    await reviewer.stop();
+    return result;
+  } finally {
+    gateway.signal('SIGKILL');
+    await gateway.ended;
+  }
+}
+
+/**
+ * Until enough was answered, and then some random while; half the time the fault comes at the moment when a statement has just arrived at the
+ * target, which is where an intent that is not yet recorded would show. Returns how many statements are under way then.
+ */
+async function underLoad(load: Workload, { bed, random }: Round): Promise<number> {
+  await load.answered(ANSWERED_MIN);
+  const sharp = random.next() < 0.5;
+  await after(random.between(0, MORE_MS), null);
+  if (sharp) await Promise.race([bed.nextStatement(), after(SHARP_MS, null)]);
+  return load.inFlight();
+}
+const SHARP_MS = 2_000;
+
+/** Until what the gateway had sent has arrived at the relay: nothing new within a while. */
+async function drained({ bed }: Round): Promise<void> {
+  for (let before = -1, now = bytesAt(bed); now !== before; now = bytesAt(bed)) {
+    before = now;
+    await after(QUIET_MS, null);
+  }
+}
+const QUIET_MS = 60;
+
+function bytesAt({ relay }: TestBed): number {
+  return relay.connections.reduce((sum, connection) => sum + connection.sent().length, 0);
+}
+
+/** C4: the journal opens, ends what was cut short, and verifies. */
+async function recoverAndVerify(bed: TestBed, dir: string): Promise<Finding[]> {
+  const { key, publicKeyFile } = loadCheckpointKey(join(bed.dir, 'state', 'keys', 'checkpoint'));
+  const checkpoint = { everyMs: 60_000, key, origin: 'interlock/chaos' };
+  try {
+    const journal = await openJournal({ dir, segmentBytes: 1 << 20, payloads: 'clear', checkpoint, clock: systemClock, version: 'chaos' });
+    await journal.close('chaos');
+  } catch (error) {
+    return [{ check: 'C4 the journal verifies', detail: `recovery: ${String(error)}` }];
+  }
+  const { problems } = await verifyJournal(dir, readFileSync(publicKeyFile, 'utf8'));
+  return problems.map(({ seq, code, detail }) => ({ check: 'C4 the journal verifies', detail: `record ${seq}: ${code}: ${detail}` }));
+}
+
+function after<T>(ms: number, value: T): Promise<T> {
+  return new Promise((resolve) => setTimeout(() => resolve(value), ms));
+}

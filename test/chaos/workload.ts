@@ -1,0 +1,222 @@
+/**
+ * Eight clients with work in flight. Every operation carries a marker of its own that says what must become of it, so that nobody has to infer:
+ * `op_<round>_<number>_allow`, `_deny` or `_approve`. The marker stands in the text, or in a bind parameter of a prepared statement.
+ */
+import pg from 'pg';
+import type { Random } from './random.ts';
+
+export type Label = 'allow' | 'deny' | 'approve';
+export const MARKER: RegExp = /op_[0-9a-z]+_[0-9]+_(allow|deny|approve)/g;
+
+export interface Operation {
+  readonly marker: string;
+  readonly label: Label;
+  /** Set when the client was told the end of it. */
+  answer: 'none' | 'ok' | 'refused';
+}
+
+export interface Workload {
+  readonly operations: readonly Operation[];
+  /** Sent, and not answered yet. */
+  inFlight(): number;
+  /** Answers that no question belongs to. */
+  extraAnswers(): number;
+  /** Resolves once so many operations were answered, or all clients have ended. */
+  answered(count: number): Promise<void>;
+  /** Resolves once so many operations ran, or all clients have ended. */
+  succeeded(count: number): Promise<void>;
+  /** No new operations; connections are torn down. */
+  stop(): Promise<void>;
+}
+
+const CLIENTS = 8;
+const ROWS = 1000;
+
+export const SCHEMA = `
+  CREATE TABLE items (id int PRIMARY KEY, note text NOT NULL);
+  INSERT INTO items SELECT n, 'x' FROM generate_series(1, ${ROWS}) n;
+  CREATE TABLE log (note text NOT NULL);`;
+
+/** @param url with a token as its password */
+export async function startWorkload(url: string, round: string, random: Random): Promise<Workload> {
+  const load = new Load(round, random);
+  await Promise.all(Array.from({ length: CLIENTS }, () => load.connect(url)));
+  load.start();
+  return load;
+}
+
+class Load implements Workload {
+  readonly operations: Operation[] = [];
+  readonly #round: string;
+  readonly #random: Random;
+  readonly #clients: Client[] = [];
+  readonly #watchers: (() => void)[] = [];
+  #stopped = false;
+  #done: Promise<unknown> = Promise.resolve();
+  #ended = 0;
+
+  constructor(round: string, random: Random) {
+    this.#round = round;
+    this.#random = random;
+  }
+
+  async connect(url: string): Promise<void> {
+    this.#clients.push(await Client.connect(url));
+  }
+
+  start(): void {
+    this.#done = Promise.all(this.#clients.map((client, index) => this.#run(client, index)));
+  }
+
+  inFlight(): number {
+    return this.#clients.filter((client) => client.busy).length;
+  }
+
+  extraAnswers(): number {
+    return this.#clients.reduce((sum, client) => sum + Math.max(0, client.answers - client.questions), 0);
+  }
+
+  answered(count: number): Promise<void> {
+    return this.#until(() => this.operations.filter(({ answer }) => answer !== 'none').length >= count);
+  }
+
+  succeeded(count: number): Promise<void> {
+    return this.#until(() => this.operations.filter(({ answer }) => answer === 'ok').length >= count);
+  }
+
+  #until(reached: () => boolean): Promise<void> {
+    return new Promise((resolve) => {
+      const look = (): void => {
+        if (this.#ended === this.#clients.length || reached()) resolve();
+        else this.#watchers.push(look);
+      };
+      look();
+    });
+  }
+
+  async stop(): Promise<void> {
+    this.#stopped = true;
+    for (const client of this.#clients) client.destroy();
+    await this.#done;
+  }
+
+  async #run(client: Client, index: number): Promise<void> {
+    try {
+      while (!this.#stopped && !client.ended) {
+        await this.#step(client, index);
+        for (const look of this.#watchers.splice(0)) look();
+      }
+    } finally {
+      this.#ended++;
+      for (const look of this.#watchers.splice(0)) look();
+    }
+  }
+
+  /** 73 % allowed, 20 % denied, 7 % held for approval. */
+  async #step(client: Client, index: number): Promise<void> {
+    const dice = this.#random.next();
+    if (dice < 0.3) return this.#one(client, 'allow', (m) => `SELECT id, '${m}' AS m FROM items WHERE id = ${this.#row()}`);
+    if (dice < 0.5) return this.#prepared(client);
+    if (dice < 0.65) return this.#transaction(client);
+    if (dice < 0.73) return this.#one(client, 'allow', (m) => `COPY (SELECT id, '${m}' FROM items WHERE id < 20) TO STDOUT`);
+    if (dice < 0.83) return this.#one(client, 'deny', (m) => `DROP TABLE items /* ${m} */`);
+    if (dice < 0.88) return this.#one(client, 'deny', (m) => `SELECT '${m}'; TRUNCATE log; SELECT 1`);
+    if (dice < 0.93) return this.#deniedTransaction(client);
+    return this.#approved(client, index);
+  }
+
+  #row(): number {
+    return 1 + Math.floor(this.#random.next() * ROWS);
+  }
+
+  #operation(label: Label): Operation {
+    const operation: Operation = { marker: `op_${this.#round}_${this.operations.length}_${label}`, label, answer: 'none' };
+    this.operations.push(operation);
+    return operation;
+  }
+
+  async #one(client: Client, label: Label, sql: (marker: string) => string): Promise<void> {
+    const operation = this.#operation(label);
+    operation.answer = await client.ask(sql(operation.marker));
+  }
+
+  /** The text goes once; each execution carries its marker as a parameter. */
+  async #prepared(client: Client): Promise<void> {
+    const operation = this.#operation('allow');
+    operation.answer = await client.ask({
+      name: 'by-id',
+      text: "SELECT id FROM items WHERE id = $1 AND $2 <> ''",
+      values: [this.#row(), operation.marker],
+    });
+  }
+
+  async #transaction(client: Client): Promise<void> {
+    await client.ask('BEGIN');
+    for (let count = 0; count < 2; count++) await this.#one(client, 'allow', (m) => `INSERT INTO log VALUES ('${m}')`);
+    await client.ask('COMMIT');
+  }
+
+  /** What stands behind a denial in its transaction must not reach the target either. */
+  async #deniedTransaction(client: Client): Promise<void> {
+    await client.ask('BEGIN');
+    await this.#one(client, 'deny', (m) => `DELETE FROM log WHERE note = '${m}'`);
+    await this.#one(client, 'deny', (m) => `SELECT '${m}'`);
+    await client.ask('ROLLBACK');
+  }
+
+  /** The same statement on two connections: they join one request, and one of them may use it. */
+  async #approved(client: Client, index: number): Promise<void> {
+    const operation = this.#operation('approve');
+    const sql = `UPDATE items SET note = '${operation.marker}' WHERE id = ${this.#row()}`;
+    const rival = this.#clients[(index + 1) % this.#clients.length];
+    if (rival === undefined || rival.busy) {
+      operation.answer = await client.ask(sql);
+      return;
+    }
+    const [mine, theirs] = await Promise.all([client.ask(sql), rival.ask(sql)]);
+    operation.answer = mine === 'ok' || theirs === 'ok' ? 'ok' : mine === 'none' && theirs === 'none' ? 'none' : 'refused';
+  }
+}
+
+/** One connection that counts. A second question waits until the first has its answer, in node-postgres' own queue. */
+class Client {
+  readonly #client: pg.Client;
+  questions = 0;
+  answers = 0;
+  ended = false;
+
+  private constructor(client: pg.Client) {
+    this.#client = client;
+  }
+
+  static async connect(url: string): Promise<Client> {
+    const connection = new pg.Client({ connectionString: url, connectionTimeoutMillis: 20_000 });
+    const client = new Client(connection);
+    connection.on('error', () => (client.ended = true));
+    connection.on('end', () => (client.ended = true));
+    await connection.connect();
+    const { connection: wire } = connection as unknown as { connection: NodeJS.EventEmitter };
+    wire.on('readyForQuery', () => client.answers++);
+    return client;
+  }
+
+  get busy(): boolean {
+    return this.questions > this.answers && !this.ended;
+  }
+
+  async ask(query: string | pg.QueryConfig): Promise<Operation['answer']> {
+    if (this.ended) return 'none';
+    this.questions++;
+    try {
+      await this.#client.query(query);
+      return 'ok';
+    } catch (error) {
+      return error instanceof pg.DatabaseError && error.severity !== 'FATAL' ? 'refused' : 'none';
+    }
+  }
+
+  destroy(): void {
+    const { connection } = this.#client as unknown as { connection: { stream: { destroy(): void } } };
+    connection.stream.destroy();
+  }
+}
