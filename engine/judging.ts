@@ -1,5 +1,6 @@
 /** The judging half of the composition: facts, masks and policies, for a gateway and for the commands that need none (`decide`, `doctor`). */
 import { join } from 'node:path';
+import { setFlagsFromString } from 'node:v8';
 import type { Clock } from '#client/clock';
 import type { Ids } from '#client/ids';
 import type { EventDraft } from '#client/journal';
@@ -28,6 +29,7 @@ export interface JudgingOptions {
 /** @throws InterlockError POLICY_BUILD, POLICY_BUILTIN, POLICY_SELF_TEST, TOOL_MISSING */
 export async function openJudging(config: LoadedConfig, options: JudgingOptions): Promise<LocalDecisionService & AsyncDisposable> {
   const { log, clock, ids, record } = options;
+  keepWasmAtBaseline();
   const facts = new PostgresFacts({ majors: PARSER_MAJORS });
   const masks = new PostgresMaskRewriter(await Promise.all(PARSER_MAJORS.map((major) => Parser.open(major))));
   const { dir, data, maxAgeMs } = config.policies;
@@ -51,6 +53,12 @@ export async function openJudging(config: LoadedConfig, options: JudgingOptions)
     await facts.close();
     throw error;
   }
+}
+
+/** V8's optimising compiler takes half a gigabyte, for seconds, for one function of PostgreSQL's grammar, and what it makes is not faster (ADR 0006). */
+function keepWasmAtBaseline(): void {
+  setFlagsFromString('--no-wasm-dynamic-tiering');
+  setFlagsFromString('--no-wasm-tier-up');
 }
 
 /** The issuer of the embedded default; its key stays in the state directory, and whoever can read that can make tokens. */
