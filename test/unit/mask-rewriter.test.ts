@@ -188,10 +188,10 @@ describe('answers', () => {
     reused.fill(0);
     expect(textOf(await answer)).toBe(text.toString().replace('customers', `(${CUSTOMERS}) AS "customers" `));
     await own.close();
-    const hasty = new PostgresMaskRewriter(parsers, { worker: { deadlineMs: 60, queueMax: 2 } });
+    const hasty = new PostgresMaskRewriter(parsers, { worker: { deadlineMs: 500, queueMax: 2 } });
     const ask = async (items: number): Promise<RewriteAnswer> => hasty.rewrite(list(items), masks, context(15));
-    const [late, next, , refused] = await Promise.all([ask(150_000), ask(2000), ask(2001), ask(2002)]);
-    expect(late).toMatchObject({ ok: false, reason: /took longer than 60 ms/ });
+    const [late, next, , refused] = await Promise.all([ask(400_000), ask(2000), ask(2001), ask(2002)]);
+    expect(late).toMatchObject({ ok: false, reason: /took longer than 500 ms|out of its bounds/ });
     expect(next).toMatchObject({ ok: true });
     expect(refused).toMatchObject({ ok: false, reason: /too many long texts/ });
     await hasty.close();

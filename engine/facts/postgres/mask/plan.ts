@@ -1,6 +1,7 @@
 import type { Catalog, CatalogRelation } from '#schemas/catalog';
 import type { Mask } from '#schemas/decision';
-import { MaskBindings } from './binding.ts';
+import type { Fields } from '../parser.ts';
+import type { MaskBindings } from './binding.ts';
 import { maskExpression, quoteIdentifier } from './expression.ts';
 import { REFUSALS } from './refusal.ts';
 
@@ -33,6 +34,8 @@ export class MaskPlan {
   readonly catalog: Catalog;
   readonly #verdicts: ReadonlyMap<string, ReadonlyMap<string, Verdict>>;
   readonly #templates = new Map<string, string>();
+  /** Templates parsed alone, by their text: at most two for each masked relation. */
+  readonly trees: Map<string, Fields> = new Map();
 
   constructor(masks: ReadonlyMap<string, Mask>, catalog: Catalog, bindings: MaskBindings) {
     this.catalog = catalog;

@@ -126,11 +126,10 @@ export class PostgresMaskRewriter {
     const edits = this.#edits(text, sites, plan);
     const places = new Places(edits);
     const rewritten = splice(text, edits);
-    const templates = new Map<string, Fields>();
     compareTrees(tree, yield rewritten, sites, places, ({ masked, range }) => {
       const template = plan.template(masked, range.inh !== true);
-      const found = templates.get(template) ?? (parser.parse(template).stmts[0]?.stmt as Fields);
-      templates.set(template, found);
+      const found = plan.trees.get(template) ?? (parser.parse(template).stmts[0]?.stmt as Fields);
+      plan.trees.set(template, found);
       return found;
     });
     return { text: rewritten, masked: namesOf(sites.map(({ masked }) => masked)), toOriginal: (offset) => places.toOriginal(offset) };
