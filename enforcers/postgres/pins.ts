@@ -9,7 +9,7 @@ export const PINS = {
 } as const;
 export type Pin = keyof typeof PINS;
 
-/** Settings that change what names and statements mean; read again whenever a statement may have changed one. */
+/** Settings that change what names, literals and statements mean: judged, bound to approvals (A2), read again whenever a statement may have changed one. */
 export const TRACKED = [
   'search_path',
   'role',
@@ -17,6 +17,9 @@ export const TRACKED = [
   'row_security',
   'session_replication_role',
   'default_transaction_read_only',
+  'datestyle',
+  'intervalstyle',
+  'timezone',
 ] as const;
 
 /** Other spellings of the pinned values that the server reads as the same. */

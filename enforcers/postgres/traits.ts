@@ -52,7 +52,7 @@ function read(facts: SqlFacts): Traits {
     kinds,
     unsupported: unsupported(facts, top, setsMeaning),
     pin: pinTrouble(facts.session),
-    touchesSettings: setsMeaning || runsCode,
+    touchesSettings: setsMeaning || runsCode || facts.session.some((effect) => OF_LITERALS.has(effect.name.toLowerCase())),
     touchesCatalog: runsCode || facts.statements.some(isDefinition),
     catalogInside: catalogInside(top),
     usesRelations: facts.opaque.length > 0 || top.some(usesRelations),
@@ -100,12 +100,13 @@ function changesInside(top: SqlFacts['statements']): boolean {
   return top.slice(first + 1).some((one) => one.class !== 'session' && one.class !== 'transaction');
 }
 
+/** '01/02/2026' is another day under another one. */
+const OF_LITERALS: ReadonlySet<string> = new Set(['datestyle', 'intervalstyle', 'timezone']);
+
 /** Settings under which no name means another thing. */
 const HARMLESS: ReadonlySet<string> = new Set([
   'application_name',
-  'timezone',
-  'datestyle',
-  'intervalstyle',
+  ...OF_LITERALS,
   'extra_float_digits',
   'bytea_output',
   'statement_timeout',

@@ -160,6 +160,21 @@ test('A2: the same text and value as another type is another statement', async (
   expect(errorOf(await other.ready())).toMatchObject({ C: 'IL002' });
 });
 
+test.each(['DateStyle', 'TimeZone', 'IntervalStyle'])(
+  'A2: under another %s a literal is another value, and so the statement another',
+  async (setting) => {
+    const text = `UPDATE payments SET n = 11 WHERE id = 11 AND '01/02/2026'::date < '03/04/2026' /* ${setting} */`;
+    const [one, two] = [await connected(), await connected()];
+    await two.query(`SET ${setting} TO ${{ DateStyle: "'ISO, DMY'", TimeZone: "'Asia/Tokyo'", IntervalStyle: "'sql_standard'" }[setting]}`);
+    const runs = [one.query(text).catch((error: unknown) => error), two.query(text).catch((error: unknown) => error)];
+    await expect.poll(() => book.list({ state: 'open' }).filter((view) => view.payload_text === text).length).toBe(2);
+    for (const view of book.list({ state: 'open' })) await verdict(view.approval_id, 'approve');
+    await Promise.all(runs);
+    await one.end();
+    await two.end();
+  },
+);
+
 test('in a transaction that did work: APPROVAL_IN_TRANSACTION, and the transaction is over', async () => {
   const client = await connected();
   await client.query('BEGIN');
