@@ -11,7 +11,6 @@ const HOMES = {
   pino: '^engine/config/',
   yaml: '^engine/(config|decide)/',
   commander: '^engine/cli/',
-  'pg-protocol': '^enforcers/postgres/',
 };
 
 module.exports = {

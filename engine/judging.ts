@@ -28,7 +28,7 @@ export interface JudgingOptions {
 
 /** @throws InterlockError POLICY_BUILD, POLICY_BUILTIN, POLICY_SELF_TEST, TOOL_MISSING */
 export async function openJudging(config: LoadedConfig, options: JudgingOptions): Promise<LocalDecisionService & AsyncDisposable> {
-  const { log, clock, ids, record } = options;
+  const { log, clock, ids } = options;
   keepWasmAtBaseline();
   const facts = new PostgresFacts({ majors: PARSER_MAJORS });
   const masks = new PostgresMaskRewriter(await Promise.all(PARSER_MAJORS.map((major) => Parser.open(major))));
@@ -41,11 +41,11 @@ export async function openJudging(config: LoadedConfig, options: JudgingOptions)
       clock,
       ids,
       log,
-      record,
+      record: (event) => options.record(event),
       opa: () => tool('opa'),
     });
     const close = async (): Promise<void> => {
-      await service.close();
+      service.close();
       await facts.close();
     };
     return Object.assign(service, { [Symbol.asyncDispose]: close });

@@ -3,28 +3,12 @@ import { mkdtempSync, openSync, fdatasyncSync, writeSync, closeSync, rmSync, wri
 import { cpus, release, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
-import { startPostgres, type PostgresServer } from '#test/support/postgres';
+import { startPostgres } from '#test/support/postgres';
+import type { BenchOptions, Run } from './options.ts';
 import { benchBulk } from './run-bulk.ts';
 import { benchMicro } from './run-micro.ts';
 import { benchPgbench } from './run-pgbench.ts';
 import { quantile } from './pgbench.ts';
-
-export interface Run {
-  readonly name: string;
-  readonly subject: string;
-  readonly [field: string]: unknown;
-}
-
-export interface BenchOptions {
-  readonly only: RegExp;
-  readonly clients: readonly number[];
-  readonly seconds: number;
-  readonly rounds: number;
-  readonly server: PostgresServer;
-  /** Journals go here: `ram` and `disk`. */
-  readonly journals: Readonly<Record<'ram' | 'disk', string>>;
-  report(run: Run): void;
-}
 
 const { values } = parseArgs({
   options: {

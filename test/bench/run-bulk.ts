@@ -3,7 +3,7 @@ import { fileURLToPath } from 'node:url';
 import { BULK_ROWS, BULK_SCHEMA, drain } from './bulk.ts';
 import { median } from './run-pgbench.ts';
 import { startSubject, type SubjectName } from './subjects.ts';
-import type { BenchOptions } from './main.ts';
+import type { BenchOptions } from './options.ts';
 
 const here = dirname(fileURLToPath(import.meta.url));
 const DATABASE = 'bulk';

@@ -4,7 +4,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { systemClock } from '#client/clock';
-import type { Moment } from '#client/decision-service';
+import type { Moment, Statement } from '#client/decision-service';
 import { Ids } from '#client/ids';
 import { silentLog } from '#client/log';
 import { openDecisionService } from '#engine/decide/service';
@@ -12,7 +12,7 @@ import { PostgresFacts } from '#engine/facts/postgres/reader';
 import { openJournal } from '#engine/journal/file-journal';
 import { tool } from '#tools/tools';
 import { quantile } from './pgbench.ts';
-import type { BenchOptions } from './main.ts';
+import type { BenchOptions } from './options.ts';
 
 const here = dirname(fileURLToPath(import.meta.url));
 const root = dirname(dirname(here));
@@ -62,7 +62,7 @@ async function benchDecide({ only, report }: BenchOptions): Promise<void> {
     record: () => {},
     opa: () => tool('opa'),
   });
-  const session = await service.openSession({
+  const session = service.openSession({
     sessionId: 'ses_bench',
     supportedObligations: ['mask'],
     client: { address: '127.0.0.1', application: 'bench', tls: false },
@@ -70,15 +70,15 @@ async function benchDecide({ only, report }: BenchOptions): Promise<void> {
     resource: { type: 'postgresql', id: 'shop', properties: { env: 'bench', labels: {}, database: 'shop', server_version: '15' } },
   });
   const moment: Moment = { action: 'sql.execute', statementId: 'stm_bench', transaction: 'idle', settings: SETTINGS, params: null };
-  const known = await session.read(Buffer.from(TEXTS['facts.short'](1)), SETTINGS);
+  const known = session.read(Buffer.from(TEXTS['facts.short'](1)), SETTINGS) as Statement;
   const cached = await timed(RUNS, () => session.decide(known, moment));
   report({ name: 'decide.cached', subject: 'interlock', runs: RUNS, p50_us: quantile(cached, 0.5), p99_us: quantile(cached, 0.99) });
-  const fresh = await Promise.all(
-    Array.from({ length: WARM_RUNS * 3 }, (_, n) => session.read(Buffer.from(`SELECT id, item_${n} FROM orders_${n} WHERE id = 1`), SETTINGS)),
+  const fresh = Array.from({ length: WARM_RUNS * 3 }, (_, n) =>
+    session.read(Buffer.from(`SELECT id, item_${n} FROM orders_${n} WHERE id = 1`), SETTINGS),
   );
-  const cold = await timed(WARM_RUNS * 2, (n) => session.decide(fresh[n % fresh.length] as (typeof fresh)[number], moment), WARM_RUNS);
+  const cold = await timed(WARM_RUNS * 2, (n) => session.decide(fresh[n % fresh.length] as Statement, moment), WARM_RUNS);
   report({ name: 'decide.cold', subject: 'interlock', runs: WARM_RUNS * 2, p50_us: quantile(cold, 0.5), p99_us: quantile(cold, 0.99) });
-  await service.close();
+  service.close();
   await facts.close();
 }
 

@@ -2,7 +2,7 @@ import { execFile } from 'node:child_process';
 import { promisify } from 'node:util';
 import { pgbench, type PgbenchOptions, type PgbenchResult } from './pgbench.ts';
 import { startSubject, type Subject, type SubjectName } from './subjects.ts';
-import type { BenchOptions } from './main.ts';
+import type { BenchOptions } from './options.ts';
 
 const SCENARIOS = [
   { name: 'pg.select.simple', mode: 'simple', script: 'select' },

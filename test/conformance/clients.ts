@@ -1,5 +1,8 @@
 /** Ordinary clients with ordinary work: each is run once directly and once through the gateway, and both are recorded byte by byte. */
 import { execFile } from 'node:child_process';
+import { existsSync, mkdirSync } from 'node:fs';
+import { homedir } from 'node:os';
+import { join } from 'node:path';
 import { promisify } from 'node:util';
 import pg from 'pg';
 import Cursor from 'pg-cursor';
@@ -134,9 +137,6 @@ export const CLIENTS: readonly ClientScript[] = [
 
 /** A virtual environment of its own, made once for a user of the machine. */
 export async function psycopgPython(): Promise<string> {
-  const { existsSync, mkdirSync } = await import('node:fs');
-  const { homedir } = await import('node:os');
-  const { join } = await import('node:path');
   const home = join(process.env['XDG_CACHE_HOME'] ?? join(homedir(), '.cache'), 'interlock', 'psycopg-3.2');
   const python = join(home, 'bin', 'python');
   if (existsSync(join(home, 'ready'))) return python;

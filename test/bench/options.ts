@@ -1,0 +1,19 @@
+/** What every part of the bench is told. */
+import type { PostgresServer } from '#test/support/postgres';
+
+export interface Run {
+  readonly name: string;
+  readonly subject: string;
+  readonly [field: string]: unknown;
+}
+
+export interface BenchOptions {
+  readonly only: RegExp;
+  readonly clients: readonly number[];
+  readonly seconds: number;
+  readonly rounds: number;
+  readonly server: PostgresServer;
+  /** Journals go here: `ram` and `disk`. */
+  readonly journals: Readonly<Record<'ram' | 'disk', string>>;
+  readonly report: (run: Run) => void;
+}
