@@ -4,7 +4,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { systemClock } from '#client/clock';
-import type { Moment, Statement } from '#client/decision-service';
+import type { DecisionSession, Moment, Statement } from '#client/decision-service';
 import { Ids } from '#client/ids';
 import { silentLog } from '#client/log';
 import { openDecisionService } from '#engine/decide/service';
@@ -62,7 +62,7 @@ async function benchDecide({ only, report }: BenchOptions): Promise<void> {
     record: () => {},
     opa: () => tool('opa'),
   });
-  const session = service.openSession({
+  const session: DecisionSession = service.openSession({
     sessionId: 'ses_bench',
     supportedObligations: ['mask'],
     client: { address: '127.0.0.1', application: 'bench', tls: false },
