@@ -5,6 +5,7 @@ import type { Param } from '#schemas/sql-facts';
 import { type Clock, timestamp } from '#client/clock';
 import type { Decided, DecisionSession, Moment, Rewrite, SessionScope } from '#client/decision-service';
 import type { Ids } from '#client/ids';
+import type { Log } from '#client/log';
 import { Binder } from './bind.ts';
 import { type Combined, ownDenial } from './combine.ts';
 import type { InForce } from './in-force.ts';
@@ -21,6 +22,7 @@ export interface SessionHost {
   readonly masks: MaskRewriter;
   readonly clock: Clock;
   readonly ids: Ids;
+  readonly log: Log;
   /** null: none, or older than its maximum age. */
   inForce(nowUs: number): InForce | null;
   /** Of the last revision, whether or not it may still judge. */
@@ -73,7 +75,13 @@ export class LocalSession implements DecisionSession {
       return this.#bind(final, statement, moment, rewrite, cached, startedUs);
     };
     const form = maskedForm(statement, mask.properties.columns, this.#host);
-    return form instanceof Promise ? form.then(finish) : finish(form);
+    if (!(form instanceof Promise)) return finish(form);
+    return form.then(finish, (error: unknown) => {
+      // a fault of ours: refused, never passed without its masks
+      this.#host.log.error({ error: String(error) }, 'masks could not be applied; the statement is refused');
+      const denial = ownDenial('MASK_IMPOSSIBLE', 'its masks could not be applied', force.judge.revision);
+      return this.#bind(denial, statement, moment, null, false, startedUs);
+    });
   }
 
   close(): void {

@@ -77,6 +77,8 @@ export class LocalDecisionService implements DecisionService {
   #confirmedWallUs = 0;
   #freshUntilUs = -1;
   #generation = 0;
+  /** The source is newer than the revision in force. */
+  #behind = false;
   #error: string | null = null;
   #watch: SourceWatch | null = null;
   #reloading: Promise<void> = Promise.resolve();
@@ -86,15 +88,14 @@ export class LocalDecisionService implements DecisionService {
   }
 
   async start(): Promise<void> {
-    const { dir, data, watch } = this.#options.policies;
+    const { dir, data } = this.#options.policies;
     const stamp = await sourcesStamp(dir, data).catch(() => '');
     await this.#activate();
-    // without `watch` a change is not taken over, but neither is the revision confirmed any longer: it ages
     this.#watch = watchSources(
       dir,
       data,
       stamp,
-      async () => (watch ? this.reload().catch(() => {}) : undefined),
+      () => this.#changed(),
       () => this.#confirm(),
     );
   }
@@ -181,6 +182,7 @@ export class LocalDecisionService implements DecisionService {
     const previous = this.#force?.judge.revision ?? null;
     this.#force = force;
     this.#error = null;
+    this.#behind = false;
     this.#confirm();
     for (const stage of Object.keys(compiled.stages) as (keyof typeof compiled.stages)[]) {
       const { volatile } = compiled.stages[stage];
@@ -191,16 +193,24 @@ export class LocalDecisionService implements DecisionService {
     log.info({ revision: judge.revision, previous, packages: compiled.packages.map((entry) => entry.name) }, 'policies activated');
   }
 
+  /** Without `watch` a change is not taken over; but then the revision is no longer the newest, and ages. */
+  async #changed(): Promise<void> {
+    this.#behind = true;
+    // what was wrong stands in the log and in the status
+    if (this.#options.policies.watch) await this.reload().catch(() => {});
+  }
+
   #confirm(): void {
-    if (this.#error !== null) return;
+    if (this.#error !== null || this.#behind) return;
     this.#confirmedUs = this.#options.clock.monotonicUs();
     this.#confirmedWallUs = this.#options.clock.wallUs();
   }
 
   /** @param fixed judge by this revision, in force or not */
   #host(fixed?: InForce): ConstructorParameters<typeof LocalSession>[0] {
-    const { facts, masks, clock, ids } = this.#options;
+    const { facts, masks, clock, ids, log } = this.#options;
     return {
+      log,
       facts,
       masks,
       clock,

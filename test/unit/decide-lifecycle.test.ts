@@ -2,6 +2,9 @@
 import { describe, expect, test, vi } from 'vitest';
 import type { Clock } from '#client/clock';
 import type { Decided } from '#client/decision-service';
+import { buildPolicies } from '#engine/decide/bundle';
+import { Judge } from '#engine/decide/judge';
+import { ReadNode } from '#engine/decide/read-trie';
 import type { DecisionServiceOptions, LocalDecisionService } from '#engine/decide/service';
 import { effect, facts, HandFacts, moment, opaProgram, openService, policyFolder, scope, statementFacts } from '#test/support/decide';
 
@@ -100,6 +103,48 @@ describe('age', () => {
     expect(await codesOf(service)).toEqual(['POLICY_UNAVAILABLE']);
     await service.reload();
     expect(await codesOf(service)).toEqual(['GOOD']);
+    service.close();
+  });
+});
+
+describe('without watch', () => {
+  test('a changed source is not taken over, and the revision in force ages', async () => {
+    await using folder = await policyFolder({ 'main.rego': rule('allow', 'GOOD') });
+    const service = await openService(folder.dir, { policies: { dir: folder.dir, data: [], watch: false, maxAgeMs: 3_000 } });
+    await folder.write('main.rego', rule('allow', 'NEWER'));
+    await vi.waitFor(async () => expect(await codesOf(service)).toEqual(['POLICY_UNAVAILABLE']), { timeout: 20_000, interval: 200 });
+    await service.reload();
+    expect(await codesOf(service)).toEqual(['NEWER']);
+    service.close();
+  });
+
+  test('an unchanged one is confirmed as long as it can be seen', async () => {
+    await using folder = await policyFolder({ 'main.rego': rule('allow', 'GOOD') });
+    const clock = { us: 1_800_000_000_000_000 };
+    const moved: Clock = { wallUs: () => clock.us, monotonicUs: () => clock.us };
+    const service = await openService(folder.dir, { clock: moved, policies: { dir: folder.dir, data: [], watch: false, maxAgeMs: 10_000 } });
+    clock.us += 11_000_000;
+    expect(await codesOf(service)).toEqual(['POLICY_UNAVAILABLE']);
+    await vi.waitFor(async () => expect(await codesOf(service)).toEqual(['GOOD']), { timeout: 20_000 });
+    service.close();
+  });
+});
+
+describe('the second line', () => {
+  test('a judgement that differs on the whole request is refused, and logged', async () => {
+    await using folder = await policyFolder({ 'main.rego': rule('allow', 'READS', 'input.sql.effects[0].verb == "read"') });
+    const compiled = await buildPolicies(folder.dir, { data: [], opa: opaProgram });
+    const stage = compiled.stages.sql_request;
+    const forgotten = { ...compiled, stages: { ...compiled.stages, sql_request: { ...stage, reads: new ReadNode() } } };
+    const errors: string[] = [];
+    const log = { debug: () => {}, info: () => {}, warn: () => {}, error: (_fields: object, message: string) => errors.push(message) };
+    const judge = await Judge.load(forgotten, { log, checkedOneIn: 1 });
+    const service = await openService(folder.dir);
+    const { subject, resource } = scope();
+    const { request } = await service.dryRun({ subject, resource, action: 'sql.execute', statement: 'READ orders' });
+    const judged = judge.judge('sql_request', null, () => request, []);
+    expect(judged).toMatchObject({ lasting: false, combined: { judgement: { effect: 'deny', reasons: [{ code: 'POLICY_UNAVAILABLE' }] } } });
+    expect(errors).toEqual(['a judgement differs on the whole request: the analysis of reads missed something']);
     service.close();
   });
 });

@@ -94,6 +94,14 @@ describe('a statement that reads masked columns', () => {
     expect(decision).toMatchObject({ effect: 'deny', reasons: [{ code: 'OBLIGATION_UNSUPPORTED' }] });
   });
 
+  test('a rewriter that fails refuses its statement', async () => {
+    reader.byText.set('fault', facts({ effects: [effect('read', 'customers')] }));
+    masks.answers.set('fault', Promise.reject(new Error('the worker died')));
+    expect((await decide('fault')).decision).toMatchObject({ effect: 'deny', reasons: [{ code: 'MASK_IMPOSSIBLE' }] });
+    masks.answers.set('fault', substituted('fault', []));
+    expect((await decide('fault')).decision.effect).toBe('allow');
+  });
+
   test('a rewriter that works elsewhere is awaited', async () => {
     reader.byText.set('later', facts({ effects: [effect('read', 'customers')] }));
     masks.answers.set('later', Promise.resolve(substituted('READ customers masked', ['public.customers.ssn'])));
