@@ -89,6 +89,7 @@ describe.each(PARSER_MAJORS)('grammar of %i', (major) => {
     ['ONLY that was lost', 'SELECT ssn FROM ONLY customers', { result: (text) => text.replace('FROM ONLY ', 'FROM ') }],
     ['ONLY that came', 'SELECT ssn FROM customers, orders', { result: (text) => text.replace(', orders', ', only orders') }],
     ['ONLY where blanks were', 'SELECT ssn FROM customers,      orders', { result: (text) => text.replace(',      orders', ', ONLY orders') }],
+    ['blanks where ONLY was', 'SELECT ssn FROM customers, ONLY orders', { result: (text) => text.replace(', ONLY orders', ',      orders') }],
     ['a predicate that was lost', 'SELECT ssn FROM customers WHERE id = 1', { result: (text) => text.replace('WHERE id = 1', '') }],
     ['a statement that came', 'SELECT ssn FROM customers', { result: (text) => `${text}; SELECT 1` }],
     ['a statement that was lost', 'SELECT 1; SELECT ssn FROM customers', { result: (text) => text.replace('SELECT 1; ', '') }],

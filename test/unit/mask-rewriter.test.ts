@@ -38,6 +38,7 @@ const masks: ReadonlyMap<string, Mask> = new Map(
     'public.pets.chip',
     'public.labelled.label',
     'public.staff.pay',
+    'public.guarded.secret',
     'hr.orders.secret',
     'public.Odd "Näme.Ssn ß',
     'public.absent.column',
