@@ -1,6 +1,9 @@
+import { existsSync } from 'node:fs';
 import { writeFile } from 'node:fs/promises';
+import { join, resolve } from 'node:path';
 import { Command } from 'commander';
 import { EXIT, InterlockError } from '#schemas/errors';
+import { loadConfig } from '../../config/load.ts';
 import type { BuiltPolicies } from '../../decide/bundle.ts';
 import { bundleArchive } from '../bundle-archive.ts';
 import { described, list, runs, type Common } from '../command.ts';
@@ -36,7 +39,7 @@ export function policyCommand(): Command {
 async function build(output: Output, options: Options, [dir = '']: readonly string[]): Promise<number> {
   const { buildPolicies, PolicyBuildError } = await import('../../decide/bundle.ts');
   try {
-    const built = await buildPolicies(dir, { data: options.data ?? [], opa: findOpa });
+    const built = await buildPolicies(dir, { data: await dataFor(dir, options), opa: findOpa });
     await writeBundle(options.output ?? '', built);
     const { revision, unsupported, notes } = built;
     const packages = built.packages.map(({ name }) => name);
@@ -51,6 +54,21 @@ async function build(output: Output, options: Options, [dir = '']: readonly stri
     output.document({ revision: null, packages: [], unsupported: error.unsupported, problems: error.problems }, () => []);
     return tell(error, false);
   }
+}
+
+/** What was named; else what the configuration at hand (`-c`) gives these very policies. */
+async function dataFor(dir: string, options: Options): Promise<readonly string[]> {
+  if (options.data !== undefined) return options.data;
+  if (!existsSync(options.config)) return [];
+  const { policies } = await loadConfig(options.config);
+  return policies.dir === resolve(dir) ? policies.data : [];
+}
+
+/** Where nothing is named, `example.yaml` beside the policies is what their tests are written for. */
+async function testDataFor(dir: string, options: Options): Promise<readonly string[]> {
+  const data = await dataFor(dir, options);
+  const example = join(dir, 'example.yaml');
+  return data.length === 0 && existsSync(example) ? [example] : data;
 }
 
 async function findOpa(): Promise<string> {
@@ -69,7 +87,7 @@ async function runTests(output: Output, options: Options, [dir = '']: readonly s
   const { testPolicies } = await import('../../decide/policy-tests.ts');
   const { openReaders } = await import('../decide/readers.ts');
   await using readers = await openReaders();
-  const report = await testPolicies(dir, { data: options.data ?? [], opa: findOpa, facts: readers.facts, masks: readers.masks });
+  const report = await testPolicies(dir, { data: await testDataFor(dir, options), opa: findOpa, facts: readers.facts, masks: readers.masks });
   output.document(report, () => [
     ...report.cases
       .filter(({ passed }) => !passed)

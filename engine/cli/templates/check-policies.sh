@@ -3,6 +3,6 @@
 set -eu
 cd "$(dirname "$0")/.."
 INTERLOCK="${INTERLOCK:-interlock}"
-"$INTERLOCK" policy test policies
+"$INTERLOCK" policy test policies --data data.yaml
 mkdir -p build
-"$INTERLOCK" policy build policies -o build/policies.tar.gz
+"$INTERLOCK" policy build policies --data data.yaml -o build/policies.tar.gz
