@@ -119,6 +119,7 @@ export class Line {
     if (inside) this.flush();
     else this.sync({ row, done: done(true) });
     this.release();
+    this.#parts.left(); // nobody else may be there to hand it over
     return promise;
   }
 
