@@ -158,6 +158,17 @@ describe('answers', () => {
     expect(ask('SELECT 1 FROM customers')).not.toBe(first);
   });
 
+  test('§2 $user is the role that is set, else the one that logged in, else unknown', () => {
+    const sql = 'SELECT item FROM orders';
+    const as = (settings: Readonly<Record<string, string>>): RewriteAnswer =>
+      rewrite(sql, { ...context(15), settings: { search_path: '"$user", public', ...settings } });
+    expect(as({ role: 'none', session_authorization: 'app' })).toMatchObject({ rewrite: { masked: [] } });
+    expect(as({ role: 'app', session_authorization: 'hr' })).toMatchObject({ rewrite: { masked: [] } });
+    for (const unclear of [{ role: 'none', session_authorization: 'hr' }, { role: 'hr' }, { role: 'none' }, {}]) {
+      expect(as(unclear)).toMatchObject({ ok: false, reason: /cannot be told which relation/ });
+    }
+  });
+
   test('another path, role, catalog or mask is another answer', () => {
     const sql = 'SELECT item FROM orders';
     expect(textOf(rewrite(sql, context(15)))).toBe(sql);

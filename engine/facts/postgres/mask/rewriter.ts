@@ -84,8 +84,14 @@ export class PostgresMaskRewriter {
   rewrite(text: Uint8Array, masks: ReadonlyMap<string, Mask>, context: ReadContext): RewriteAnswer | Promise<RewriteAnswer> {
     if (masks.size === 0) return unchanged(text);
     if (context.catalog === null) return refused(REFUSALS.noCatalog());
-    const { search_path: path, role } = context.settings;
-    const beside = [context.major, this.#digest(masks), context.database, context.catalog.cluster, context.catalog.fingerprint, path, role];
+    const beside = [
+      context.major,
+      this.#digest(masks),
+      context.database,
+      context.catalog.cluster,
+      context.catalog.fingerprint,
+      ...NAME_SETTINGS.map((name) => context.settings[name]),
+    ];
     const key = `${JSON.stringify(beside)}\n${Buffer.from(text.buffer, text.byteOffset, text.length).toString('latin1')}`;
     const known = this.#answers.get(key);
     if (known !== undefined) return known;
@@ -231,11 +237,17 @@ function refusedFor(error: unknown): RewriteAnswer {
 
 function allSites(tree: ParseTree, plan: MaskPlan, context: ReadContext): readonly Site[] {
   const path = parsePath(context.settings['search_path']);
-  const role = context.settings['role'];
-  const names: Names = { database: context.database, path, role: role === undefined || role === 'none' ? null : role };
+  const names: Names = { database: context.database, path, role: currentUser(context.settings) };
   // what the text itself changes counts for its own later statements
   const changed = tree.stmts.length > 1 && tree.stmts.some(({ stmt }) => changesNames(stmt));
   return tree.stmts.flatMap(({ stmt }) => (isFields(stmt) ? sitesOf(stmt, plan, changed ? { ...names, path: null } : names) : []));
+}
+
+/** What decides where an unqualified name is looked up. */
+const NAME_SETTINGS = ['search_path', 'role', 'session_authorization'] as const;
+
+function currentUser(settings: Readonly<Record<string, string>>): string | null {
+  return (settings['role'] === 'none' ? settings['session_authorization'] : settings['role']) ?? null;
 }
 
 function namesOf(relations: readonly MaskedRelation[]): readonly string[] {
