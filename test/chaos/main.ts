@@ -11,8 +11,10 @@ try {
   process.stderr.write(`${error instanceof Error ? error.message : String(error)}\n`);
   process.exit(EXIT.usage);
 }
-const report = await runChaos(options, (round, { findings, inFlight, reached }) => {
-  process.stderr.write(`round ${round + 1}/${options.rounds}: ${reached} at the target, ${inFlight} in flight, ${findings.length} violations\n`);
+const report = await runChaos(options, (round, { findings, inFlight, reached, unknown }) => {
+  process.stderr.write(
+    `round ${round + 1}/${options.rounds}: ${reached} at the target, ${inFlight} in flight, ${unknown} unknown, ${findings.length} violations\n`,
+  );
 });
 if (report.power_by === 'layer') process.stderr.write('no loop mounts here: the power was cut on a file layer that drops what was not synced\n');
 const document = `${JSON.stringify(report, null, 2)}\n`;

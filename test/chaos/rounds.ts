@@ -31,6 +31,8 @@ export interface RoundResult {
   readonly inFlight: number;
   /** Markers that the relay saw. */
   readonly reached: number;
+  /** Statements that were recorded as cleared and got `unknown` at recovery: the fault came while they ran. */
+  readonly unknown: number;
 }
 
 /** What is answered before the fault may come: connections and policy are warm, and something can be lost. */
@@ -48,8 +50,8 @@ export async function killRound(round: Round): Promise<RoundResult> {
     await load.stop();
     const target = seenAtTarget(bed.relay);
     // sabotaged or not, what a recovering process finds is what counts
-    const verified = await recoverAndVerify(bed, dir);
-    return { findings: [...checkRound(target, await recordedIn(dir), load), ...verified], inFlight, reached: target.size };
+    const { unknown, ...verified } = await recoverAndVerify(bed, dir);
+    return { findings: [...checkRound(target, await recordedIn(dir), load), ...verified.findings], inFlight, reached: target.size, unknown };
   });
 }
 
@@ -70,8 +72,8 @@ export async function powerRound(round: Round): Promise<RoundResult> {
     await gateway.ended;
     await load.stop();
     const left = join(crashed.path, 'journal');
-    const verified = await recoverAndVerify(bed, left);
-    return { findings: [...checkRound(target, await recordedIn(left), load), ...verified], inFlight, reached: target.size };
+    const { unknown, ...verified } = await recoverAndVerify(bed, left);
+    return { findings: [...checkRound(target, await recordedIn(left), load), ...verified.findings], inFlight, reached: target.size, unknown };
   });
 }
 
@@ -91,8 +93,8 @@ async function droppedRound(round: Round): Promise<RoundResult> {
     await drained(round);
     await load.stop();
     const target = seenAtTarget(round.bed.relay);
-    const verified = await recoverAndVerify(round.bed, dir);
-    return { findings: [...checkRound(target, await recordedIn(dir), load), ...verified], inFlight, reached: target.size };
+    const { unknown, ...verified } = await recoverAndVerify(round.bed, dir);
+    return { findings: [...checkRound(target, await recordedIn(dir), load), ...verified.findings], inFlight, reached: target.size, unknown };
   });
 }
 
@@ -115,8 +117,13 @@ export async function deadDiskRound(round: Round, fault: 'eio' | 'enospc'): Prom
     gateway.signal('SIGKILL');
     await gateway.ended;
     const target = seenAtTarget(bed.relay);
-    const verified = await recoverAndVerify(bed, dir);
-    return { findings: [...findings, ...checkRound(target, await recordedIn(dir), load), ...verified], inFlight, reached: target.size };
+    const { unknown, ...verified } = await recoverAndVerify(bed, dir);
+    return {
+      findings: [...findings, ...checkRound(target, await recordedIn(dir), load), ...verified.findings],
+      inFlight,
+      reached: target.size,
+      unknown,
+    };
   });
 }
 
@@ -141,8 +148,13 @@ export async function stallRound(round: Round): Promise<RoundResult> {
     await gateway.ended;
     await drained(round);
     const target = seenAtTarget(bed.relay);
-    const verified = await recoverAndVerify(bed, dir);
-    return { findings: [...findings, ...checkRound(target, await recordedIn(dir), load), ...verified], inFlight, reached: target.size };
+    const { unknown, ...verified } = await recoverAndVerify(bed, dir);
+    return {
+      findings: [...findings, ...checkRound(target, await recordedIn(dir), load), ...verified.findings],
+      inFlight,
+      reached: target.size,
+      unknown,
+    };
   });
 }
 
@@ -160,7 +172,7 @@ async function withGateway(
   bed.relay.clear();
   const gateway = await startProcess(bed.configure(journalDir), part).catch((error: unknown) => String(error));
   if (typeof gateway === 'string')
-    return { findings: [{ check: 'C4 the journal verifies', detail: `the gateway did not start: ${gateway}` }], inFlight: 0, reached: 0 };
+    return { findings: [{ check: 'C4 the journal verifies', detail: `the gateway did not start: ${gateway}` }], inFlight: 0, reached: 0, unknown: 0 };
   try {
     const load = await startWorkload(`postgresql://alice:${bed.requester}@${gateway.address}/postgres`, name, random);
     const reviewer = startReviewer(gateway.ready.api, bed.reviewer);
@@ -200,17 +212,22 @@ function bytesAt({ relay }: TestBed): number {
 }
 
 /** C4: the journal opens, ends what was cut short, and verifies. */
-async function recoverAndVerify(bed: TestBed, dir: string): Promise<Finding[]> {
+async function recoverAndVerify(bed: TestBed, dir: string): Promise<{ readonly findings: Finding[]; readonly unknown: number }> {
   const { key, publicKeyFile } = loadCheckpointKey(join(bed.dir, 'state', 'keys', 'checkpoint'));
   const checkpoint = { everyMs: 60_000, key, origin: 'interlock/chaos' };
+  let unknown = 0;
   try {
     const journal = await openJournal({ dir, segmentBytes: 1 << 20, payloads: 'clear', checkpoint, clock: systemClock, version: 'chaos' });
+    ({ unknown } = journal.recovered);
     await journal.close('chaos');
   } catch (error) {
-    return [{ check: 'C4 the journal verifies', detail: `recovery: ${String(error)}` }];
+    return { findings: [{ check: 'C4 the journal verifies', detail: `recovery: ${String(error)}` }], unknown };
   }
   const { problems } = await verifyJournal(dir, readFileSync(publicKeyFile, 'utf8'));
-  return problems.map(({ seq, code, detail }) => ({ check: 'C4 the journal verifies', detail: `record ${seq}: ${code}: ${detail}` }));
+  return {
+    findings: problems.map(({ seq, code, detail }) => ({ check: 'C4 the journal verifies', detail: `record ${seq}: ${code}: ${detail}` })),
+    unknown,
+  };
 }
 
 function after<T>(ms: number, value: T): Promise<T> {

@@ -15,6 +15,8 @@ export interface ChaosReport {
   readonly in_flight_rounds: number;
   /** Marked statements that the relay saw, over all rounds: what the checks had to judge. */
   readonly reached: number;
+  /** Statements that the fault met while the target ran them. */
+  readonly unknown: number;
   /** Of `power` alone: a loop mount that was cut, or a file layer that drops what was not synced. */
   readonly power_by?: 'loop' | 'layer';
   readonly violations: readonly { readonly check: string; readonly round: number; readonly seed: number; readonly detail: string }[];
@@ -35,6 +37,7 @@ export async function runOn(
   const violations: ChaosReport['violations'][number][] = [];
   let inFlightRounds = 0;
   let reached = 0;
+  let unknown = 0;
   for (let round = 0; round < options.rounds; round++) {
     const seed = options.seed + round;
     // a sound journal lives through all rounds; a sabotaged one may be past opening
@@ -43,11 +46,12 @@ export async function runOn(
     for (const { check, detail } of result.findings) violations.push({ check, round, seed, detail });
     if (result.inFlight > 0) inFlightRounds++;
     reached += result.reached;
+    unknown += result.unknown;
     onRound(round, result);
   }
   const { fault, sabotage, seed, rounds } = options;
   const by = fault === 'power' ? { power_by: powerBy() } : {};
-  return { contract: 1, fault, sabotage, seed, rounds, in_flight_rounds: inFlightRounds, reached, ...by, violations };
+  return { contract: 1, fault, sabotage, seed, rounds, in_flight_rounds: inFlightRounds, reached, unknown, ...by, violations };
 }
 
 function playRound(round: Round, fault: ChaosOptions['fault']): Promise<RoundResult> {
