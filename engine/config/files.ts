@@ -66,10 +66,10 @@ function secrets(config: LoadedConfig): readonly { readonly path: string; readon
 
 async function trouble(where: string, file: string, folder: boolean): Promise<string | null> {
   try {
-    await access(file, folder ? constants.R_OK | constants.X_OK : constants.R_OK);
     const isFolder = (await stat(file)).isDirectory();
-    if (isFolder === folder || (!folder && where.includes('policies.data'))) return null;
-    return `${where}: ${file} is ${isFolder ? 'a folder' : 'a file'}; allowed: a ${folder ? 'folder' : 'file'}`;
+    if (isFolder !== folder) return `${where}: ${file} is ${isFolder ? 'a folder' : 'a file'}; allowed: a ${folder ? 'folder' : 'file'}`;
+    await access(file, folder ? constants.R_OK | constants.X_OK : constants.R_OK);
+    return null;
   } catch (error) {
     const code = (error as NodeJS.ErrnoException).code;
     return `${where}: ${file} ${code === 'ENOENT' ? 'does not exist' : `cannot be read (${code ?? 'unknown'})`}`;

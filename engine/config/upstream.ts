@@ -55,8 +55,7 @@ function parseUrl(text: string, at: string): ParsedUrl {
   const url = /^postgres(ql)?:\/\//.test(text) && URL.canParse(text) ? new URL(text) : null;
   if (url === null) throw invalid(at, 'is not a postgresql:// address');
   const given = url.searchParams;
-  for (const name of given.keys())
-    if (!PARAMETERS.includes(name)) throw invalid(at, `has the parameter \`${name.slice(0, 40)}\`; allowed: ${PARAMETERS.join(', ')}`);
+  for (const name of given.keys()) if (!PARAMETERS.includes(name)) throw invalid(at, parameterTrouble(name));
   const user = decode(url.username, at) || given.get('user') || '';
   const password = decode(url.password, at) || given.get('password') || '';
   const host = decode(url.hostname.replace(/^\[|\]$/g, ''), at) || given.get('host') || '';
@@ -66,6 +65,29 @@ function parseUrl(text: string, at: string): ParsedUrl {
   if (!Number.isInteger(port) || port < 1 || port > 65535) throw invalid(at, 'has a port outside 1 to 65535');
   const database = decode(url.pathname.slice(1), at) || given.get('dbname') || user;
   return { host, port, database, user, password, tls: tlsOf(given.get('sslmode'), given.get('sslrootcert'), host, at) };
+}
+
+const IGNORED = [
+  'options',
+  'sslcert',
+  'sslkey',
+  'sslcrl',
+  'sslpassword',
+  'channel_binding',
+  'gssencmode',
+  'target_session_attrs',
+  'service',
+  'passfile',
+  'hostaddr',
+  'client_encoding',
+  'keepalives',
+  'replication',
+];
+
+/** Only a name that libpq knows is repeated: what stands behind a `?` could be the rest of a password. */
+function parameterTrouble(name: string): string {
+  const what = IGNORED.includes(name) ? `has the parameter \`${name}\`` : 'has a parameter that is not known (in a password, `?` is written %3F)';
+  return `${what}; allowed: ${PARAMETERS.join(', ')}`;
 }
 
 function decode(text: string, at: string): string {
