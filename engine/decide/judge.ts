@@ -15,7 +15,8 @@ import { Wasm, type WasmModule } from './wasm-api.ts';
 /** One cold judgement in this many is made on the whole request as well: the second line behind the analysis of reads. */
 const CHECKED_ONE_IN = 64;
 const RESULT_LENGTH_MAX = 1024 * 1024;
-const ANSWERS_MAX = 4_096;
+/** Of the texts that policies answered, in characters. */
+const ANSWERS_LENGTH_MAX = 8 * 1024 * 1024;
 const FAILURES_MAX = 256;
 const FAILURES_LOGGED_ONE_IN = 100;
 const FUEL_NEAR_MISS = 0.8;
@@ -43,11 +44,12 @@ export class Judge {
   /** Of its own: whatever a package in shadow does, it cannot disturb (E7). */
   readonly #shadow: PolicyMachine | null;
   readonly #checkedOneIn: number;
+  readonly #fuelNear: number;
   /** The same answer is the same object: the journal stores it once. */
   readonly #answers = new Map<string, Combined>();
+  #answersLength = 0;
   readonly #failures = new Map<string, number>();
   #cold = 0;
-  nearMisses = 0;
 
   /** @throws Error when the module cannot be run */
   private constructor(policies: CompiledPolicies, module: WasmModule, options: JudgeOptions) {
@@ -57,6 +59,7 @@ export class Judge {
     this.#live = new PolicyMachine(module, policies.data, limits);
     const shadow = Object.values(policies.stages).some((stage) => stage.shadow !== null);
     this.#shadow = shadow ? new PolicyMachine(module, policies.data, limits) : null;
+    this.#fuelNear = limits.fuelUnits * FUEL_NEAR_MISS;
     this.#checkedOneIn = options.checkedOneIn ?? CHECKED_ONE_IN;
   }
 
@@ -76,11 +79,11 @@ export class Judge {
     const request = whole();
     if (!requestCheck.Check(request)) {
       this.#log.error({ stage }, 'a decision request is not of the contract’s form');
-      return this.#refused('REQUEST_INVALID', 'the decision request is not of the contract’s form', true);
+      return this.#refused('REQUEST_INVALID', 'the decision request is not of the contract’s form', false);
     }
     const compiled = this.policies.stages[stage];
     const text = input ?? projected(compiled.reads, request);
-    if (mayBeIllFormed(text) && !wellFormed(request)) return this.#refused('REQUEST_INVALID', 'the decision request has ill-formed text', true);
+    if (mayBeIllFormed(text) && !wellFormed(request)) return this.#refused('REQUEST_INVALID', 'the decision request has ill-formed text', false);
     const evaluation = this.#evaluate(this.#live, compiled.live.entrypoint, text);
     if (!evaluation.ok) return this.#failed(evaluation, stage);
     const shadowText = this.#evaluateShadow(compiled, text);
@@ -108,7 +111,9 @@ export class Judge {
     const index = Object.hasOwn(machine.entrypoints, entrypoint) ? machine.entrypoints[entrypoint] : undefined;
     if (index === undefined) return { ok: false, code: 'POLICY_UNAVAILABLE', detail: `the policy has no entrypoint ${entrypoint}` };
     const evaluation = machine.evaluate(index, text);
-    if (evaluation.ok && evaluation.fuelUnits > MACHINE_LIMITS.fuelUnits * FUEL_NEAR_MISS) this.nearMisses++;
+    if (evaluation.ok && evaluation.fuelUnits > this.#fuelNear) {
+      this.#logOften('near', () => this.#log.warn({ entrypoint, units: evaluation.fuelUnits }, 'a judgement came near the end of its fuel'));
+    }
     return evaluation;
   }
 
@@ -116,7 +121,8 @@ export class Judge {
     if (!compiled.shadow || !this.#shadow) return '';
     const evaluation = this.#evaluate(this.#shadow, compiled.shadow.entrypoint, text);
     if (evaluation.ok) return evaluation.text;
-    this.#log.warn({ code: evaluation.code, detail: evaluation.detail }, 'a policy in shadow could not be evaluated; it has no effect');
+    const { code, detail } = evaluation;
+    this.#logOften(`shadow ${code} ${detail}`, () => this.#log.warn({ code, detail }, 'a policy in shadow could not be evaluated; it has no effect'));
     return '';
   }
 
@@ -124,7 +130,7 @@ export class Judge {
     const lengthOfAnswer = live.length + shadow.length;
     const key = `${stage}\n${supported.join()}\n${live}\n${shadow}`;
     const known = this.#answers.get(key);
-    if (known) return { combined: known, lasting: true, lengthOfAnswer };
+    if (known) return { combined: known, lasting: true, lengthOfAnswer: 0 };
     const answers = answersOf(live, compiled.live.slots, false);
     if (typeof answers === 'string') {
       this.#log.error({ stage, revision: this.revision, detail: answers }, 'a policy answered something that is not of the contract’s form');
@@ -135,25 +141,33 @@ export class Judge {
       this.#log.warn({ detail: inShadow }, 'a policy in shadow answered something that is not of the contract’s form');
     const all = [...answers, ...(typeof inShadow === 'string' ? [] : inShadow)];
     const combined = combine(all, { revision: this.revision, supportedObligations: supported });
-    if (this.#answers.size >= ANSWERS_MAX) this.#answers.clear();
-    this.#answers.set(key, combined);
+    this.#remember(key, combined);
     return { combined, lasting: true, lengthOfAnswer };
   }
 
+  #remember(key: string, combined: Combined): void {
+    this.#answersLength += key.length;
+    if (this.#answersLength > ANSWERS_LENGTH_MAX) {
+      this.#answers.clear();
+      this.#answersLength = key.length;
+    }
+    this.#answers.set(key, combined);
+  }
+
   #failed({ code, detail }: Evaluation & { ok: false }, stage: StageName): Judged {
-    this.#logFailure(code, detail, stage);
+    this.#logOften(`${code} ${detail}`, (count) =>
+      this.#log.error({ code, detail, stage, count, revision: this.revision }, 'a policy could not be evaluated; its statement is refused'),
+    );
     // the same input would burn the same fuel again; what depends on this process would not repeat
     return this.#refused(code, REFUSAL_REASONS[code] ?? 'the policies could not be evaluated', code !== 'POLICY_UNAVAILABLE');
   }
 
-  /** Whoever can provoke one can provoke thousands: one line for each kind, then one for every hundred more. */
-  #logFailure(code: ErrorCode, detail: string, stage: StageName): void {
-    const kind = `${code} ${detail}`;
+  /** Whoever can provoke one line can provoke thousands: the first of a kind, then one for every hundred. */
+  #logOften(kind: string, log: (count: number) => void): void {
     const count = (this.#failures.get(kind) ?? 0) + 1;
     if (this.#failures.size >= FAILURES_MAX) this.#failures.clear();
     this.#failures.set(kind, count);
-    if (count % FAILURES_LOGGED_ONE_IN !== 1) return;
-    this.#log.error({ code, detail, stage, count, revision: this.revision }, 'a policy could not be evaluated; its statement is refused');
+    if (count % FAILURES_LOGGED_ONE_IN === 1) log(count);
   }
 
   #refused(code: ErrorCode, reason: string, lasting: boolean): Judged {

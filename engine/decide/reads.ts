@@ -17,6 +17,7 @@ import {
   signature,
   Site,
 } from './abstract-value.ts';
+import { assignedTwice } from './assigned-twice.ts';
 import { dot, readBuiltin, readEquality } from './builtin-reads.ts';
 import type { Block, Operand, Plan, PlanFunction, Stmt } from './plan.ts';
 import { DEEP, describeReads, ReadNode, settled } from './read-trie.ts';
@@ -30,6 +31,8 @@ const DATA = 1;
 export function inputReads(plan: Plan, entrypoint: string): ReadNode {
   return new Analysis(plan).run(entrypoint);
 }
+
+type Making = Extract<Stmt, { readonly stmt: { readonly target: number } }>;
 
 /** Locals of one function activation, or of one block of it. */
 type Locals = Map<number, Abstract>;
@@ -129,7 +132,6 @@ class Analysis {
   #statement(entry: Stmt, locals: Locals, activation: Activation): void {
     const value = (operand: Operand): Abstract => this.#operand(operand, locals);
     const local = (index: number): Abstract => locals.get(index) ?? BOTTOM;
-    const assign = (target: number, result: Abstract): void => this.#assign(target, result, locals, activation);
     switch (entry.type) {
       case 'NopStmt':
       case 'BreakStmt':
@@ -139,51 +141,6 @@ class Analysis {
       case 'IsSetStmt':
       case 'IsUndefinedStmt':
         return; // a touch, which reaching the value already was
-      case 'AssignVarStmt':
-        return assign(entry.stmt.target, value(entry.stmt.source));
-      case 'AssignVarOnceStmt':
-        // a second assignment compares the whole values, and aborts when they differ
-        if (activation.once.has(entry)) readDeep(value(entry.stmt.source));
-        return assign(entry.stmt.target, value(entry.stmt.source));
-      case 'AssignIntStmt':
-      case 'MakeNumberIntStmt':
-        return assign(entry.stmt.target, constant(String(entry.stmt.value)));
-      case 'MakeNumberRefStmt':
-        return assign(entry.stmt.target, constant(this.#string(entry.stmt.Index)));
-      case 'MakeNullStmt':
-        return assign(entry.stmt.target, constant('null'));
-      case 'ResetLocalStmt':
-        return assign(entry.stmt.target, BOTTOM);
-      case 'MakeArrayStmt':
-      case 'MakeObjectStmt':
-      case 'MakeSetStmt':
-        return assign(entry.stmt.target, ofSite(this.#site(entry, activation, KINDS[entry.type])));
-      case 'ArrayAppendStmt':
-        return this.#append(local(entry.stmt.array), value(entry.stmt.value), activation.block);
-      case 'SetAddStmt':
-        // whether it is new is equality of whole values
-        readDeep(value(entry.stmt.value));
-        return this.#put(local(entry.stmt.set), BOTTOM, value(entry.stmt.value));
-      case 'ObjectInsertOnceStmt':
-        readDeep(value(entry.stmt.value));
-        return this.#put(local(entry.stmt.object), value(entry.stmt.key), value(entry.stmt.value));
-      case 'ObjectInsertStmt':
-        return this.#put(local(entry.stmt.object), value(entry.stmt.key), value(entry.stmt.value));
-      case 'ObjectMergeStmt':
-        return assign(entry.stmt.target, join(local(entry.stmt.a), local(entry.stmt.b)));
-      case 'DotStmt':
-        return assign(entry.stmt.target, this.#dot(value(entry.stmt.source), value(entry.stmt.key)));
-      case 'LenStmt':
-        readKeys(value(entry.stmt.source));
-        return assign(entry.stmt.target, OTHER);
-      case 'EqualStmt':
-      case 'NotEqualStmt':
-        return readEquality(value(entry.stmt.a), value(entry.stmt.b));
-      case 'ResultSetAddStmt':
-        return readDeep(local(entry.stmt.value));
-      case 'ReturnLocalStmt':
-        activation.result = join(activation.result, local(entry.stmt.source));
-        return;
       case 'BlockStmt':
         for (const block of entry.stmt.blocks ?? []) this.#nested(block, locals, activation);
         return;
@@ -193,13 +150,72 @@ class Analysis {
         return this.#scan(entry.stmt, locals, activation);
       case 'WithStmt':
         return this.#with(entry, locals, activation);
+      case 'ReturnLocalStmt':
+        activation.result = join(activation.result, local(entry.stmt.source));
+        return;
+      case 'ResultSetAddStmt':
+        return readDeep(local(entry.stmt.value));
+      case 'EqualStmt':
+      case 'NotEqualStmt':
+        return readEquality(value(entry.stmt.a), value(entry.stmt.b));
+      case 'ArrayAppendStmt':
+        return this.#append(local(entry.stmt.array), value(entry.stmt.value), activation.block);
+      case 'SetAddStmt':
+        readDeep(value(entry.stmt.value)); // whether it is new is equality of whole values
+        return this.#put(local(entry.stmt.set), BOTTOM, value(entry.stmt.value));
+      case 'ObjectInsertOnceStmt':
+        readDeep(value(entry.stmt.value)); // a second value for the key is compared with it
+        return this.#put(local(entry.stmt.object), value(entry.stmt.key), value(entry.stmt.value));
+      case 'ObjectInsertStmt':
+        return this.#put(local(entry.stmt.object), value(entry.stmt.key), value(entry.stmt.value));
       case 'CallStmt':
-        return assign(entry.stmt.result, this.#callStatic(entry.stmt.func, entry.stmt.args.map(value)));
       case 'CallDynamicStmt':
-        return assign(entry.stmt.result, this.#callDynamic(entry.stmt.args.map(local), entry.stmt.path.map(value)));
+        return this.#assign(entry.stmt.result, this.#called(entry, locals), locals, activation);
+      default:
+        return this.#assign(entry.stmt.target, this.#made(entry, locals, activation), locals, activation);
+    }
+  }
+
+  /** The value that a statement gives to its target. */
+  #made(entry: Making, locals: Locals, activation: Activation): Abstract {
+    const value = (operand: Operand): Abstract => this.#operand(operand, locals);
+    switch (entry.type) {
+      case 'AssignVarStmt':
+        return value(entry.stmt.source);
+      case 'AssignVarOnceStmt':
+        // a second assignment compares the whole values, and aborts when they differ
+        if (activation.once.has(entry)) readDeep(value(entry.stmt.source));
+        return value(entry.stmt.source);
+      case 'AssignIntStmt':
+      case 'MakeNumberIntStmt':
+        return constant(String(entry.stmt.value));
+      case 'MakeNumberRefStmt':
+        return constant(this.#string(entry.stmt.Index));
+      case 'MakeNullStmt':
+        return constant('null');
+      case 'ResetLocalStmt':
+        return BOTTOM;
+      case 'MakeArrayStmt':
+      case 'MakeObjectStmt':
+      case 'MakeSetStmt':
+        return ofSite(this.#site(entry, activation, KINDS[entry.type]));
+      case 'ObjectMergeStmt':
+        return join(locals.get(entry.stmt.a) ?? BOTTOM, locals.get(entry.stmt.b) ?? BOTTOM);
+      case 'DotStmt':
+        return this.#dot(value(entry.stmt.source), value(entry.stmt.key));
+      case 'LenStmt':
+        readKeys(value(entry.stmt.source));
+        return OTHER;
       default:
         throw new Error(`the plan has statement ${String((entry as { type: unknown }).type)}, which the analysis of reads does not know`);
     }
+  }
+
+  #called(entry: Stmt & { type: 'CallStmt' | 'CallDynamicStmt' }, locals: Locals): Abstract {
+    const value = (operand: Operand): Abstract => this.#operand(operand, locals);
+    if (entry.type === 'CallStmt') return this.#callStatic(entry.stmt.func, entry.stmt.args.map(value));
+    const args = entry.stmt.args.map((index) => locals.get(index) ?? BOTTOM);
+    return this.#callDynamic(args, entry.stmt.path.map(value));
   }
 
   #operand(operand: Operand, locals: Locals): Abstract {
@@ -325,22 +341,3 @@ class Analysis {
 }
 
 const KINDS = { MakeArrayStmt: 'array', MakeObjectStmt: 'object', MakeSetStmt: 'set' } as const;
-
-/** Statements that can find their target already assigned: another one has the same target, or it stands in a scan. */
-function assignedTwice(blocks: readonly Block[]): ReadonlySet<Stmt> {
-  const byTarget = new Map<number, Stmt[]>();
-  const repeated = new Set<Stmt>();
-  const visit = (block: Block, inScan: boolean): void => {
-    for (const entry of block.stmts ?? []) {
-      if (entry.type === 'AssignVarOnceStmt') {
-        byTarget.set(entry.stmt.target, [...(byTarget.get(entry.stmt.target) ?? []), entry]);
-        if (inScan) repeated.add(entry);
-      } else if (entry.type === 'BlockStmt') for (const inner of entry.stmt.blocks ?? []) visit(inner, inScan);
-      else if (entry.type === 'ScanStmt') visit(entry.stmt.block, true);
-      else if (entry.type === 'NotStmt' || entry.type === 'WithStmt') visit(entry.stmt.block, inScan);
-    }
-  };
-  for (const block of blocks) visit(block, false);
-  for (const entries of byTarget.values()) if (entries.length > 1) for (const entry of entries) repeated.add(entry);
-  return repeated;
-}
