@@ -13,7 +13,7 @@ export interface Frame {
   readonly body: Buffer;
 }
 
-const WINDOW_BYTES = 1 << 20;
+const WINDOW_BYTES = 128 << 10;
 
 export class FrameStream {
   readonly #file: FileHandle;

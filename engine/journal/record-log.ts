@@ -60,6 +60,8 @@ export class RecordLog {
   #gatheringAt: number;
   #backlogBytes = 0;
   #scheduled = false;
+  /** What gathers was asked for, and goes as soon as no write runs. */
+  #due = false;
   #timer: NodeJS.Timeout | null = null;
   #fault: InterlockError | null = null;
   #dead = false;
@@ -130,7 +132,7 @@ export class RecordLog {
     if (position > this.last) return Promise.reject(new InterlockError('INTERNAL', `position ${position} was never placed`));
     const batch = this.#batchOf(position);
     batch.waiters ??= Promise.withResolvers<DurablePosition>();
-    this.#schedule();
+    if (batch !== this.#writing) this.#schedule();
     return batch.waiters.promise;
   }
 
@@ -212,6 +214,7 @@ export class RecordLog {
   }
 
   #schedule(): void {
+    this.#due = true;
     if (this.#scheduled || this.#writing !== null) return;
     this.#scheduled = true;
     setImmediate(this.#flush);
@@ -225,6 +228,7 @@ export class RecordLog {
   readonly #flush = (): void => {
     this.#scheduled = false;
     if (this.#writing !== null || this.#dead) return;
+    if (this.#queue.length === 0) this.#due = false;
     const batch = this.#queue.shift() ?? this.#takeGathering();
     if (batch === null) return;
     this.#writing = batch;
@@ -254,7 +258,7 @@ export class RecordLog {
     this.#syncs++;
     this.#lastSyncUs = this.#clock.monotonicUs() - this.#writingSinceUs;
     if (batch.writer.buffer.length <= BUFFER_KEPT_BYTES) this.#free = batch.writer;
-    if (this.#queue.length > 0 || this.#gathering.waiters !== null) this.#flush();
+    if (this.#due) this.#flush();
     batch.waiters?.resolve(batch.lastSeq as DurablePosition);
     this.onProgress();
   };

@@ -203,8 +203,8 @@ interface Tail {
 }
 
 async function tailOf(file: FileHandle, offset: number, size: number): Promise<Tail> {
-  const step = 1 << 20;
-  const chunk = Buffer.alloc(step);
+  const step = Math.min(1 << 20, Math.max(0, size - offset));
+  const chunk = Buffer.allocUnsafe(step);
   let end = offset;
   for (let at = offset; at < size; ) {
     const { bytesRead } = await file.read(chunk, 0, step, at);

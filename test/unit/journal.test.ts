@@ -211,6 +211,22 @@ describe('positions and durability', () => {
     await journal.close('test');
   });
 
+  test('what nobody waits for reaches the disk too, though it came while the disk was busy', async () => {
+    using folder = journalFolder();
+    const files = faultyFiles();
+    const journal = await folder.open({ files });
+    const release = files.hold();
+    const first = journal.durable(journal.append({ type: 'admin.changed', by: 'test', what: 'waited for' }));
+    await new Promise((resolve) => setImmediate(resolve));
+    const last = journal.append({ type: 'admin.changed', by: 'test', what: 'not waited for' });
+    await new Promise((resolve) => setTimeout(resolve, 50)); // its time to go comes while the disk is busy
+    release();
+    await first;
+    while (journal.status().records <= last) await new Promise((resolve) => setImmediate(resolve));
+    expect(journal.durable(last)).toBe(last);
+    await journal.close('test');
+  });
+
   test('A6: of two that append to a stream at the same place, one is refused, before and after a restart', async () => {
     using folder = journalFolder();
     const event = (id: string): EventDraft => ({ type: 'approval.settled', approval_id: id, outcome: 'cancelled' });
