@@ -56,14 +56,7 @@ function linkPostgres() {
 }
 
 function run(command, args) {
-  const node = existsSync(join(bin, 'node')) ? join(bin, 'node') : process.execPath;
-  const major = Number(spawnSync(node, ['-p', 'process.versions.node.split(".")[0]'], { encoding: 'utf8' }).stdout);
-  if (!(major >= 24)) {
-    process.stderr.write(
-      `interlock: needs Node >= 24.12; found ${major} at ${node}. No pinned Node exists for ${process.platform}-${process.arch}: install Node 24 LTS.\n`,
-    );
-    process.exit(70);
-  }
+  const node = ownNode();
   const program = command === 'node' ? node : join(bin, command);
   const child = spawn(program, args, { stdio: 'inherit', env: { ...process.env, PATH: bin + delimiter + systemPath } });
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(signal, () => child.kill(signal));
@@ -72,4 +65,14 @@ function run(command, args) {
     process.exit(70);
   });
   child.on('exit', (code, signal) => process.exit(code ?? (signal === 'SIGINT' ? 130 : 143)));
+}
+
+/** The pinned one where it exists, and then its version is known; else the one that runs this, if it is new enough. */
+function ownNode() {
+  const pinned = join(bin, 'node');
+  if (existsSync(pinned)) return pinned;
+  const [major, minor] = process.versions.node.split('.').map(Number);
+  if (major > 24 || (major === 24 && minor >= 12)) return process.execPath;
+  process.stderr.write(`interlock: needs Node >= 24.12; this is ${process.versions.node}. No pinned Node exists for ${process.platform}-${process.arch}: install Node 24 LTS.\n`);
+  process.exit(70);
 }

@@ -17,6 +17,7 @@ interface Outcome {
   readonly exit: number;
   readonly seconds: number;
   readonly ok: boolean;
+  readonly output: string;
 }
 
 const here = dirname(fileURLToPath(import.meta.url));
@@ -85,7 +86,7 @@ async function play(step: Step): Promise<Outcome> {
     console.log(
       `${colour.red}expected exit ${step.exit}, got ${exit}; missing ${JSON.stringify(missing)}; must not show ${JSON.stringify(leaked)}${colour.off}`,
     );
-  return { name: step.name, command: step.command, exit, seconds, ok };
+  return { name: step.name, command: step.command, exit, seconds, ok, output };
 }
 
 /** psql where it is installed, else a few lines of node-postgres, which are printed. */

@@ -83,10 +83,13 @@ export function steps(ask: string): readonly Step[] {
     {
       name: 'recorded',
       say: 'Every step was on disk before it took effect.',
-      command:
-        'interlock sessions list --token-file bob-approve.token\ninterlock events --since 1h --type approval.consumed --token-file bob-approve.token',
+      command: [
+        'interlock sessions list --token-file bob-approve.token',
+        "session=$(interlock events --type approval.consumed --json --token-file bob-approve.token | grep -o 'ses_[0-9A-Z]*' | head -n 1)",
+        'interlock sessions show $session --token-file bob-approve.token',
+      ].join('\n'),
       exit: 0,
-      shows: ['alice', 'approval.consumed'],
+      shows: ['alice', 'approval.consumed', 'statement.cleared', 'statement.finished'],
     },
     {
       name: 'verified',
