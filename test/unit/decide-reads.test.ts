@@ -4,6 +4,7 @@
  */
 import { readdirSync, readFileSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { buildPolicies } from '#engine/decide/bundle';
 import { canonical } from '#engine/decide/canonical';
 import { PolicyMachine } from '#engine/decide/machine';
 import { meter } from '#engine/decide/meter';
@@ -13,7 +14,7 @@ import { projected } from '#engine/decide/projection';
 import { DEEP, describeReads, KEYS, ReadNode, TOUCH } from '#engine/decide/read-trie';
 import { inputReads } from '#engine/decide/reads';
 import { Wasm } from '#engine/decide/wasm-api';
-import { opaProgram } from '#test/support/decide';
+import { opaProgram, PACK5 } from '#test/support/decide';
 
 const FOLDER = new URL('../cases/decide/reads/', import.meta.url);
 const NAMES = readdirSync(FOLDER).map((file) => file.replace('.rego', ''));
@@ -70,6 +71,33 @@ describe('requests that share a key', () => {
   test('the pairs are not vacuous: rules fire, and answers differ', () => {
     const byName = (name: string): number => [...answers].filter((answer) => answer.startsWith(`${name} `)).length;
     expect(Object.fromEntries(NAMES.map((name) => [name, byName(name) >= 2]))).toEqual(Object.fromEntries(NAMES.map((name) => [name, true])));
+  });
+});
+
+describe('the shipped packs and the pack of five', () => {
+  test.each([
+    ['policies', new URL('../../policies', import.meta.url).pathname, [new URL('../corpus/data.yaml', import.meta.url).pathname]],
+    ['pack5', PACK5, []],
+  ])('%s: requests that share a key judge equal on their whole inputs', async (_name, dir, data) => {
+    const built = await buildPolicies(dir, { data, opa: opaProgram });
+    const packs = new PolicyMachine(new Wasm.Module(built.wasm), built.data);
+    const stage = built.stages.sql_request;
+    const judge = (json: string): string => {
+      const answer = packs.evaluate(packs.entrypoints[stage.live.entrypoint] ?? -1, json);
+      return answer.ok ? canonical(sorted(JSON.parse(answer.text))) : answer.code;
+    };
+    const strings = (built.plan.static.strings ?? []).map((entry) => entry.value);
+    const make = new Inputs(3, [...strings, 'app', 'public.customers', 0, 1, true, null]);
+    const answers = new Set<string>();
+    for (let pair = 0; pair < 1_000; pair++) {
+      const one = make.value(stage.reads);
+      const two = make.respun(stage.reads, one);
+      const whole = judge(JSON.stringify(one));
+      answers.add(whole);
+      expect(judge(projected(stage.reads, one)), JSON.stringify(one)).toBe(whole);
+      expect(judge(JSON.stringify(two)), `${JSON.stringify(one)}\n${JSON.stringify(two)}`).toBe(whole);
+    }
+    expect(answers.size).toBeGreaterThan(10);
   });
 });
 
