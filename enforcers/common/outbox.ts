@@ -18,6 +18,10 @@ export interface Batch {
 export class Outbox {
   readonly #write: (bytes: Uint8Array) => void;
   #pieces: Uint8Array[] = [];
+  /** Bytes that the next message may continue. */
+  #run: Uint8Array | null = null;
+  #runStart = 0;
+  #runEnd = 0;
   #intent: Position = -1;
   #oldestUs = Number.POSITIVE_INFINITY;
 
@@ -26,7 +30,7 @@ export class Outbox {
   }
 
   get empty(): boolean {
-    return this.#pieces.length === 0;
+    return this.#run === null && this.#pieces.length === 0;
   }
 
   /** An execution is in it: it must leave while its decision is good. What was only prepared may wait, it is decided again when it runs. */
@@ -35,19 +39,38 @@ export class Outbox {
   }
 
   /** Bytes of a cleared statement; nobody may change them until they have left. */
-  stage(cleared: ClearedStatement, bytes: Uint8Array): void {
+  stage(cleared: ClearedStatement, bytes: Uint8Array, start: number = 0, end: number = bytes.length): void {
     if (cleared.intent > this.#intent) this.#intent = cleared.intent;
     if (cleared.runs && cleared.decidedUs < this.#oldestUs) this.#oldestUs = cleared.decidedUs;
-    this.#pieces.push(bytes);
+    this.#put(bytes, start, end);
   }
 
   /** Protocol messages that carry no statement of the client (Sync, Describe …) or are the gateway's own. */
-  pass(bytes: Uint8Array): void {
-    this.#pieces.push(bytes);
+  pass(bytes: Uint8Array, start: number = 0, end: number = bytes.length): void {
+    this.#put(bytes, start, end);
+  }
+
+  /** What lies side by side in one read buffer leaves as one piece. */
+  #put(bytes: Uint8Array, start: number, end: number): void {
+    if (this.#run === bytes && this.#runEnd === start) {
+      this.#runEnd = end;
+      return;
+    }
+    this.#endRun();
+    this.#run = bytes;
+    this.#runStart = start;
+    this.#runEnd = end;
+  }
+
+  #endRun(): void {
+    if (this.#run === null) return;
+    this.#pieces.push(this.#run.subarray(this.#runStart, this.#runEnd));
+    this.#run = null;
   }
 
   /** Everything staged so far; the next batch begins. */
   take(): Batch {
+    this.#endRun();
     const batch = { pieces: this.#pieces, intent: this.#intent, oldestUs: this.#oldestUs };
     this.#pieces = [];
     this.#oldestUs = Number.POSITIVE_INFINITY;

@@ -1,7 +1,7 @@
 import type { Socket } from 'node:net';
 
 /** One read buffer for all sockets: a read is handled before the next one begins, and what is kept of it is copied. */
-const SHARED = Buffer.allocUnsafeSlow(65_536);
+const SHARED = Buffer.allocUnsafeSlow(262_144);
 
 export interface OnRead {
   readonly buffer: Uint8Array;

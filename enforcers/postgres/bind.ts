@@ -42,8 +42,8 @@ export function readBind(bytes: Buffer, start: number, end: number): BindFrame |
   at += 2 + 2 * bytes.readUInt16BE(at);
   if (at !== end) return null;
   return {
-    portal: bytes.toString('latin1', start, portalEnd),
-    statement: bytes.toString('latin1', portalEnd + 1, statementEnd),
+    portal: latin1(bytes, start, portalEnd),
+    statement: latin1(bytes, portalEnd + 1, statementEnd),
     portalAt: start,
     statementAt: portalEnd + 1,
     paramsAt,
@@ -52,9 +52,54 @@ export function readBind(bytes: Buffer, start: number, end: number): BindFrame |
   };
 }
 
+/** A name as a key: every byte a character. Most are empty. */
+export function latin1(bytes: Buffer, start: number, end: number): string {
+  return start === end ? '' : bytes.toString('latin1', start, end);
+}
+
 /** For the record and for approvals: a JSON list of {type, value, encoding}. The type belongs to it: one text is another value in another type (A2). */
 export function recordedParams(bytes: Uint8Array, types: readonly number[]): Buffer {
-  return Buffer.from(JSON.stringify(decodeParams(bytes, types).map(({ type, value, encoding }) => ({ type, value, encoding }))));
+  return (
+    plainParams(bytes, types) ??
+    Buffer.from(JSON.stringify(decodeParams(bytes, types).map(({ type, value, encoding }) => ({ type, value, encoding }))))
+  );
+}
+
+/** The same without decoding, where all are short texts without anything to escape: what the hot path sends. */
+function plainParams(bytes: Uint8Array, types: readonly number[]): Buffer | null {
+  if (bytes.length > PLAIN_BYTES_MAX) return null;
+  const wire = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length);
+  const formats = wire.readUInt16BE(0);
+  for (let index = 0; index < formats; index++) if (wire.readUInt16BE(2 + 2 * index) !== 0) return null;
+  let at = 2 + 2 * formats;
+  const count = wire.readUInt16BE(at);
+  at += 2;
+  let text = '[';
+  for (let index = 0; index < count; index++) {
+    const length = wire.readInt32BE(at);
+    at += 4;
+    if (index > 0) text += ',';
+    text += `{"type":"${typeName(types[index] ?? 0)}","value":`;
+    if (length < 0) text += 'null';
+    else {
+      for (let byte = at; byte < at + length; byte++) if (!isPlain(wire[byte] as number)) return null;
+      text += `"${latin1(wire, at, at + length)}"`;
+      at += length;
+    }
+    text += ',"encoding":"text"}';
+  }
+  return Buffer.from(`${text}]`, 'latin1');
+}
+
+const PLAIN_BYTES_MAX = 512;
+
+/** Printable ASCII that stands for itself in JSON. */
+function isPlain(byte: number): boolean {
+  return byte >= 0x20 && byte < 0x7f && byte !== 0x22 && byte !== 0x5c;
+}
+
+function typeName(oid: number): string {
+  return TYPE_NAMES[oid] ?? (oid === 0 ? 'unknown' : String(oid));
 }
 
 /** Parameters as policy reads them; binary ones of types that are not known here stay base64. */
@@ -78,8 +123,7 @@ export function decodeParams(bytes: Uint8Array, types: readonly number[]): Param
 }
 
 function param(index: number, oid: number, format: number, value: Buffer | null): Param {
-  const type = TYPE_NAMES[oid] ?? (oid === 0 ? 'unknown' : String(oid));
-  const base = { index, type, flows_to_code: false } as const;
+  const base = { index, type: typeName(oid), flows_to_code: false } as const;
   if (value === null) return { ...base, value: null, encoding: 'text' };
   const text = format === 0 ? utf8(value) : BINARY[oid]?.(value);
   return text === undefined || text === null

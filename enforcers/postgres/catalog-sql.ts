@@ -96,6 +96,9 @@ UNION ALL SELECT 'c', CAST(c.attrelid AS pg_catalog.text), CAST(c.attnum AS pg_c
     JOIN pg_catalog.pg_type e ON e.oid == bt.oid JOIN pg_catalog.pg_namespace en ON en.oid == e.typnamespace
     LEFT JOIN pg_catalog.pg_type el ON el.oid == bt.typelem AND el.typarray == bt.oid LEFT JOIN pg_catalog.pg_namespace eln ON eln.oid == el.typnamespace
   ) t ON true
+UNION ALL SELECT 'y', CAST(c.relname AS pg_catalog.text), NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL
+  FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid == c.relnamespace
+  WHERE n.nspname == 'pg_catalog' AND c.relkind OPERATOR(pg_catalog.=) ANY (CAST('{r,v,p,m}' AS pg_catalog."char"[]))
 UNION ALL SELECT 'i', CAST(i.inhrelid AS pg_catalog.text), CAST(i.inhparent AS pg_catalog.text), NULL, NULL, NULL, NULL, NULL, NULL, NULL FROM pg_catalog.pg_inherits i
 UNION ALL SELECT DISTINCT 's', CAST(c.attrelid AS pg_catalog.text), CAST(t.typrelid AS pg_catalog.text), NULL, NULL, NULL, NULL, NULL, NULL, NULL
   FROM cols c JOIN rowtype o ON o.column_type == c.atttypid JOIN pg_catalog.pg_type t ON t.oid == o.inner_type AND t.typrelid != 0

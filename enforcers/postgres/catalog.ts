@@ -22,6 +22,7 @@ export async function readCatalog(query: CatalogQuery): Promise<Catalog> {
     fingerprint: text(head, 3),
     cluster: `${cluster}/${text(head, 5)}`,
     relations: relations(rows),
+    systemRelations: rows.y.map((row) => text(row, 1)).toSorted(),
   };
 }
 
@@ -30,11 +31,11 @@ export async function catalogChanged(query: CatalogQuery, known: Catalog): Promi
   return (await query(CATALOG_FINGERPRINT_SQL))[0]?.[0] !== known.fingerprint;
 }
 
-const TAGS = ['d', 'r', 'c', 'i', 's', 'w', 'o'] as const;
+const TAGS = ['d', 'r', 'c', 'i', 's', 'w', 'o', 'y'] as const;
 type Sorted = Record<(typeof TAGS)[number], Row[]>;
 
 function sorted(rows: readonly Row[]): Sorted {
-  const by: Sorted = { d: [], r: [], c: [], i: [], s: [], w: [], o: [] };
+  const by: Sorted = { d: [], r: [], c: [], i: [], s: [], w: [], o: [], y: [] };
   for (const row of rows) by[row[0] as keyof Sorted].push(row);
   return by;
 }

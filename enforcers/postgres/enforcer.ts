@@ -70,6 +70,13 @@ async function versionOf(options: PostgresEnforcerOptions): Promise<string> {
   }
 }
 
+interface Inhabitant extends Resident {
+  readonly key: CancelKey;
+  /** Its activity when it was last looked at, and since when that is the same. */
+  seen: number;
+  sinceMs: number;
+}
+
 class PostgresEnforcer implements Enforcer, House {
   readonly protocol = 'postgresql';
   readonly deps: EnforcerDeps;
@@ -80,7 +87,7 @@ class PostgresEnforcer implements Enforcer, House {
   readonly sets: SettingSets = new SettingSets();
   readonly catalogs: CatalogKeeper;
   readonly #server: Server;
-  readonly #residents: Map<PostgresSession, Resident & { readonly key: CancelKey }> = new Map();
+  readonly #residents: Map<PostgresSession, Inhabitant> = new Map();
   readonly #keys: CancelKeys<PostgresSession> = new CancelKeys();
   readonly #buckets: Buckets;
   readonly #arriving: Map<string, number> = new Map();
@@ -154,7 +161,7 @@ class PostgresEnforcer implements Enforcer, House {
   async drain(): Promise<void> {
     this.#draining = true;
     this.#server.close();
-    this.#endIdle();
+    this.#endWaiting();
     if (this.#residents.size === 0) return;
     const { promise, resolve } = Promise.withResolvers<void>();
     this.#empty = resolve;
@@ -194,7 +201,7 @@ class PostgresEnforcer implements Enforcer, House {
 
   entered(session: PostgresSession, resident: Resident): CancelKey {
     const key = this.#keys.issue(session, resident.address);
-    this.#residents.set(session, { ...resident, key });
+    this.#residents.set(session, { ...resident, key, seen: session.activity, sinceMs: this.deps.clock.monotonicUs() / 1000 });
     return key;
   }
 
@@ -253,19 +260,34 @@ class PostgresEnforcer implements Enforcer, House {
     const wallMs = this.deps.clock.wallUs() / 1000;
     const nowMs = this.deps.clock.monotonicUs() / 1000;
     for (const [session, resident] of this.#residents) {
+      if (session.state !== 'idle' || session.activity !== resident.seen) {
+        resident.seen = session.activity;
+        resident.sinceMs = nowMs;
+      }
       if (wallMs >= resident.expiresAtMs) session.end('policy', refusal('SESSION_EXPIRED'));
-      else if (session.state === 'idle' && nowMs - session.lastActiveMs > this.target.limits.idleMs) session.end('policy', idle());
+      else if (nowMs - resident.sinceMs > this.target.limits.idleMs) session.end('policy', idle());
     }
-    if (this.#draining) this.#endIdle();
+    if (this.#draining) this.#endWaiting();
   }
 
-  #endIdle(): void {
-    for (const session of this.#residents.keys()) if (session.state === 'idle') session.end('drain', refusal('DRAINING'));
+  /** What runs may finish. Nothing of what is held has run: its request outlives this process, and so nobody waits for a verdict here. */
+  #endWaiting(): void {
+    for (const session of this.#residents.keys()) {
+      if (session.state === 'idle') session.end('drain', refusal('DRAINING'));
+      else if (session.state === 'held') session.end('drain', heldAtDrain(session.approvalId));
+    }
   }
 
   #endAll(reason: CloseReason, why: Refusal): void {
     for (const session of this.#residents.keys()) session.end(reason, why);
   }
+}
+
+function heldAtDrain(approvalId: string | null): Refusal {
+  return refusal('DRAINING', undefined, {
+    detail: `code=DRAINING approval=${approvalId ?? 'none'}`,
+    hint: 'The approval request stays open: connect again and run the same statement.',
+  });
 }
 
 function idle(): Refusal {

@@ -55,9 +55,9 @@ export class Line {
   }
 
   /** A message of the extended protocol that carries a cleared statement. */
-  stage(cleared: ClearedStatement, bytes: Uint8Array, entry: Expected): void {
+  stage(cleared: ClearedStatement, entry: Expected, bytes: Uint8Array, start?: number, end?: number): void {
     this.open = true;
-    this.#outbox.stage(cleared, bytes);
+    this.#outbox.stage(cleared, bytes, start, end);
     this.expected.push(entry);
   }
 
@@ -68,9 +68,9 @@ export class Line {
   }
 
   /** A message that carries no statement. */
-  pass(bytes: Uint8Array, entry: Expected): void {
+  pass(entry: Expected, bytes: Uint8Array, start?: number, end?: number): void {
     this.open = true;
-    this.#outbox.pass(bytes);
+    this.#outbox.pass(bytes, start, end);
     this.expected.push(entry);
   }
 
@@ -78,15 +78,20 @@ export class Line {
     this.#outbox.pass(FLUSH);
   }
 
-  sync(own: Expected['own'] = null): void {
-    this.#outbox.pass(SYNC);
-    this.expected.push(expect('sync', ++this.segment, { own }));
+  /** The client's own Sync, where it lies. */
+  sync(bytes: Uint8Array = SYNC, start?: number, end?: number): void {
+    this.#sync(null, bytes, start, end);
+  }
+
+  #sync(own: Expected['own'], bytes: Uint8Array, start?: number, end?: number): void {
+    this.#outbox.pass(bytes, start, end);
+    this.expected.push(own === null ? expect('sync', ++this.segment) : expect('sync', ++this.segment, { own }));
     this.open = false;
   }
 
   /** Ends the segment at the target; the client is told `instead` where the target's error comes. */
   abort(instead: Buffer): void {
-    this.pass(this.#abort, expect('refusal', this.segment, { instead }));
+    this.pass(expect('refusal', this.segment, { instead }), this.#abort);
   }
 
   /** The last message of all. */
@@ -117,7 +122,7 @@ export class Line {
       this.#ask(text, { row, done: done(false) }, { row, done: done(last) });
     }
     if (inside) this.flush();
-    else this.sync({ row, done: done(true) });
+    else this.#sync({ row, done: done(true) }, SYNC);
     this.release();
     this.#parts.left(); // nobody else may be there to hand it over
     return promise;
@@ -125,11 +130,12 @@ export class Line {
 
   #ask(text: string, each: NonNullable<Expected['own']>, last: NonNullable<Expected['own']>): void {
     const name = this.#own;
-    this.pass(message(F.parse, name, text, int16(0)), expect('own', this.segment, { own: each }));
-    this.pass(message(F.bind, name, name, int16(0), int16(0), int16(0)), expect('own', this.segment, { own: each }));
-    this.pass(message(F.execute, name, int32(0)), expect('own', this.segment, { own: each }));
-    this.pass(message(F.close, Buffer.from('P'), name), expect('own', this.segment, { own: each }));
-    this.pass(message(F.close, Buffer.from('S'), name), expect('own', this.segment, { own: last }));
+    const { segment } = this;
+    this.pass(expect('own', segment, { own: each }), message(F.parse, name, text, int16(0)));
+    this.pass(expect('own', segment, { own: each }), message(F.bind, name, name, int16(0), int16(0), int16(0)));
+    this.pass(expect('own', segment, { own: each }), message(F.execute, name, int32(0)));
+    this.pass(expect('own', segment, { own: each }), message(F.close, Buffer.from('P'), name));
+    this.pass(expect('own', segment, { own: last }), message(F.close, Buffer.from('S'), name));
   }
 
   /** The one wait for the disk: everything staged leaves together once its intents are durable. */

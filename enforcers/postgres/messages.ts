@@ -4,8 +4,8 @@ import type { ClearedStatement, Outcome } from '#enforcers/common/cleared';
 import { LIMITS } from '#enforcers/common/limits';
 import { refusal, type Refusal } from '#enforcers/common/refusal';
 import { InterlockError } from '#schemas/errors';
-import { readBind } from './bind.ts';
-import { expect, type Change, type Running } from './expected.ts';
+import { latin1, readBind } from './bind.ts';
+import { expect, type Change, type Expected, type Running } from './expected.ts';
 import { forgetText, readForget } from './forget.ts';
 import type { Frames } from './frames.ts';
 import type { Judging } from './judging.ts';
@@ -111,7 +111,7 @@ export class Messages {
       const bytes =
         sent === text ? frame : message(F.parse, frame.subarray(HEADER, HEADER + key.length), NUL, sent, NUL, frame.subarray(textEnd + 1 - start));
       const running = this.#host.running(outcome, sent, null);
-      line.stage(outcome, bytes, expect('parse', line.segment, { running, change: define(this.#prepared, key, prepared) }));
+      line.stage(outcome, expect('parse', line.segment, { running, change: define(this.#prepared, key, prepared) }), bytes);
     });
   }
 
@@ -136,7 +136,7 @@ export class Messages {
     };
     this.#names.apply(buffer, bind.portalAt, bind.portalAt + bind.portal.length);
     this.#names.apply(buffer, bind.statementAt, bind.statementAt + bind.statement.length);
-    line.pass(buffer.subarray(start, end), expect('bind', line.segment, { change: define(this.#portals, bind.portal, portal) }));
+    line.pass(expect('bind', line.segment, { change: define(this.#portals, bind.portal, portal) }), buffer, start, end);
   }
 
   /** portal:String rows:Int32 */
@@ -145,12 +145,11 @@ export class Messages {
     const { buffer, start, end } = frames;
     const nameEnd = buffer.indexOf(0, start + HEADER);
     if (nameEnd < 0 || nameEnd + 5 !== end) return this.#host.broken(malformed());
-    const key = buffer.toString('latin1', start + HEADER, nameEnd);
+    const key = latin1(buffer, start + HEADER, nameEnd);
     const portal = this.#portals.get(key);
     if (!portal) return this.#host.refuseExtended(unknownName('portal', key));
     if (this.#unsettled(portal)) return;
     const { prepared } = portal;
-    const frame = buffer.subarray(start, end);
     const asked = judging.execute(portal);
     this.#host.enforce(asked, (outcome) => {
       if (outcome.refused) return this.#host.refuseExtended(outcome);
@@ -161,9 +160,9 @@ export class Messages {
       }
       if (asked.known === null) judging.learned(prepared, outcome.statement);
       portal.approval = outcome.approval;
-      this.#names.apply(frame, HEADER, HEADER + key.length);
+      this.#names.apply(buffer, start + HEADER, nameEnd);
       const running = this.#host.running(outcome, prepared.sent, this.#forgets(prepared.payload.bytes, traits));
-      line.stage(outcome, frame, expect('execute', line.segment, { running }));
+      line.stage(outcome, expect('execute', line.segment, { running }), buffer, start, end);
       judging.sent(traits);
     });
   }
@@ -171,34 +170,40 @@ export class Messages {
   describe(): void {
     const named = this.#named();
     if (named === null) return this.#host.broken(malformed());
-    const { of, key, frame } = named;
+    const { of, key } = named;
     const prepared = of === 'prepared statement' ? this.#prepared.get(key) : undefined;
     const subject = prepared ?? (of === 'portal' ? this.#portals.get(key) : undefined);
     if (!subject) return this.#host.refuseExtended(unknownName(of, key));
     if (this.#unsettled(subject)) return;
     const { line } = this.#host;
-    this.#names.apply(frame, HEADER + 1, HEADER + 1 + key.length);
-    line.pass(frame, expect('describe', line.segment, { parameters: prepared ? (body) => learnTypes(prepared, body) : null }));
+    const entry = prepared
+      ? expect('describe', line.segment, { parameters: (body) => learnTypes(prepared, body) })
+      : expect('describe', line.segment);
+    this.#passNamed(entry, key);
   }
 
   close(): void {
     const named = this.#named();
     if (named === null) return this.#host.broken(malformed());
-    const { of, key, frame } = named;
+    const { of, key } = named;
     const change = of === 'portal' ? forget(this.#portals, key) : forget(this.#prepared, key);
-    const { line } = this.#host;
-    this.#names.apply(frame, HEADER + 1, HEADER + 1 + key.length);
-    line.pass(frame, expect('close', line.segment, { change }));
+    this.#passNamed(expect('close', this.#host.line.segment, { change }), key);
+  }
+
+  #passNamed(entry: Expected, key: string): void {
+    const { frames, line } = this.#host;
+    const { buffer, start, end } = frames;
+    this.#names.apply(buffer, start + HEADER + 1, start + HEADER + 1 + key.length);
+    line.pass(entry, buffer, start, end);
   }
 
   /** `S` or `P`, and a name: Describe and Close. */
-  #named(): { readonly of: 'prepared statement' | 'portal'; readonly key: string; readonly frame: Buffer } | null {
+  #named(): { readonly of: 'prepared statement' | 'portal'; readonly key: string } | null {
     const { buffer, start, end } = this.#host.frames;
     const kind = buffer[start + HEADER];
     const nul = buffer.indexOf(0, start + HEADER + 1);
     if ((kind !== 83 && kind !== 80) || nul !== end - 1) return null;
-    const key = buffer.toString('latin1', start + HEADER + 1, nul);
-    return { of: kind === 83 ? 'prepared statement' : 'portal', key, frame: buffer.subarray(start, end) };
+    return { of: kind === 83 ? 'prepared statement' : 'portal', key: latin1(buffer, start + HEADER + 1, nul) };
   }
 
   /**

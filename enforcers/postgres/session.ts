@@ -21,7 +21,7 @@ import { B, F, message, ready, report, TERMINATE, TRANSACTION } from './protocol
 import { Replies, type ReplySink } from './replies.ts';
 import type { SettingSets, Settings } from './settings.ts';
 import { PROTOCOL } from './support.ts';
-import { errorFields, unsupported } from './words.ts';
+import { errorFields, malformed, unsupported } from './words.ts';
 
 export interface SessionParts {
   readonly client: Socket;
@@ -63,7 +63,8 @@ export class PostgresSession {
   #ending: CloseReason | null = null;
   #over = false;
   #masked = false;
-  lastActiveMs: number;
+  /** Counts up whenever something happens: who watches for idleness reads the clock, nobody else. */
+  activity = 0;
 
   constructor(parts: SessionParts, settings: Settings) {
     const { scene } = parts;
@@ -86,7 +87,6 @@ export class PostgresSession {
     this.#judging = new Judging({ decisions: parts.decisions, ids: scene.ids, sets: parts.sets, catalog: parts.catalog }, settings);
     this.#messages = new Messages(this.#host());
     this.#scene = { ...scene, objects: (_asked, statement) => this.#judging.objection(statement), voice: this.#voice() };
-    this.lastActiveMs = this.#nowMs();
   }
 
   get id(): string {
@@ -146,7 +146,7 @@ export class PostgresSession {
   // — bytes —
 
   #fromClient(chunk: Buffer): void {
-    this.lastActiveMs = this.#nowMs();
+    this.activity++;
     this.#frames.push(chunk);
     this.#pump();
   }
@@ -230,7 +230,9 @@ export class PostgresSession {
   }
 
   #sync(): void {
-    this.#line.sync();
+    const { buffer, start, end } = this.#frames;
+    if (end - start !== 5) return this.end('client', malformed());
+    this.#line.sync(buffer, start, end);
     this.#judging.transaction.segmentEnds();
     // after a refusal the next segment waits until it is known what became of the transaction
     if (this.#discarding) this.#barrier = true;
@@ -325,7 +327,7 @@ export class PostgresSession {
       ready: (status, segment) => {
         if (status === TRANSACTION.idle) this.#messages.transactionEnded(segment);
         if (this.#line.idle) this.#judging.settle(status);
-        this.lastActiveMs = this.#nowMs();
+        this.activity++;
       },
       skipping: () => {
         this.#discarding = true;
@@ -343,7 +345,7 @@ export class PostgresSession {
     if (rewrite && rewrite.masked.length > 0) this.#masked = true;
     return {
       id: cleared.statementId,
-      startedUs: this.#scene.clock.monotonicUs(),
+      startedUs: cleared.decidedUs,
       masked: rewrite?.masked ?? NONE,
       toOriginal: rewrite?.toOriginal ?? null,
       text,
@@ -381,7 +383,7 @@ export class PostgresSession {
       },
       released: () => {
         this.#hold = null;
-        this.lastActiveMs = this.#nowMs();
+        this.activity++;
       },
       notice: (text, detail, hint) => {
         this.#client.write(report(B.notice, { S: 'NOTICE', V: 'NOTICE', C: '00000', M: text, D: detail, H: hint }));
@@ -453,10 +455,6 @@ export class PostgresSession {
     this.#client.write(report(B.error, errorFields(why, 'FATAL')));
     this.#client.flush();
     this.#closeNow('fault');
-  }
-
-  #nowMs(): number {
-    return Math.floor(this.#scene.clock.monotonicUs() / 1000);
   }
 }
 

@@ -1,8 +1,9 @@
 /** What a peer can send in pieces: every message split at every byte gives the same as whole (STYLE 9, P14). */
+import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { LIMITS } from '#enforcers/common/limits';
 import { Wire } from '#enforcers/common/socket';
-import { decodeParams, readBind } from '#enforcers/postgres/bind';
+import { decodeParams, readBind, recordedParams } from '#enforcers/postgres/bind';
 import { expect as expected, Queue, type Expected, type Running } from '#enforcers/postgres/expected';
 import { Frames } from '#enforcers/postgres/frames';
 import { B, F, int16, int32, message, readFields, report } from '#enforcers/postgres/protocol';
@@ -89,6 +90,18 @@ test('P10: parameters are decoded by format and type; what is not known stays ba
     { index: 4, type: 'unknown', value: null, encoding: 'text', flows_to_code: false },
   ]);
   expect(decodeParams(Buffer.concat([int16(0), int16(1), int32(1), Buffer.of(0xff)]), [25])[0]).toMatchObject({ encoding: 'base64' });
+});
+
+test('A2: what is recorded of parameters is the same by the short way and by the long one', () => {
+  const value = fc.option(fc.oneof(fc.string(), fc.string({ unit: 'binary' }), fc.constantFrom('"', '\\', '\u007f', 'x'.repeat(600))), { nil: null });
+  fc.assert(
+    fc.property(fc.array(value, { maxLength: 5 }), fc.array(fc.constantFrom(0, 23, 25, 999_999), { maxLength: 5 }), (values, types) => {
+      const parts = values.flatMap((one) => (one === null ? [int32(-1)] : [int32(Buffer.byteLength(one)), Buffer.from(one)]));
+      const wire = Buffer.concat([int16(0), int16(values.length), ...parts]);
+      const recorded: unknown = JSON.parse(recordedParams(wire, types).toString());
+      expect(recorded).toEqual(decodeParams(wire, types).map(({ type, value: text, encoding }) => ({ type, value: text, encoding })));
+    }),
+  );
 });
 
 const row = (text: string): Buffer => message(B.dataRow, int16(1), int32(text.length), Buffer.from(text));
