@@ -46,7 +46,7 @@ ${rows.join('\n')}
 
 /** Housekeeping between the commands of a step is left out of the picture, never of the demo. */
 function shown({ command }: Step): readonly string[] {
-  return command.split('\n').filter((line) => !/^(until|request=|segment=|rm -rf|wait$|cat )/.test(line));
+  return command.split('\n').filter((line) => !/^(until|request=|segment=|rm -rf|wait$)/.test(line));
 }
 
 function colourOf(line: string): string {
