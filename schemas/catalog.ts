@@ -53,6 +53,8 @@ export interface Catalog {
   /** Equal when nothing that this reading covers changed. */
   readonly fingerprint: string;
   readonly relations: readonly CatalogRelation[];
+  /** Names of the relations of pg_catalog: they stand before search_path, so only these may be named without a schema and not be in `relations`. */
+  readonly systemRelations?: readonly string[];
   /** System identifier and database oid: whose oids these are. */
   readonly cluster?: string;
 }
