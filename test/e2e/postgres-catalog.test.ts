@@ -30,6 +30,7 @@ describe.each(POSTGRES_MAJORS)('PostgreSQL %i', (major) => {
 
   test('says whose catalog it is', () => {
     expect(catalog).toMatchObject({ database: 'postgres', serverMajor: major, cluster: expect.stringMatching(/^\d+\/\d+$/) });
+    expect(catalog.systemRelations).toEqual(expect.arrayContaining(['pg_class', 'pg_stat_activity', 'pg_stats', 'pg_type']));
     expect(catalog.relations.some(({ schema }) => schema.startsWith('pg_') || schema === 'information_schema')).toBe(false);
   });
 

@@ -33,8 +33,10 @@ export function maskCatalog(): Catalog {
       callsCode: each.callsCode ?? false,
     };
   });
-  return { database: 'app', serverMajor: 15, fingerprint: 'fixture', cluster: '7/5', relations };
+  return { database: 'app', serverMajor: 15, fingerprint: 'fixture', cluster: '7/5', relations, systemRelations: SYSTEM };
 }
+
+const SYSTEM = ['pg_class', 'pg_attribute', 'pg_type', 'pg_stats', 'pg_statistic', 'pg_stat_activity', 'pg_largeobject'];
 
 const CATEGORIES: Readonly<Record<string, string>> = {
   int4: 'N',

@@ -33,17 +33,24 @@ interface Taint {
 export class MaskPlan {
   readonly catalog: Catalog;
   readonly #verdicts: ReadonlyMap<string, ReadonlyMap<string, Verdict>>;
+  readonly #system: ReadonlySet<string> | null;
   readonly #templates = new Map<string, string>();
   /** Templates parsed alone, by their text: at most two for each masked relation. */
   readonly trees: Map<string, Fields> = new Map();
 
   constructor(masks: ReadonlyMap<string, Mask>, catalog: Catalog, bindings: MaskBindings) {
     this.catalog = catalog;
+    this.#system = catalog.systemRelations === undefined ? null : new Set(catalog.systemRelations);
     this.#verdicts = byName(verdicts(masks, catalog, bindings));
   }
 
   find(schema: string, name: string): Verdict | null {
     return this.#verdicts.get(name)?.get(schema) ?? null;
+  }
+
+  /** Whether a name without a schema is one of pg_catalog's. */
+  isSystem(name: string): boolean {
+    return this.#system?.has(name) ?? name.startsWith('pg_');
   }
 
   /** All relations of that name, by schema. */

@@ -58,10 +58,10 @@ function unqualified(plan: MaskPlan, names: Names, name: string): Verdict | null
   const bearers = plan.named(name);
   if (bearers.size === 0) {
     // pg_catalog stands before the path; nothing else does but pg_temp, whose relations are unknown
-    if (name.startsWith('pg_') || names.path?.includes('information_schema') === true) return system(name);
+    if (plan.isSystem(name) || names.path?.includes('information_schema') === true) return system(name);
     throw REFUSALS.unknown(name);
   }
-  if (name.startsWith('pg_')) system(name);
+  if (plan.isSystem(name)) system(name);
   const reachable = names.path === null ? [...bearers.values()] : onPath(bearers, names.path, names.role);
   const [first] = reachable;
   if (first === undefined) throw REFUSALS.unknown(name);
