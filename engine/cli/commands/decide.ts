@@ -3,33 +3,17 @@ import { Option, type Command } from 'commander';
 import { systemClock } from '#client/clock';
 import { Ids } from '#client/ids';
 import type { Decision } from '#schemas/decision';
-import { TRANSACTION_STATES, type TransactionState } from '#schemas/decision-request';
+import { TRANSACTION_STATES } from '#schemas/decision-request';
 import { EXIT, InterlockError } from '#schemas/errors';
 import { loadConfig } from '../../config/load.ts';
 import { openLog } from '../../config/log.ts';
 import type { DryRunResult } from '../../decide/dry-run.ts';
-import { described, list, runs, type Common } from '../command.ts';
+import { described, list, runs } from '../command.ts';
 import { readCases } from '../decide/cases.ts';
+import type { DecideOptions } from '../decide/options.ts';
 import { MAJORS } from '../majors.ts';
 import { escapeText } from '../escape.ts';
 import type { Output } from '../output.ts';
-
-export interface DecideOptions extends Common {
-  readonly target?: string;
-  readonly login?: string;
-  readonly group?: readonly string[];
-  readonly type: 'user' | 'service' | 'agent';
-  readonly for?: string;
-  readonly statement?: string;
-  readonly statementFile?: string;
-  readonly params?: string;
-  readonly prepare?: boolean;
-  readonly transaction: TransactionState;
-  readonly setting?: readonly string[];
-  readonly database?: string;
-  readonly major: string;
-  readonly cases?: string;
-}
 
 export function decideCommand(): Command {
   return described({

@@ -5,8 +5,8 @@ import { InterlockError } from '#schemas/errors';
 import type { Param } from '#schemas/sql-facts';
 import type { LoadedConfig, TargetConfig } from '../../config/config.ts';
 import type { DryRunInput } from '../../decide/dry-run.ts';
-import type { DecideOptions } from '../commands/decide.ts';
 import type { CaseLine } from './cases.ts';
+import type { DecideOptions } from './options.ts';
 
 /** What a new session of PostgreSQL has. */
 const SETTINGS = { search_path: '"$user", public' };

@@ -1,0 +1,19 @@
+import type { TransactionState } from '#schemas/decision-request';
+import type { Common } from '../command.ts';
+
+export interface DecideOptions extends Common {
+  readonly target?: string;
+  readonly login?: string;
+  readonly group?: readonly string[];
+  readonly type: 'user' | 'service' | 'agent';
+  readonly for?: string;
+  readonly statement?: string;
+  readonly statementFile?: string;
+  readonly params?: string;
+  readonly prepare?: boolean;
+  readonly transaction: TransactionState;
+  readonly setting?: readonly string[];
+  readonly database?: string;
+  readonly major: string;
+  readonly cases?: string;
+}
