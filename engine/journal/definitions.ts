@@ -3,41 +3,32 @@
  * identity (weakly: forgotten with the object), strings by value (bounded). Numbers start anew with every segment, so that each can be
  * read alone.
  */
-import { hash, randomFillSync } from 'node:crypto';
 import type { Payload } from '#client/journal';
+import type { PayloadRef } from '#schemas/event';
 import type { SqlFacts } from '#schemas/sql-facts';
 import type { ByteWriter } from './byte-writer.ts';
 import { crc32c } from './crc32c.ts';
 import { FORMS, FRAME_HEADER_BYTES, ITEM, MEDIA, PAYLOAD_FLAG, SALT_BYTES } from './format.ts';
+import { PayloadForms, type PayloadMode, type StoredBytes } from './payload-forms.ts';
 
 /** Distinct short strings remembered in one segment; past it they are forgotten and defined again. */
 const STRINGS_MAX = 4096;
-const SALT_POOL_BYTES = 8192;
-
-/** A payload as the journal knows it. `digest` is sha256(salt ‖ bytes) as `sha256:<hex>`. */
-interface StoredPayload {
-  readonly salt: Buffer;
-  readonly digest: string;
-  segment: number;
-  id: number;
-}
 interface StoredObject {
   segment: number;
   id: number;
 }
 
 export class Definitions {
-  readonly #payloads = new WeakMap<object, StoredPayload>();
+  readonly #forms: PayloadForms;
   readonly #facts = new WeakMap<object, Payload>();
   readonly #objects = new WeakMap<object, StoredObject>();
   #strings = new Map<string, number>();
   #segment: number;
   #next: number;
-  readonly #salts = Buffer.alloc(SALT_POOL_BYTES);
-  #saltsUsed = SALT_POOL_BYTES;
 
   /** @param next number of definitions that the segment holds already (after recovery). */
-  constructor(segment: number, next: number) {
+  constructor(segment: number, next: number, mode: PayloadMode) {
+    this.#forms = new PayloadForms(mode);
     this.#segment = segment;
     this.#next = next;
   }
@@ -78,19 +69,20 @@ export class Definitions {
     return this.#next++;
   }
 
-  /** Defines the payload in `body` and puts its bytes, as a frame of their own, into `frames`. */
+  /** Defines the payload in `body` and puts what is kept of its bytes, as a frame of their own, into `frames`. */
   payload(payload: Payload, body: ByteWriter, frames: ByteWriter): number {
-    const stored = this.#stored(payload);
-    if (stored.segment === this.#segment) return stored.id;
-    writePayloadFrame(stored, payload.bytes, frames);
+    const formed = this.#forms.of(payload);
+    if (formed.segment === this.#segment) return formed.id;
+    if (formed.stored) writePayloadFrame(formed.stored, frames);
     body.u8(ITEM.definePayload);
-    body.digest(stored.digest);
+    body.digest(formed.digest);
     body.varint(payload.bytes.length);
-    body.u8(FORMS.indexOf('clear'));
+    body.u8(FORMS.indexOf(formed.form));
     body.u8(MEDIA.indexOf(payload.media));
-    stored.segment = this.#segment;
-    stored.id = this.#next++;
-    return stored.id;
+    if (formed.form === 'redacted' && formed.stored) body.digest(formed.stored.digest);
+    formed.segment = this.#segment;
+    formed.id = this.#next++;
+    return formed.id;
   }
 
   /** Facts are a payload too; the same object is serialised once. */
@@ -101,39 +93,22 @@ export class Definitions {
   }
 
   digestOf(payload: Payload): string {
-    return this.#stored(payload).digest;
+    return this.#forms.of(payload).digest;
   }
 
-  #stored(payload: Payload): StoredPayload {
-    const known = this.#payloads.get(payload);
-    if (known) return known;
-    const salt = this.#salt();
-    const salted = Buffer.allocUnsafe(SALT_BYTES + payload.bytes.length);
-    salted.set(salt);
-    salted.set(payload.bytes, SALT_BYTES);
-    const stored: StoredPayload = { salt, digest: `sha256:${hash('sha256', salted, 'hex')}`, segment: -1, id: -1 };
-    this.#payloads.set(payload, stored);
-    return stored;
-  }
-
-  #salt(): Buffer {
-    if (this.#saltsUsed + SALT_BYTES > SALT_POOL_BYTES) {
-      randomFillSync(this.#salts);
-      this.#saltsUsed = 0;
-    }
-    const salt = Buffer.allocUnsafe(SALT_BYTES);
-    this.#salts.copy(salt, 0, this.#saltsUsed, (this.#saltsUsed += SALT_BYTES));
-    return salt;
+  refOf(payload: Payload): PayloadRef {
+    const { digest, form } = this.#forms.of(payload);
+    return { digest, bytes: payload.bytes.length, form };
   }
 }
 
-function writePayloadFrame(stored: StoredPayload, bytes: Uint8Array, frames: ByteWriter): void {
+function writePayloadFrame({ digest, salt, bytes }: StoredBytes, frames: ByteWriter): void {
   const length = SALT_BYTES + bytes.length;
   const at = frames.reserve(FRAME_HEADER_BYTES + length);
   frames.u32((length | PAYLOAD_FLAG) >>> 0);
   frames.at += 4;
-  frames.digest(stored.digest);
-  frames.bytes(stored.salt);
+  frames.digest(digest);
+  frames.bytes(salt);
   frames.bytes(bytes);
   sealFrame(frames.buffer, at, frames.at);
 }

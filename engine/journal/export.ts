@@ -10,6 +10,7 @@ const HELD_BYTES_MAX = 64 << 20;
 export async function* exportJournal(dir: string): AsyncGenerator<string> {
   const held = new HeldPayloads();
   await using reader = new JournalReader(dir, {
+    onRedacted: (digest, stored) => held.alias(digest, stored),
     onPayload: (frame) => held.put(`sha256:${Buffer.from(frame.hash, 'latin1').toString('hex')}`, Buffer.from(frame.body.subarray(SALT_BYTES))),
   });
   for await (const event of reader.read()) {
@@ -31,6 +32,12 @@ class HeldPayloads {
       this.#bytes.delete(oldest);
       this.#total -= length;
     }
+  }
+
+  /** What is left of a redacted payload is shown in its place. */
+  alias(digest: string, stored: string): void {
+    const bytes = this.#bytes.get(stored);
+    if (bytes) this.put(digest, bytes);
   }
 
   shown(digest: string): [string, { text: string } | { base64: string }][] {

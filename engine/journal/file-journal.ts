@@ -19,12 +19,14 @@ import { RecordLog, unavailable } from './record-log.ts';
 import { recover, type Recovered } from './recovery.ts';
 import { segmentName } from './segment-header.ts';
 import { SegmentLog } from './segment-log.ts';
+import type { Streams } from './streams.ts';
 
 export interface JournalOptions {
   /** Made with mode 0700 when absent. */
   readonly dir: string;
   /** At least 64 KiB. */
   readonly segmentBytes: number;
+  /** redacted: texts without their literals; parameters, rows and facts not at all; reviewers' words in clear. sealed: not built yet. */
   readonly payloads: 'clear' | 'redacted' | 'sealed';
   /** `key`: Ed25519, private. `origin`: names this journal in its checkpoints, e.g. `interlock.example.com/shop`. */
   readonly checkpoint: { readonly everyMs: number; readonly key: KeyObject; readonly origin: string };
@@ -50,7 +52,7 @@ const HEARTBEAT_MS = 60_000;
  * @throws InterlockError STATE_LOCKED, JOURNAL_CORRUPT, JOURNAL_UNAVAILABLE, CONFIG_INVALID
  */
 export async function openJournal(options: JournalOptions): Promise<FileJournal> {
-  if (options.payloads !== 'clear') throw new InterlockError('CONFIG_INVALID', `journal.payloads: ${options.payloads} is not built yet; use clear`);
+  if (options.payloads === 'sealed') throw new InterlockError('CONFIG_INVALID', 'journal.payloads: sealed is not built yet; use clear or redacted');
   if (options.segmentBytes < SEGMENT_BYTES_MIN) throw new InterlockError('CONFIG_INVALID', 'journal.segment: at least 64KiB');
   mkdirSync(options.dir, { recursive: true, mode: 0o700 });
   const lock = lockDirectory(options.dir);
@@ -71,7 +73,7 @@ export class FileJournal implements Journal {
   readonly #encoder: RecordEncoder;
   readonly #records: RecordLog;
   readonly #signer: CheckpointSigner;
-  readonly #streams: Map<string, Position>;
+  readonly #streams: Streams;
   readonly #found: Recovered;
   readonly #faultListeners: ((fault: Error) => void)[] = [];
   #progress = Promise.withResolvers<void>();
@@ -112,6 +114,7 @@ export class FileJournal implements Journal {
       throw new InterlockError('JOURNAL_CORRUPT', `the last checkpoint is of ${note.size} records, and they are not these ${found.nextSeq}`);
     }
     const { dir, segmentBytes, clock, files = realFiles } = options;
+    const mode = options.payloads === 'clear' ? 'clear' : 'redacted';
     await clearTail(dir, found, segmentBytes);
     const whole = await wholeFiles(dir, found, segmentBytes);
     let spareFailed = (_error: Error): void => {};
@@ -122,7 +125,7 @@ export class FileJournal implements Journal {
     } catch (cause) {
       throw unavailable(`no room for the journal in ${dir}: ${cause instanceof Error ? cause.message : String(cause)}`, cause);
     }
-    const encoder = new RecordEncoder(new Definitions(found.segment, found.definitions), new ByteWriter(64 << 10));
+    const encoder = new RecordEncoder(new Definitions(found.segment, found.definitions, mode), new ByteWriter(64 << 10));
     const state = { ...found, journal: found.journal ?? randomUUID().replaceAll('-', ''), segmentBytes };
     const journal = new FileJournal(options, lock, found, segments, encoder, new RecordLog(segments, encoder, clock, state));
     spareFailed = (error) => void journal.#spareFailed(error);
@@ -152,7 +155,7 @@ export class FileJournal implements Journal {
   appendIf(event: EventDraft, condition: { readonly stream: string; readonly expectedLast: Position }): Position | null {
     if (this.lastOf(condition.stream) !== condition.expectedLast) return null;
     const position = this.#records.place(event, condition.stream);
-    this.#streams.set(condition.stream, position);
+    this.#streams.placed(condition.stream, position);
     return position;
   }
 
@@ -161,7 +164,7 @@ export class FileJournal implements Journal {
   }
 
   lastOf(stream: string): Position {
-    return this.#streams.get(stream) ?? -1;
+    return this.#streams.lastOf(stream);
   }
 
   digestOf(payload: Payload): string {
@@ -198,7 +201,7 @@ export class FileJournal implements Journal {
     }
   }
 
-  /** The bytes behind a reference; null when they were removed, or never stood here. */
+  /** The bytes behind a reference; null when they were removed, or never stood here as they were. */
   async payload(ref: { readonly digest: string }): Promise<Uint8Array | null> {
     await this.#flush();
     return readPayload(this.#options.dir, ref.digest);

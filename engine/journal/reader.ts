@@ -37,21 +37,30 @@ export async function readPayloads(dir: string, digests: readonly string[]): Pro
   return found;
 }
 
+export interface JournalReaderOptions {
+  readonly after?: Position;
+  /** Called with every frame that holds a payload. */
+  readonly onPayload?: (frame: Frame) => void;
+  /** Called where a redacted payload is defined, with its digest and the digest of what is left of it. */
+  readonly onRedacted?: (digest: string, stored: string) => void;
+}
+
 /** Reads on from where it stopped; one reader, one caller. */
 export class JournalReader implements AsyncDisposable {
   readonly #dir: string;
   readonly #after: Position;
-  /** Called with every frame that holds a payload. */
   readonly #onPayload: ((frame: Frame) => void) | null;
+  readonly #onRedacted: ((digest: string, stored: string) => void) | null;
   #opened: OpenSegment | null = null;
   #decoder: RecordDecoder | null = null;
   #prev = '';
   #last = -1;
 
-  constructor(dir: string, options: { readonly after?: Position; readonly onPayload?: (frame: Frame) => void } = {}) {
+  constructor(dir: string, options: JournalReaderOptions = {}) {
     this.#dir = dir;
     this.#after = options.after ?? -1;
     this.#onPayload = options.onPayload ?? null;
+    this.#onRedacted = options.onRedacted ?? null;
   }
 
   /** Up to and with the record at `upTo`, or to the end of what stands there. */
@@ -89,7 +98,7 @@ export class JournalReader implements AsyncDisposable {
     if (opened === null) return false;
     await this[Symbol.asyncDispose]();
     this.#opened = opened;
-    this.#decoder = new RecordDecoder(opened.header.journal);
+    this.#decoder = new RecordDecoder(opened.header.journal, this.#onRedacted);
     this.#prev = opened.header.prev;
     return true;
   }

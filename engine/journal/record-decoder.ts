@@ -28,9 +28,12 @@ interface Head {
 export class RecordDecoder {
   readonly #journal: string;
   readonly #definitions: Definition[] = [];
+  /** Told where what is left of a redacted payload stands. */
+  readonly #onRedacted: ((digest: string, stored: string) => void) | null;
 
-  constructor(journal: string) {
+  constructor(journal: string, onRedacted: ((digest: string, stored: string) => void) | null = null) {
     this.#journal = journal;
+    this.#onRedacted = onRedacted;
   }
 
   get definitionCount(): number {
@@ -51,7 +54,7 @@ export class RecordDecoder {
     while (!reader.ended) {
       const kind = reader.u8();
       if (kind === ITEM.defineJson) this.#definitions.push({ json: JSON.parse(reader.text()) as unknown });
-      else if (kind === ITEM.definePayload) this.#definitions.push(payloadDefinition(reader));
+      else if (kind === ITEM.definePayload) this.#definitions.push(this.#payloadDefinition(reader));
       else if (kind === ITEM.stream) stream = reader.text();
       else if (kind === ITEM.statement) {
         const session = this.#json<SessionConstants>(reader.varint());
@@ -159,6 +162,17 @@ export class RecordDecoder {
     };
   }
 
+  #payloadDefinition(reader: ByteReader): Definition {
+    const digest = reader.digest();
+    const bytes = reader.varint();
+    const form = FORMS[reader.u8()];
+    const media = MEDIA[reader.u8()];
+    if (form === undefined || media === undefined) throw new Error('unknown form or media');
+    const stored = form === 'redacted' ? reader.digest() : null;
+    if (stored !== null) this.#onRedacted?.(digest, stored);
+    return { ref: { digest, bytes, form }, media };
+  }
+
   #json<T = unknown>(id: number): T {
     const definition = this.#definitions[id];
     if (!definition || !('json' in definition)) throw new Error(`definition ${id} is missing`);
@@ -170,15 +184,6 @@ export class RecordDecoder {
     if (!definition || !('ref' in definition)) throw new Error(`payload definition ${id} is missing`);
     return definition.ref;
   }
-}
-
-function payloadDefinition(reader: ByteReader): Definition {
-  const digest = reader.digest();
-  const bytes = reader.varint();
-  const form = FORMS[reader.u8()];
-  const media = MEDIA[reader.u8()];
-  if (form === undefined || media === undefined) throw new Error('unknown form or media');
-  return { ref: { digest, bytes, form }, media };
 }
 
 /** What went upstream instead is known from the clearance; a decision whose statement was not cleared in the same record names only the columns. */

@@ -206,7 +206,7 @@ export class RecordEncoder {
     for (const [key, value] of Object.entries(shown)) {
       if (!isPayload(value)) continue;
       definitions.payload(value, body, this.frames);
-      shown[key] = { digest: definitions.digestOf(value), bytes: value.bytes.length, form: 'clear' };
+      shown[key] = definitions.refOf(value);
     }
     if (event.session_id !== undefined && (event.type.startsWith('session.') || event.type.startsWith('statement.'))) {
       const session = this.sessions.entry(event.session_id, event);

@@ -14,6 +14,7 @@ import { FrameStream } from './frame-stream.ts';
 import { MerkleFrontier } from './merkle.ts';
 import { RecordDecoder } from './record-decoder.ts';
 import { readSegmentHeader, segmentName } from './segment-header.ts';
+import { Streams } from './streams.ts';
 
 export const NO_HASH: string = '\0'.repeat(32);
 
@@ -42,7 +43,7 @@ export interface Recovered {
   readonly tree: MerkleFrontier;
   /** The roots at the sizes asked for, hex. */
   readonly rootAt: ReadonlyMap<number, string>;
-  readonly streams: Map<string, number>;
+  readonly streams: Streams;
   readonly unfinished: readonly Unfinished[];
 }
 
@@ -65,7 +66,7 @@ class Scan {
   readonly #rootsAt: ReadonlySet<number>;
   readonly #rootAt = new Map<number, string>();
   readonly #tree = new MerkleFrontier();
-  readonly #streams = new Map<string, number>();
+  readonly #streams = new Streams();
   readonly #statements = new OpenStatements();
   #journal: string | null = null;
   #segment = 1;
@@ -143,7 +144,7 @@ class Scan {
       const record = decode(decoder, frame.body, this.#lastHash, this.#nextSeq);
       if (record.seq !== this.#nextSeq) throw corrupt(`record ${this.#nextSeq} is missing`);
       for (const event of record.events) this.#statements.see(event);
-      if (record.stream !== null) this.#streams.set(record.stream, record.seq);
+      if (record.stream !== null) this.#streams.placed(record.stream, record.seq);
       this.#tree.add(frame.hash);
       this.#lastHash = frame.hash;
       this.#nextSeq++;

@@ -66,7 +66,8 @@ export class SegmentBodies {
     cursor.number();
     const form = FORMS[cursor.byte()];
     if (form === undefined || MEDIA[cursor.byte()] === undefined) throw new Error('a payload of unknown form or kind');
-    if (form === 'clear' && !this.#payloads.has(digest)) missing.push(digest);
+    const stands = form === 'redacted' ? cursor.take(32).toString('hex') : digest;
+    if ((form === 'clear' || form === 'redacted') && !this.#payloads.has(stands)) missing.push(digest);
     this.#defined.push({ kind: 'payload', value: digest });
   }
 

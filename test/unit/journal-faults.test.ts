@@ -152,5 +152,5 @@ describe('the checkpoint key', () => {
 
 test('payload forms that are not built are refused by name', async () => {
   using folder = journalFolder();
-  for (const payloads of ['redacted', 'sealed'] as const) await expect(folder.open({ payloads })).rejects.toMatchObject({ code: 'CONFIG_INVALID' });
+  await expect(folder.open({ payloads: 'sealed' })).rejects.toMatchObject({ code: 'CONFIG_INVALID' });
 });

@@ -1,0 +1,65 @@
+/** What becomes of a payload: its salted digest, its form, and the bytes that stand beside the records. */
+import { hash, randomFillSync } from 'node:crypto';
+import type { Payload } from '#client/journal';
+import { FORMS, SALT_BYTES } from './format.ts';
+import { redactSql } from './redact.ts';
+
+export type PayloadMode = 'clear' | 'redacted';
+
+/** Bytes that stand in a frame; `digest` is sha256(salt ‖ bytes) as `sha256:<hex>`. */
+export interface StoredBytes {
+  readonly digest: string;
+  readonly salt: Buffer;
+  readonly bytes: Uint8Array;
+}
+
+export interface FormedPayload {
+  /** Of the payload as it was handed over. */
+  readonly digest: string;
+  readonly form: (typeof FORMS)[number];
+  /** null: absent. In clear, the payload itself. */
+  readonly stored: StoredBytes | null;
+  /** Where it is defined; -1: not in this segment. */
+  segment: number;
+  id: number;
+}
+
+const SALT_POOL_BYTES = 8192;
+
+export class PayloadForms {
+  readonly #mode: PayloadMode;
+  readonly #known = new WeakMap<Payload, FormedPayload>();
+  readonly #salts = Buffer.alloc(SALT_POOL_BYTES);
+  #saltsUsed = SALT_POOL_BYTES;
+
+  constructor(mode: PayloadMode) {
+    this.#mode = mode;
+  }
+
+  of(payload: Payload): FormedPayload {
+    let formed = this.#known.get(payload);
+    if (!formed) this.#known.set(payload, (formed = this.#form(payload)));
+    return formed;
+  }
+
+  #form(payload: Payload): FormedPayload {
+    const whole = this.#salted(payload.bytes);
+    // a reviewer's words are nobody's literal, and whoever is refused must be able to read them
+    if (this.#mode === 'clear' || payload.media === 'comment') return { digest: whole.digest, form: 'clear', stored: whole, segment: -1, id: -1 };
+    // without its salt, nothing can be guessed from the digest of what was left out
+    if (payload.media !== 'text') return { digest: whole.digest, form: 'absent', stored: null, segment: -1, id: -1 };
+    const redacted = this.#salted(Buffer.from(redactSql(Buffer.from(payload.bytes).toString('utf8'))));
+    return { digest: whole.digest, form: 'redacted', stored: redacted, segment: -1, id: -1 };
+  }
+
+  #salted(bytes: Uint8Array): StoredBytes {
+    if (this.#saltsUsed + SALT_BYTES > SALT_POOL_BYTES) {
+      randomFillSync(this.#salts);
+      this.#saltsUsed = 0;
+    }
+    const salted = Buffer.allocUnsafe(SALT_BYTES + bytes.length);
+    this.#salts.copy(salted, 0, this.#saltsUsed, (this.#saltsUsed += SALT_BYTES));
+    salted.set(bytes, SALT_BYTES);
+    return { digest: `sha256:${hash('sha256', salted, 'hex')}`, salt: Buffer.from(salted.subarray(0, SALT_BYTES)), bytes };
+  }
+}
