@@ -54,6 +54,8 @@ class Cloned {
   readonly #scratch: string;
   #admin: pg.Client | null = null;
   #holds: Contents | null = null;
+  /** What the database that was set aside holds. */
+  #aside: Contents | null = null;
   #mark = '';
 
   constructor(url: URL, scratch: string) {
@@ -77,7 +79,7 @@ class Cloned {
       }
       await client.query('GRANT admin_role TO app_rw');
       for (const contents of ['real', 'twin'] as const) {
-        await client.query(`DROP DATABASE IF EXISTS ${template(contents)} WITH (FORCE)`);
+        for (const name of [template(contents), spare(contents)]) await client.query(`DROP DATABASE IF EXISTS ${name} WITH (FORCE)`);
       }
       await client.query(`CREATE DATABASE ${template('real')}`);
     });
@@ -100,16 +102,36 @@ class Cloned {
   }
 
   async ensure(contents: Contents): Promise<void> {
-    const untouched = this.#holds === contents && (await this.#state()) === this.#mark;
-    if (untouched) return;
-    if (this.#holds !== null) await this.#mend();
+    const clean = this.#holds !== null && (await this.#state()) === this.#mark;
+    if (clean && this.#holds === contents) return;
+    if (this.#holds !== null && !clean) await this.#mend();
     await this.#drop();
     await this.#with('postgres', async (client) => {
-      await client.query(`DROP DATABASE IF EXISTS ${DATABASE} WITH (FORCE)`);
-      await client.query(`CREATE DATABASE ${DATABASE} TEMPLATE ${template(contents)}`);
+      if (clean) await this.#setAside(client);
+      else await client.query(`DROP DATABASE IF EXISTS ${DATABASE} WITH (FORCE)`);
+      const kept = this.#aside === contents;
+      await client.query(
+        kept ? `ALTER DATABASE ${spare(contents)} RENAME TO ${DATABASE}` : `CREATE DATABASE ${DATABASE} TEMPLATE ${template(contents)}`,
+      );
+      if (clean && this.#holds !== null) this.#aside = this.#holds;
+      else if (kept) this.#aside = null;
     });
     this.#holds = contents;
     this.#mark = await this.#state();
+  }
+
+  /** Runs that compare two contents go back and forth: an unspoilt database is kept for the way back. */
+  async #setAside(client: pg.Client): Promise<void> {
+    const holds = this.#holds as Contents;
+    if (this.#aside === holds) await client.query(`DROP DATABASE ${spare(holds)} WITH (FORCE)`);
+    await client.query(`ALTER DATABASE ${DATABASE} ALLOW_CONNECTIONS false`);
+    for (;;) {
+      await client.query('SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = $1', [DATABASE]);
+      const { rows } = await client.query<{ left: boolean }>('SELECT EXISTS (SELECT FROM pg_stat_activity WHERE datname = $1) AS left', [DATABASE]);
+      if (rows[0]?.left !== true) break;
+    }
+    await client.query(`ALTER DATABASE ${DATABASE} RENAME TO ${spare(holds)}`);
+    await client.query(`ALTER DATABASE ${spare(holds)} ALLOW_CONNECTIONS true`);
   }
 
   async holds(sql: string): Promise<boolean> {
@@ -199,4 +221,5 @@ class Cloned {
   }
 }
 
+const spare = (contents: Contents): string => `corpus_spare_${contents}`;
 const template = (contents: Contents): string => `corpus_template_${contents}`;
