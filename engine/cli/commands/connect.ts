@@ -153,7 +153,8 @@ const KEPT = ['PGCLIENTENCODING', 'PGTZ', 'PGDATESTYLE', 'PGAPPNAME', 'PGCONNECT
 function environment({ host, port, login, database, tls, sslrootcert }: Where, token: string): NodeJS.ProcessEnv {
   const inherited = Object.fromEntries(Object.entries(process.env).filter(([name]) => !name.startsWith('PG') || KEPT.includes(name)));
   const secured = tls ? { PGSSLMODE: 'verify-full', PGSSLROOTCERT: sslrootcert ?? 'system' } : { PGSSLMODE: 'disable' };
-  const node = sslrootcert === null || inherited['NODE_EXTRA_CA_CERTS'] !== undefined ? {} : { NODE_EXTRA_CA_CERTS: sslrootcert };
+  // node-postgres has no PGSSLROOTCERT; one that was inherited is of other authorities
+  const node = sslrootcert === null ? {} : { NODE_EXTRA_CA_CERTS: sslrootcert };
   return {
     ...inherited,
     ...node,
