@@ -299,7 +299,10 @@ export const Config = {
       properties: {
         dir: { ...Path, description: 'Own disk if you can: its fdatasync is your added latency. Default: `journal` in `state.dir`.' },
         segment: { ...Size, description: 'A file of the journal is closed at this size. Default: 64MiB.' },
-        payloads: { enum: ['clear', 'redacted', 'sealed'], description: 'How statement texts and parameters are stored. Default: clear.' },
+        payloads: {
+          enum: ['clear', 'redacted', 'sealed'],
+          description: 'How texts and parameters are stored: clear; redacted: texts without their literals, parameters not at all. Default: clear.',
+        },
         checkpoint: {
           type: 'object',
           additionalProperties: false,

@@ -34,8 +34,7 @@ function checkNotYet(raw: Config, findings: Findings): void {
   for (const kind of ['git', 'https', 'bundle'] as const)
     if (raw.policies.source[kind] !== undefined) notYet(`policies.source.${kind}`, `\`${kind}\``, 'use `dir: PATH`');
   if (raw.journal?.nats !== undefined) notYet('journal.nats', 'forwarding to NATS', 'leave it out');
-  if (raw.journal?.payloads === 'sealed') notYet('journal.payloads', '`sealed`', 'use `clear`');
-  if (raw.journal?.payloads === 'redacted') notYet('journal.payloads', '`redacted`', 'use `clear`');
+  if (raw.journal?.payloads === 'sealed') notYet('journal.payloads', '`sealed`', 'use `clear` or `redacted`');
   if (raw.approvals?.notify !== undefined) notYet('approvals.notify', 'notification', 'leave it out; `interlock approvals list` shows what is open');
   if (hasClientCa(raw.api?.tls)) notYet('api.tls.client_ca', 'a certificate of the client', 'leave it out');
   for (const [name, target] of Object.entries(raw.targets)) {
