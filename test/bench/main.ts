@@ -4,7 +4,7 @@ import { cpus, release, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { startPostgres } from '#test/support/postgres';
-import type { BenchOptions, Run } from './options.ts';
+import { SERVER_SETTINGS, type BenchOptions, type Run } from './options.ts';
 import { benchBulk } from './run-bulk.ts';
 import { benchMicro } from './run-micro.ts';
 import { benchPgbench } from './run-pgbench.ts';
@@ -32,7 +32,7 @@ Subjects: direct, pgbouncer, pipe, interlock. Medians over rounds; ratios of the
 const disk = values.journal ?? mkdtempSync(join(tmpdir(), 'interlock-bench-disk-'));
 const runs: Run[] = [];
 {
-  await using server = await startPostgres({ major: 15, settings: { max_connections: '400', shared_buffers: '256MB' } });
+  await using server = await startPostgres({ major: 15, settings: SERVER_SETTINGS });
   const options: BenchOptions = {
     only: new RegExp(values.only),
     clients: values.clients.split(',').map(Number),

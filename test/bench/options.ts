@@ -1,6 +1,9 @@
 /** What every part of the bench is told. */
 import type { PostgresServer } from '#test/support/postgres';
 
+/** Of every server that is measured. */
+export const SERVER_SETTINGS: Readonly<Record<string, string>> = { max_connections: '400', shared_buffers: '256MB' };
+
 export interface Run {
   readonly name: string;
   readonly subject: string;

@@ -1,8 +1,13 @@
 import { execFile } from 'node:child_process';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { pgbench, type PgbenchOptions, type PgbenchResult } from './pgbench.ts';
-import { startSubject, type Subject, type SubjectName } from './subjects.ts';
-import type { BenchOptions } from './options.ts';
+import { makeAuthority } from '#test/support/certificates';
+import { startPostgres } from '#test/support/postgres';
+import { startSubject, type Subject, type SubjectName, type Tls } from './subjects.ts';
+import { SERVER_SETTINGS, type BenchOptions } from './options.ts';
 
 const SCENARIOS = [
   { name: 'pg.select.simple', mode: 'simple', script: 'select' },
@@ -20,12 +25,25 @@ interface Row extends PgbenchResult {
 /** Subjects take turns inside a round, so that a ratio compares runs of the same minute. */
 export async function benchPgbench(options: BenchOptions): Promise<void> {
   const scenarios = SCENARIOS.filter(({ name }) => options.only.test(name));
-  if (scenarios.length === 0) return;
+  if (scenarios.length > 0) await table(options, scenarios, null);
+  const withTls = SCENARIOS.filter(({ name }) => name === 'pg.select.prepared' && options.only.test(`${name}.tls`));
+  if (withTls.length === 0) return;
+  const dir = mkdtempSync(join(tmpdir(), 'interlock-bench-tls-'));
+  const authority = await makeAuthority(dir);
+  const tls = { caFile: authority.caFile, ...(await authority.issue('gateway')) };
+  await using server = await startPostgres({ major: 15, settings: SERVER_SETTINGS, tls: await authority.issue('database') });
+  await table({ ...options, server }, withTls, tls);
+  rmSync(dir, { recursive: true, force: true });
+}
+
+type Scenario = (typeof SCENARIOS)[number];
+
+async function table(options: BenchOptions, scenarios: readonly Scenario[], tls: Tls | null): Promise<void> {
   await options.server.query(`CREATE DATABASE ${DATABASE}`);
   await promisify(execFile)('pgbench', ['-i', '-q', '-s', '10', options.server.url(DATABASE)]);
   await using stack = new AsyncDisposableStack();
   const start = async (name: SubjectName, journalBase: string): Promise<Subject> =>
-    stack.use(await startSubject(name, { server: options.server, database: DATABASE, journalBase }));
+    stack.use(await startSubject(name, { server: options.server, database: DATABASE, journalBase, ...(tls === null ? {} : { tls }) }));
   const subjects = [
     { journal: 'none', subject: await start('direct', '') },
     { journal: 'none', subject: await start('pgbouncer', '') },
@@ -40,13 +58,13 @@ export async function benchPgbench(options: BenchOptions): Promise<void> {
       for (let round = 0; round < options.rounds; round++) {
         const rows: Row[] = [];
         for (const { journal, subject } of subjects) {
-          const run: PgbenchOptions = { database: DATABASE, clients, seconds: options.seconds, mode, script };
+          const run: PgbenchOptions = { database: DATABASE, clients, seconds: options.seconds, mode, script, ...(tls === null ? {} : { tls }) };
           rows.push({ subject: subject.name, journal, ...(await pgbench(subject, run)) });
         }
         rounds.push(rows);
       }
       subjects.forEach(({ journal, subject }, index) =>
-        options.report({ name, clients, journal, subject: subject.name, rounds: options.rounds, ...summarise(rounds, index) }),
+        options.report({ name, tls: tls !== null, clients, journal, subject: subject.name, rounds: options.rounds, ...summarise(rounds, index) }),
       );
     }
   }

@@ -1,7 +1,7 @@
 /** What pgbench is pointed at: the server itself, PgBouncer, a bare pipe with one durable record a forward, and Interlock. */
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
-import { chmodSync, existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { chmodSync, copyFileSync, existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { createConnection } from 'node:net';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
@@ -32,6 +32,14 @@ export interface SubjectOptions {
   /** The folder for journals: of a RAM file system or of a disk. */
   readonly journalBase: string;
   readonly policies?: { readonly dir: string; readonly data?: readonly string[] };
+  /** TLS on both legs: the server has a certificate of the same authority. */
+  readonly tls?: Tls;
+}
+
+export interface Tls {
+  readonly caFile: string;
+  readonly certFile: string;
+  readonly keyFile: string;
 }
 
 export async function startSubject(name: SubjectName, options: SubjectOptions): Promise<Subject> {
@@ -52,7 +60,7 @@ async function direct({ server }: SubjectOptions): Promise<Subject> {
 }
 
 /** Session mode, one worker as always, SCRAM on both legs; it refuses to run as root. */
-async function pgbouncer({ server, database }: SubjectOptions): Promise<Subject> {
+async function pgbouncer({ server, database, tls }: SubjectOptions): Promise<Subject> {
   const program = ['/usr/sbin/pgbouncer', '/usr/bin/pgbouncer'].find((path) => existsSync(path));
   if (program === undefined) throw new Error('PgBouncer is not installed: apt-get install pgbouncer');
   const dir = mkdtempSync(join(tmpdir(), 'interlock-pgbouncer-'));
@@ -63,7 +71,7 @@ async function pgbouncer({ server, database }: SubjectOptions): Promise<Subject>
     join(dir, 'pgbouncer.ini'),
     `[databases]\n${database} = host=127.0.0.1 port=${server.port} dbname=${database}\n[pgbouncer]\nlisten_addr=127.0.0.1\nlisten_port=${port}\nunix_socket_dir=\n` +
       `auth_type=scram-sha-256\nauth_file=${join(dir, 'users.txt')}\npool_mode=session\nmax_client_conn=500\ndefault_pool_size=150\nlog_connections=0\nlog_disconnections=0\n` +
-      'ignore_startup_parameters=extra_float_digits\n',
+      `ignore_startup_parameters=extra_float_digits\n${tls ? bouncerTls(dir, tls) : ''}`,
     { mode: 0o644 },
   );
   const drop = process.getuid?.() === 0 ? { uid: 65534, gid: 65534 } : {};
@@ -78,6 +86,18 @@ async function pgbouncer({ server, database }: SubjectOptions): Promise<Subject>
     counters: async () => null,
     [Symbol.asyncDispose]: () => end(child, dir),
   };
+}
+
+/** Copies, because PgBouncer reads them as nobody. */
+function bouncerTls(dir: string, tls: Tls): string {
+  const copy = (name: string, file: string): string => {
+    const to = join(dir, name);
+    copyFileSync(file, to);
+    chmodSync(to, 0o644);
+    return to;
+  };
+  const [ca, cert, key] = [copy('ca.crt', tls.caFile), copy('own.crt', tls.certFile), copy('own.key', tls.keyFile)];
+  return `client_tls_sslmode=require\nclient_tls_cert_file=${cert}\nclient_tls_key_file=${key}\nserver_tls_sslmode=verify-full\nserver_tls_ca_file=${ca}\n`;
 }
 
 async function pipe({ server, journalBase }: SubjectOptions): Promise<Subject> {
@@ -101,13 +121,20 @@ async function pipe({ server, journalBase }: SubjectOptions): Promise<Subject> {
 }
 
 /** Everything on: the shipped packs, masks, the journal. */
-async function interlock({ server, database, journalBase, policies }: SubjectOptions): Promise<Subject> {
+async function interlock({ server, database, journalBase, policies, tls }: SubjectOptions): Promise<Subject> {
   const journal = mkdtempSync(join(journalBase, 'interlock-bench-'));
   const gateway = await startGateway({
     upstream: { host: server.host, port: server.port, user: server.user, password: server.password, database },
     policies: policies ?? { dir: join(root, 'policies'), data: [join(here, 'data.yaml')] },
     config: { journal: { dir: journal } },
-    target: { env: 'bench', limits: { connections: 500 } },
+    target: {
+      env: 'bench',
+      limits: { connections: 500 },
+      ...(tls && {
+        tls: { cert: tls.certFile, key: tls.keyFile, ca: tls.caFile },
+        upstream: { host: server.host, port: server.port, databases: [database], tls: { mode: 'verify-full', ca: tls.caFile } },
+      }),
+    },
   });
   const password = await gateway.token({ login: 'bench', groups: ['app'], ttl: '4h' });
   const counters = async (): Promise<{ records: number; syncs: number } | null> => {
