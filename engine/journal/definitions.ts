@@ -73,10 +73,10 @@ export class Definitions {
   payload(payload: Payload, body: ByteWriter, frames: ByteWriter): number {
     const formed = this.#forms.of(payload);
     if (formed.segment === this.#segment) return formed.id;
-    if (formed.stored) writePayloadFrame(formed.stored, frames);
+    if (formed.stored) writePayloadFrame(formed.stored, formed.stored.bytes ?? payload.bytes, frames);
     body.u8(ITEM.definePayload);
     body.digest(formed.digest);
-    body.varint(payload.bytes.length);
+    body.varint(formed.length);
     body.u8(FORMS.indexOf(formed.form));
     body.u8(MEDIA.indexOf(payload.media));
     if (formed.form === 'redacted' && formed.stored) body.digest(formed.stored.digest);
@@ -85,10 +85,10 @@ export class Definitions {
     return formed.id;
   }
 
-  /** Facts are a payload too; the same object is serialised once. */
+  /** Facts are a payload too, serialised when they are written: caches hold many of them, and their text would double that. */
   facts(facts: SqlFacts): Payload {
     let payload = this.#facts.get(facts);
-    if (!payload) this.#facts.set(facts, (payload = { bytes: Buffer.from(JSON.stringify(facts)), media: 'facts' }));
+    if (!payload) this.#facts.set(facts, (payload = new FactsPayload(facts)));
     return payload;
   }
 
@@ -97,12 +97,25 @@ export class Definitions {
   }
 
   refOf(payload: Payload): PayloadRef {
-    const { digest, form } = this.#forms.of(payload);
-    return { digest, bytes: payload.bytes.length, form };
+    const { digest, length, form } = this.#forms.of(payload);
+    return { digest, bytes: length, form };
   }
 }
 
-function writePayloadFrame({ digest, salt, bytes }: StoredBytes, frames: ByteWriter): void {
+class FactsPayload implements Payload {
+  readonly media = 'facts';
+  readonly #facts: SqlFacts;
+
+  constructor(facts: SqlFacts) {
+    this.#facts = facts;
+  }
+
+  get bytes(): Uint8Array {
+    return Buffer.from(JSON.stringify(this.#facts));
+  }
+}
+
+function writePayloadFrame({ digest, salt }: StoredBytes, bytes: Uint8Array, frames: ByteWriter): void {
   const length = SALT_BYTES + bytes.length;
   const at = frames.reserve(FRAME_HEADER_BYTES + length);
   frames.u32((length | PAYLOAD_FLAG) >>> 0);

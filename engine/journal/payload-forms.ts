@@ -6,18 +6,20 @@ import { redactSql } from './redact.ts';
 
 export type PayloadMode = 'clear' | 'redacted';
 
-/** Bytes that stand in a frame; `digest` is sha256(salt ‖ bytes) as `sha256:<hex>`. */
+/** What stands in a frame; `digest` is sha256(salt ‖ bytes) as `sha256:<hex>`. */
 export interface StoredBytes {
   readonly digest: string;
   readonly salt: Buffer;
-  readonly bytes: Uint8Array;
+  /** null: those of the payload itself, which are not held here. */
+  readonly bytes: Uint8Array | null;
 }
 
 export interface FormedPayload {
-  /** Of the payload as it was handed over. */
+  /** Of the payload as it was handed over, and how many bytes that were. */
   readonly digest: string;
+  readonly length: number;
   readonly form: (typeof FORMS)[number];
-  /** null: absent. In clear, the payload itself. */
+  /** null: absent. */
   readonly stored: StoredBytes | null;
   /** Where it is defined; -1: not in this segment. */
   segment: number;
@@ -43,13 +45,14 @@ export class PayloadForms {
   }
 
   #form(payload: Payload): FormedPayload {
-    const whole = this.#salted(payload.bytes);
+    const { bytes, media } = payload;
+    const whole = this.#salted(bytes);
+    const formed = { digest: whole.digest, length: bytes.length, segment: -1, id: -1 };
     // a reviewer's words are nobody's literal, and whoever is refused must be able to read them
-    if (this.#mode === 'clear' || payload.media === 'comment') return { digest: whole.digest, form: 'clear', stored: whole, segment: -1, id: -1 };
+    if (this.#mode === 'clear' || media === 'comment') return { ...formed, form: 'clear', stored: { ...whole, bytes: null } };
     // without its salt, nothing can be guessed from the digest of what was left out
-    if (payload.media !== 'text') return { digest: whole.digest, form: 'absent', stored: null, segment: -1, id: -1 };
-    const redacted = this.#salted(Buffer.from(redactSql(Buffer.from(payload.bytes).toString('utf8'))));
-    return { digest: whole.digest, form: 'redacted', stored: redacted, segment: -1, id: -1 };
+    if (media !== 'text') return { ...formed, form: 'absent', stored: null };
+    return { ...formed, form: 'redacted', stored: this.#salted(Buffer.from(redactSql(Buffer.from(bytes).toString('utf8')))) };
   }
 
   #salted(bytes: Uint8Array): StoredBytes {
