@@ -71,9 +71,11 @@ export class Definitions {
 
   /** Defines the payload in `body` and puts what is kept of its bytes, as a frame of their own, into `frames`. */
   payload(payload: Payload, body: ByteWriter, frames: ByteWriter): number {
-    const formed = this.#forms.of(payload);
-    if (formed.segment === this.#segment) return formed.id;
-    if (formed.stored) writePayloadFrame(formed.stored, formed.stored.bytes ?? payload.bytes, frames);
+    const known = this.#forms.known(payload);
+    if (known?.segment === this.#segment) return known.id;
+    const { bytes } = payload;
+    const formed = known ?? this.#forms.of(payload, bytes);
+    if (formed.stored) writePayloadFrame(formed.stored, formed.stored.bytes ?? bytes, frames);
     body.u8(ITEM.definePayload);
     body.digest(formed.digest);
     body.varint(formed.length);

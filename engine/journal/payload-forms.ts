@@ -38,14 +38,18 @@ export class PayloadForms {
     this.#mode = mode;
   }
 
-  of(payload: Payload): FormedPayload {
+  known(payload: Payload): FormedPayload | undefined {
+    return this.#known.get(payload);
+  }
+
+  /** @param bytes the payload's own, where they are at hand already: of facts they are made each time */
+  of(payload: Payload, bytes?: Uint8Array): FormedPayload {
     let formed = this.#known.get(payload);
-    if (!formed) this.#known.set(payload, (formed = this.#form(payload)));
+    if (!formed) this.#known.set(payload, (formed = this.#form(bytes ?? payload.bytes, payload.media)));
     return formed;
   }
 
-  #form(payload: Payload): FormedPayload {
-    const { bytes, media } = payload;
+  #form(bytes: Uint8Array, media: Payload['media']): FormedPayload {
     const whole = this.#salted(bytes);
     const formed = { digest: whole.digest, length: bytes.length, segment: -1, id: -1 };
     // a reviewer's words are nobody's literal, and whoever is refused must be able to read them
