@@ -191,6 +191,11 @@ export const ERRORS = {
     meaning: 'There is no such session, or it is not yours to read.',
     remedy: '`interlock sessions list`; members of `api.readers` see everybody’s.',
   },
+  API_BUSY: {
+    sqlstate: null,
+    meaning: 'Too many readings of the record at a time.',
+    remedy: 'Try again in a moment; end streams that nobody reads.',
+  },
   ROUTE_NOT_FOUND: { sqlstate: null, meaning: 'The API has no such route.', remedy: 'SURFACE.md lists what there is.' },
   // start-up and commands
   CONFIG_INVALID: {

@@ -26,6 +26,8 @@ export interface Route {
   readonly path: RegExp;
   /** What the token must carry; any: one of the two. */
   readonly scope: 'any' | 'approve';
+  /** It reads the journal: so many at a time (LIMITS.streams). */
+  readonly streams?: true;
   /** What may stand in the query. */
   readonly query: readonly string[];
   readonly answer: (call: Call) => Answer | Promise<Answer>;
@@ -38,9 +40,9 @@ export const ROUTES: readonly Route[] = [
   { method: 'GET', path: /^\/v1\/approvals$/, scope: 'any', query: ['state'], answer: listApprovals },
   { method: 'GET', path: new RegExp(`^/v1/approvals/${ID}$`), scope: 'any', query: [], answer: showApproval },
   { method: 'POST', path: new RegExp(`^/v1/approvals/${ID}/verdict$`), scope: 'approve', query: [], answer: decideApproval },
-  { method: 'GET', path: /^\/v1\/sessions$/, scope: 'any', query: ['since'], answer: listSessions },
-  { method: 'GET', path: new RegExp(`^/v1/sessions/${ID}$`), scope: 'any', query: [], answer: showSession },
-  { method: 'GET', path: /^\/v1\/events$/, scope: 'any', query: ['session', 'type', 'since', 'follow'], answer: streamEvents },
+  { method: 'GET', path: /^\/v1\/sessions$/, scope: 'any', query: ['since'], streams: true, answer: listSessions },
+  { method: 'GET', path: new RegExp(`^/v1/sessions/${ID}$`), scope: 'any', query: [], streams: true, answer: showSession },
+  { method: 'GET', path: /^\/v1\/events$/, scope: 'any', query: ['session', 'type', 'since', 'follow'], streams: true, answer: streamEvents },
 ];
 
 const APPROVALS_MAX = 1000;

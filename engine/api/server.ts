@@ -41,13 +41,16 @@ const LIMITS = {
   idleMs: 5_000,
   connections: 256,
   requestsPerConnection: 1000,
+  /** Each reads the journal in this process. */
+  streams: 16,
 } as const;
 
 /** @throws InterlockError PORT_TAKEN, CONFIG_INVALID (an address that this machine does not have, a certificate that does not fit its key) */
 export async function openApi(options: ApiOptions): Promise<Api> {
   const closing = new AbortController();
   const server = build(options);
-  server.on('request', (request, response) => void serve(request, response, options, closing.signal));
+  const streams = { open: 0 };
+  server.on('request', (request, response) => void serve(request, response, { ...options, streams, closing: closing.signal }));
   await listen(server, options.listen);
   const { port } = server.address() as AddressInfo;
   const host = options.listen.host.includes(':') ? `[${options.listen.host}]` : options.listen.host;
@@ -103,14 +106,20 @@ async function listen(server: Server, { host, port }: ApiOptions['listen']): Pro
   }
 }
 
-async function serve(request: IncomingMessage, response: ServerResponse, options: ApiOptions, closing: AbortSignal): Promise<void> {
+interface House extends ApiOptions {
+  readonly streams: { open: number };
+  readonly closing: AbortSignal;
+}
+
+async function serve(request: IncomingMessage, response: ServerResponse, options: House): Promise<void> {
   try {
     const url = address(request.url ?? '/');
     if (url.pathname === '/healthz' && request.method === 'GET') return await health(response, options.parts);
     const { route, id } = find(request.method ?? '', url);
     const principal = await authenticate(request, route, options.parts.identity);
     const body = route.method === 'POST' ? parseStrictJson(await readBody(request)) : undefined;
-    const signal = AbortSignal.any([closing, gone(response), AbortSignal.timeout(remainingMs(principal))]);
+    const signal = AbortSignal.any([options.closing, gone(response), AbortSignal.timeout(remainingMs(principal))]);
+    using _place = route.streams ? takePlace(options.streams) : null;
     await present(response, await route.answer({ parts: options.parts, principal, id, query: url.searchParams, body, signal }), signal);
   } catch (error) {
     fail(request, response, error, options.log);
@@ -120,6 +129,12 @@ async function serve(request: IncomingMessage, response: ServerResponse, options
 function address(path: string): URL {
   if (!path.startsWith('/') || !URL.canParse(path, 'http://interlock')) throw new InterlockError('USAGE', 'the path is not well-formed');
   return new URL(`http://interlock${path}`);
+}
+
+function takePlace(streams: House['streams']): Disposable {
+  if (streams.open >= LIMITS.streams) throw new InterlockError('API_BUSY', `more than ${LIMITS.streams} readings of the record at a time`);
+  streams.open += 1;
+  return { [Symbol.dispose]: () => void (streams.open -= 1) };
 }
 
 async function health(response: ServerResponse, parts: ApiParts): Promise<void> {

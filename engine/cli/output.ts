@@ -73,6 +73,7 @@ export function exitCode(code: ErrorCode): number {
     case 'TARGET_UNREACHABLE':
     case 'CATALOG_UNAVAILABLE':
     case 'DRAINING':
+    case 'API_BUSY':
       return EXIT.unreachable;
     case 'AUTH_FAILED':
     case 'AUTH_LOGIN_MISMATCH':

@@ -42,9 +42,20 @@ export async function writeWhole(file: string, document: unknown): Promise<void>
 /** @throws InterlockError NOT_REACHABLE when none runs */
 export async function announced(config: LoadedConfig): Promise<Ready> {
   try {
-    return JSON.parse(await readFile(gatewayFile(config), 'utf8')) as Ready;
+    const ready = JSON.parse(await readFile(gatewayFile(config), 'utf8')) as Ready;
+    requireAlive(ready.pid);
+    return ready;
   } catch (error) {
     throw new InterlockError('NOT_REACHABLE', `no gateway runs on ${config.file}`, { cause: error });
+  }
+}
+
+/** After a crash the file stays, and its port may be somebody else's, who must not be sent a token. */
+function requireAlive(pid: number): void {
+  try {
+    process.kill(pid, 0);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'EPERM') throw error;
   }
 }
 

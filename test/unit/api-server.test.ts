@@ -231,6 +231,17 @@ describe.each([
     expect(answer).toContain('longer than 64 KiB');
   });
 
+  test('readings of the record at a time are bounded, and their places come back', async () => {
+    const headers = { authorization: `Bearer ${everything}` };
+    const open = await Promise.all(Array.from({ length: 16 }, async () => await fetch(`${api.url}/v1/events?follow=true`, { headers })));
+    expect(open.map(({ status }) => status)).toEqual(Array(16).fill(200));
+    const busy = await get('/v1/sessions', everything);
+    expect([busy.status, busy.text]).toEqual([503, expect.stringContaining('API_BUSY')]);
+    expect((await get('/v1/status', everything)).status).toBe(200);
+    await Promise.all(open.map(async ({ body }) => await body?.cancel()));
+    await expect.poll(async () => (await get('/v1/sessions', everything)).status).toBe(200);
+  });
+
   test('a followed stream ends when its reader goes, when its token ends, and when the server closes', async () => {
     const controller = new AbortController();
     const headers = { authorization: `Bearer ${everything}` };
