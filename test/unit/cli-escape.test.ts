@@ -16,6 +16,7 @@ const CASES: readonly (readonly [what: string, text: string, shown: string])[] =
   ['variation selectors and blank letters', 'a\ufe0f\u3164\u2800', 'a‹U+FE0F›‹U+3164›‹U+2800›'],
   ['line and paragraph separator, odd spaces', '\u2028\u2029\u00a0\u3000', '‹U+2028›‹U+2029›‹U+00A0›‹U+3000›'],
   ['a lone surrogate, private use', '\ud800\ue000', '‹U+D800›‹U+E000›'],
+  ['annotation marks and other format characters', '\ufff9\u0600', '‹U+FFF9›‹U+0600›'],
   ['our own marks', '‹U+202E›', '‹U+2039›U+202E‹U+203A›'],
   ['piled marks', 'a\u0301\u0302\u0303\u0304', 'a\u0301\u0302‹U+0303›‹U+0304›'],
   ['what is harmless stays', 'SELECT größe, "名前" FROM t -- ok', 'SELECT größe, "名前" FROM t -- ok'],
