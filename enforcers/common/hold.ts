@@ -26,15 +26,18 @@ async function held(asked: Asked, statement: Statement, first: Decided, scene: S
   if (hopeless) return refuse(asked, hopeless, scene);
   let decided = first;
   for (let request = 0; request < REQUESTS_MAX; request++) {
-    const draft = draftOf(asked, statement, decided, scene);
-    const settled = await settle(asked, await scene.approvals.request(draft), decided, scene);
+    const asking = decided;
+    const draft = draftOf(asked, statement, asking, scene);
+    const settled = await settle(asked, await scene.approvals.request(draft), asking, scene);
     if ('refused' in settled) return refuse(asked, settled, scene);
     // the settings and the transaction are those of the first decision: nothing else was read of this client meanwhile
     decided = await scene.decisions.decide(statement, { ...momentOf(asked), approval: settled });
     scene.journal.append(decidedEvent(asked, statement, decided, scene));
     if (decided.decision.effect === 'deny') return refuse(asked, policyRefusal(decided.decision), scene);
-    if (fits(decided, settled))
-      return mint(asked, statement, decided, scene, { receipt: await consume(asked, draft, settled, scene), approval: settled });
+    if (fits(decided, settled)) {
+      const receipt = await consume(asked, draft, settled, scene).catch((error: unknown) => unused(error, settled.id, asking));
+      return 'refused' in receipt ? refuse(asked, receipt, scene) : mint(asked, statement, decided, scene, { receipt, approval: settled });
+    }
     await scene.approvals.supersede(settled.id, `requirement changed: revision ${first.decision.revision} to ${decided.decision.revision}`);
     if (!decided.decision.approval) break;
   }
@@ -102,7 +105,15 @@ function verdictRefusal(ticket: Ticket, decided: Decided): Refusal {
   if (ticket.state === 'denied') {
     return refusal('APPROVAL_DENIED', `denied by a reviewer${ticket.comment === null ? '' : `: ${ticket.comment}`}`, { detail });
   }
-  return refusal('APPROVAL_VOID', `the approval request is ${ticket.state}`, { detail });
+  return refusal('APPROVAL_VOID', `approval ${ticket.approvalId} no longer fits: it is ${ticket.state === 'consumed' ? 'used up' : ticket.state}`, {
+    detail,
+  });
+}
+
+/** Somebody else was first, or it ended meanwhile: the engine says what. */
+function unused(error: unknown, approvalId: string, decided: Decided): Refusal {
+  const { detail, ...rest } = refusalOf(error);
+  return { ...rest, detail: rest.code === 'APPROVAL_VOID' ? verdictDetail(decided.decision, approvalReason(decided), approvalId) : detail };
 }
 
 function inTransaction(decided: Decided): Refusal {
