@@ -121,9 +121,10 @@ export class FileJournal implements Journal {
     const onSpareFailed = (error: Error): void => spareFailed(error);
     let segments: SegmentLog;
     try {
+      await writeLastBatchAgain(dir, found, files);
       segments = await SegmentLog.open({ dir, segmentBytes, files, onSpareFailed }, found.segment, found.offset, whole);
     } catch (cause) {
-      throw unavailable(`no room for the journal in ${dir}: ${cause instanceof Error ? cause.message : String(cause)}`, cause);
+      throw unavailable(`the journal in ${dir} cannot be written: ${cause instanceof Error ? cause.message : String(cause)}`, cause);
     }
     const encoder = new RecordEncoder(new Definitions(found.segment, found.definitions, mode), new ByteWriter(64 << 10));
     const state = { ...found, journal: found.journal ?? randomUUID().replaceAll('-', ''), segmentBytes };
@@ -335,6 +336,25 @@ async function clearTail(dir: string, found: Recovered, segmentBytes: number): P
   const zeros = Buffer.alloc(1 << 20);
   for (let at = found.offset; at < to; ) at += (await file.write(zeros, 0, Math.min(zeros.length, to - at), at)).bytesWritten;
   await file.datasync();
+}
+
+/**
+ * The last batch may be one whose sync failed: it then stands in the page cache, where it was just read, and not on the disk. Whatever follows
+ * would hang in the air after a power cut. The batches before it were durable when it was written.
+ */
+async function writeLastBatchAgain(dir: string, found: Recovered, files: JournalFiles): Promise<void> {
+  const length = found.offset - found.lastBatchAt;
+  if (length === 0) return;
+  const path = join(dir, segmentName(found.segment));
+  const bytes = Buffer.alloc(length);
+  await using source = await open(path, 'r');
+  await source.read(bytes, 0, length, found.lastBatchAt);
+  const file = await files.open(path);
+  try {
+    await new Promise<void>((resolve, reject) => file.commit(bytes, length, found.lastBatchAt, (error) => (error ? reject(error) : resolve())));
+  } finally {
+    await file.close();
+  }
 }
 
 /** The segment files that may be used as they are: a spare whose making was cut short is made again. */

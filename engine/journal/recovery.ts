@@ -34,6 +34,8 @@ export interface Recovered {
   /** The segment to go on in, and from where; its bytes from there on must be made zeros first when `cut` is above 0. */
   readonly segment: number;
   readonly offset: number;
+  /** Where the last batch in it begins; `offset` when there is none. */
+  readonly lastBatchAt: number;
   readonly definitions: number;
   /** All segment files, in order; those behind `segment` are blank. */
   readonly files: readonly number[];
@@ -71,6 +73,7 @@ class Scan {
   #journal: string | null = null;
   #segment = 1;
   #offset = 0;
+  #lastBatchAt = 0;
   #definitions = 0;
   #cutBytes = 0;
   #nextSeq = 0;
@@ -88,6 +91,7 @@ class Scan {
       journal: this.#journal,
       segment: this.#segment,
       offset: this.#offset,
+      lastBatchAt: this.#lastBatchAt,
       definitions: this.#definitions,
       cutBytes: this.#cutBytes,
       nextSeq: this.#nextSeq,
@@ -129,6 +133,7 @@ class Scan {
       if (this.#blank || this.#cutBytes > 0) throw corrupt(`segment ${segment} holds bytes behind the journal's end`);
       this.#segment = segment;
       this.#offset = 0;
+      this.#lastBatchAt = 0;
       this.#definitions = 0;
       this.#cut(tail, 0);
     }
@@ -137,6 +142,7 @@ class Scan {
 
   async #records(frames: FrameStream, decoder: RecordDecoder): Promise<void> {
     this.#offset = frames.offset;
+    this.#lastBatchAt = frames.offset;
     this.#definitions = 0;
     for (let frame = await frames.next(); frame !== null; frame = await frames.next()) {
       if (frame.kind !== 'record') continue;
@@ -149,6 +155,7 @@ class Scan {
       this.#lastHash = frame.hash;
       this.#nextSeq++;
       this.#noteRoot();
+      this.#lastBatchAt = Math.max(0, frame.offset - record.back);
       this.#offset = frames.offset;
       this.#definitions = decoder.definitionCount;
     }

@@ -47,6 +47,8 @@ export interface FaultyFiles extends JournalFiles {
   /** The next commit fails with this code, having written nothing. */
   failCommit(code: 'EIO' | 'ENOSPC'): void;
   failAllocate(code: 'ENOSPC' | 'EIO'): void;
+  /** What was handed over to be written, in order. */
+  readonly commits: readonly { readonly position: number; readonly bytes: Buffer }[];
   /** Commits wait until the returned function is called. */
   hold(): () => void;
 }
@@ -55,7 +57,9 @@ export function faultyFiles(): FaultyFiles {
   let commitCode: string | null = null;
   let allocateCode: string | null = null;
   let held: (() => void)[] | null = null;
+  const commits: { position: number; bytes: Buffer }[] = [];
   return {
+    commits,
     failCommit: (code) => (commitCode = code),
     failAllocate: (code) => (allocateCode = code),
     hold: () => {
@@ -73,6 +77,7 @@ export function faultyFiles(): FaultyFiles {
       const file = await realFiles.open(path);
       return {
         commit(bytes, length, position, done) {
+          commits.push({ position, bytes: Buffer.from(bytes.subarray(0, length)) });
           const go = (): void => {
             if (commitCode === null) return file.commit(bytes, length, position, done);
             const error = errno(commitCode);

@@ -71,6 +71,22 @@ describe('EIO and ENOSPC latch: refuse, say so, never try again (G5)', () => {
     await (await folder.open()).close('the lock was given back');
   });
 
+  test('a batch whose sync failed is written again at the next start, before anything rests on it', async () => {
+    using folder = journalFolder();
+    const journal = await folder.open();
+    await journal.durable(intent(journal, S));
+    using left = folder.copy(); // as the page cache has it
+    const used = journal.status().bytes;
+    await journal.close('test');
+    const files = faultyFiles();
+    await (await left.open({ files })).close('test');
+    const [first] = files.commits;
+    expect((first?.position ?? 0) + (first?.bytes.length ?? 0)).toBe(used);
+    expect(first?.bytes.includes('select 1')).toBe(true);
+    files.failCommit('EIO');
+    await expect(left.open({ files })).rejects.toMatchObject({ code: 'JOURNAL_UNAVAILABLE' });
+  });
+
   test('C6: while the disk stalls nothing is durable, new statements are refused within a second, and it heals', async () => {
     using folder = journalFolder();
     const files = faultyFiles();
