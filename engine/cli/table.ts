@@ -2,43 +2,50 @@ import { escapeText } from './escape.ts';
 
 export interface Column {
   readonly title: string;
-  /** Shortened first when the terminal is narrow. */
+  /** Shortened when the terminal is narrow; the others, such as ids, are needed whole. */
   readonly shrinks?: boolean;
 }
 
-const NARROWEST = 8;
+const NARROWEST = 6;
 const GAP = '  ';
 
 /** Rows under titles. `width` is the terminal's, or null when there is none: then nothing is shortened. Cells are escaped here. */
 export function table(columns: readonly Column[], rows: readonly (readonly string[])[], width: number | null): readonly string[] {
   const cells = [columns.map(({ title }) => title), ...rows.map((row) => row.map(escapeText))];
   const widths = fitted(
-    columns.map((_, index) => Math.max(...cells.map((row) => displayWidth(row[index] ?? '')))),
+    columns.map((_, index) => cells.reduce((widest, row) => Math.max(widest, displayWidth(row[index] ?? '')), 0)),
     columns,
     width,
   );
+  if (widths === null) return stacked(columns, cells.slice(1), width ?? 0);
   return cells.map((row) =>
     row
-      .map((cell, index) => (index === row.length - 1 ? cut(cell, widths[index] ?? 0) : padded(cell, widths[index] ?? 0)))
+      .map((cell, index) => padded(cell, widths[index] ?? 0))
       .join(GAP)
       .trimEnd(),
   );
 }
 
-/** Takes what is too much from the widest column that may shrink, then from any. */
-function fitted(natural: readonly number[], columns: readonly Column[], width: number | null): readonly number[] {
-  const widths = [...natural];
-  if (width === null) return widths;
-  const total = (): number => widths.reduce((sum, one) => sum + one, GAP.length * (widths.length - 1));
-  for (const anyColumn of [false, true])
-    while (total() > width) {
-      const candidates = widths.map((one, index) => (one > NARROWEST && (anyColumn || columns[index]?.shrinks === true) ? one : 0));
-      const widest = Math.max(...candidates);
-      if (widest === 0) break;
-      const index = candidates.indexOf(widest);
-      widths[index] = Math.max(NARROWEST, widest - (total() - width));
-    }
+/** Takes what is too much from the widest column that may shrink, bit by bit; null when that is not enough. */
+function fitted(natural: readonly number[], columns: readonly Column[], width: number | null): readonly number[] | null {
+  if (width === null) return natural;
+  const widths = natural.map((one, index) => (columns[index]?.shrinks === true ? Math.min(one, width) : one));
+  for (let excess = widths.reduce((sum, one) => sum + one, GAP.length * (widths.length - 1)) - width; excess > 0; excess--) {
+    const candidates = widths.map((one, index) => (one > NARROWEST && columns[index]?.shrinks === true ? one : 0));
+    const widest = candidates.indexOf(Math.max(...candidates));
+    if (candidates[widest] === 0) return null;
+    widths[widest] = (widths[widest] ?? 0) - 1;
+  }
   return widths;
+}
+
+/** A line for each cell, the first column as the head. */
+function stacked(columns: readonly Column[], rows: readonly (readonly string[])[], width: number): readonly string[] {
+  const longest = Math.max(...columns.map(({ title }) => title.length));
+  return rows.flatMap((row) => [
+    row[0] ?? '',
+    ...columns.slice(1).map(({ title }, index) => cut(`  ${title.padEnd(longest)}  ${row[index + 1] ?? ''}`, width)),
+  ]);
 }
 
 function padded(cell: string, width: number): string {

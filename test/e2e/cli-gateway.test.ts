@@ -276,7 +276,7 @@ describe('sessions, events, status, audit', () => {
       .toEqual(['session.opened', 'statement.received', 'statement.decided', 'statement.cleared', 'statement.finished', 'session.closed']);
     expect((await gateway.interlock('sessions', 'show', session, '--token-file', await tokenFile(alice))).code).toBe(1);
     const table = (await gateway.interlock('sessions', 'list', '--token-file', await tokenFile(bob))).stdout.split('\n');
-    expect(table[0]).toMatch(/^SESSION +STATE +WHO +GROUPS +TARGET +OPENED +STATEMENTS$/);
+    expect(table[0]).toMatch(/^SESSION +STATE +WHO +TARGET +OPENED \(UTC\) +N$/);
   });
 
   test('events are filtered, followed as they happen, and read offline alike', async () => {

@@ -60,14 +60,25 @@ test('lines of a statement cannot pass for ours', () => {
   expect(escapeLines('SELECT 1;\r\n\tapr_1 is approved\rx')).toEqual(['SELECT 1;', '    apr_1 is approved‹U+000D›x']);
 });
 
-test('tables fit the terminal, shorten what may be shortened, and align wide letters', () => {
+test('tables fit the terminal, shorten what may be shortened and no id, and align wide letters', () => {
   const columns = [{ title: 'ID' }, { title: 'STATEMENT', shrinks: true }, { title: 'N' }];
   const rows = [
     ['apr_1', 'UPDATE payments SET status = 1 WHERE id = 2', '1'],
     ['apr_22', '名前', '22'],
   ];
-  const narrow = table(columns, rows, 30);
-  expect(narrow).toEqual(['ID      STATEMENT           N', 'apr_1   UPDATE payments S…  1', 'apr_22  名前                22']);
-  expect(narrow.every((line) => line.length <= 30)).toBe(true);
+  expect(table(columns, rows, 30)).toEqual(['ID      STATEMENT           N', 'apr_1   UPDATE payments S…  1', 'apr_22  名前                22']);
   expect(table(columns, rows, null)[1]).toContain('WHERE id = 2');
+  // too narrow for a table: a block for each row
+  expect(table(columns, rows, 17)).toEqual(['apr_1', '  STATEMENT  UPD…', '  N          1', 'apr_22', '  STATEMENT  名前', '  N          22']);
+});
+
+test('a table of many rows and one of a long text', () => {
+  expect(
+    table(
+      [{ title: 'A' }],
+      Array.from({ length: 200_000 }, () => ['x']),
+      80,
+    ).length,
+  ).toBe(200_001);
+  expect(table([{ title: 'A', shrinks: true }], [['x'.repeat(1_000_000)]], 80)[1]?.length).toBe(80);
 });

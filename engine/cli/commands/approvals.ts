@@ -61,10 +61,10 @@ async function listApprovals(output: Output, options: Options): Promise<number> 
   const columns = [
     { title: 'ID' },
     { title: 'STATE' },
-    { title: 'WHO' },
-    { title: 'TARGET' },
+    { title: 'WHO', shrinks: true },
+    { title: 'TARGET', shrinks: true },
     { title: 'STATEMENT', shrinks: true },
-    { title: 'EXPIRES' },
+    { title: 'ENDS' },
   ];
   const rows = views.map((view) => [
     view.approval_id,
@@ -72,10 +72,17 @@ async function listApprovals(output: Output, options: Options): Promise<number> 
     view.subject.properties.login,
     view.target,
     view.payload_text.replace(/\s+/g, ' '),
-    view.expires_at.slice(0, 16),
+    view.state === 'open' ? until(view.expires_at) : '',
   ]);
   output.document(views, () => (views.length === 0 ? ['no approval requests'] : output.table(columns, rows)));
   return 0;
+}
+
+/** `in 23h`: how long there still is, rounded down. */
+function until(time: string): string {
+  const minutes = Math.floor((Date.parse(time) - Date.now()) / 60_000);
+  if (!(minutes >= 1)) return 'now';
+  return minutes < 60 ? `in ${minutes}m` : `in ${Math.floor(minutes / 60)}h`;
 }
 
 async function showApproval(output: Output, options: Options, [id = '']: readonly string[]): Promise<number> {

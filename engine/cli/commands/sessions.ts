@@ -37,26 +37,25 @@ type Opened = Extract<Event, { type: 'session.opened' }> & { readonly state: 'op
 async function listSessions(output: Output, options: Options): Promise<number> {
   const rows: string[][] = [];
   for await (const session of sessions(options)) {
-    const { login, groups } = session.subject_detail.properties;
-    rows.push([
-      session.session_id ?? '',
-      session.state,
-      login,
-      groups.join(','),
-      session.resource.id,
-      session.time.slice(0, 19),
-      String(session.statements ?? ''),
-    ]);
+    const { login } = session.subject_detail.properties;
+    if (!output.json)
+      rows.push([
+        session.session_id ?? '',
+        session.state,
+        login,
+        session.resource.id,
+        session.time.slice(0, 16).replace('T', ' '),
+        String(session.statements ?? ''),
+      ]);
     await output.line(session, () => []);
   }
   const columns = [
     { title: 'SESSION' },
     { title: 'STATE' },
     { title: 'WHO', shrinks: true },
-    { title: 'GROUPS', shrinks: true },
     { title: 'TARGET', shrinks: true },
-    { title: 'OPENED' },
-    { title: 'STATEMENTS' },
+    { title: 'OPENED (UTC)' },
+    { title: 'N' },
   ];
   if (!output.json) output.document(null, () => (rows.length === 0 ? ['no sessions'] : output.table(columns, rows)));
   return 0;
