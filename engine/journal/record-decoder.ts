@@ -1,10 +1,10 @@
 /** A record's body → the events in it. One decoder a segment: it collects what the segment defines. The layout is FORMAT.md's. */
 import type { Event, PayloadRef } from '#schemas/event';
 import type { Binding, Judgement } from '#schemas/decision';
-import { timestamp } from '#client/clock';
 import { ByteReader } from './byte-reader.ts';
 import { CLEARED, DECIDED, FORMS, ITEM, MEDIA, OUTCOMES } from './format.ts';
 import type { SessionConstants } from './session-book.ts';
+import { TimestampWriter } from './timestamp-writer.ts';
 
 type Definition = { readonly json: unknown } | { readonly ref: PayloadRef; readonly media: (typeof MEDIA)[number] };
 
@@ -28,6 +28,8 @@ interface Head {
 export class RecordDecoder {
   readonly #journal: string;
   readonly #definitions: Definition[] = [];
+  readonly #times = new TimestampWriter();
+  readonly #expiries = new TimestampWriter();
   /** Told where what is left of a redacted payload stands. */
   readonly #onRedacted: ((digest: string, stored: string) => void) | null;
 
@@ -61,7 +63,7 @@ export class RecordDecoder {
         head = { session, seq: reader.varint(), statementId: reader.text(), binding: null };
       } else {
         const late = reader.varint();
-        const own = { ...base, index: events.length, time: timestamp(wallUs + late), tick_us: String(tickUs + late) };
+        const own = { ...base, index: events.length, time: this.#times.text(wallUs + late), tick_us: String(tickUs + late) };
         if (kind === ITEM.json) events.push({ ...(JSON.parse(reader.text()) as object), ...own } as Event);
         else if (head === null) throw new Error(`item ${kind} before the statement it belongs to`);
         else {
@@ -112,7 +114,7 @@ export class RecordDecoder {
     const payload = this.#ref(reader.varint()).digest;
     const judgement = this.#json<Judgement>(reader.varint());
     const facts = this.#ref(reader.varint());
-    head.binding = { payload, context: reader.digest(), expires_at: timestamp(reader.u64()) };
+    head.binding = { payload, context: reader.digest(), expires_at: this.#expiries.text(reader.u64()) };
     const judged_us = reader.varint() / 1000;
     const flags = reader.u8();
     const rewrite = flags & DECIDED.rewritten ? { rewrite: { payload: '', masked: this.#json<string[]>(reader.varint()) } } : {};
@@ -135,7 +137,7 @@ export class RecordDecoder {
     const approval = flags & CLEARED.approval ? { approval: this.#json(reader.varint()) } : {};
     const own = (flags & CLEARED.ownBinding) !== 0;
     if (own && head.binding === null) throw new Error('a clearance by a decision that is not in its record');
-    const binding = own ? head.binding : { payload: reader.digest(), context: reader.digest(), expires_at: timestamp(reader.u64()) };
+    const binding = own ? head.binding : { payload: reader.digest(), context: reader.digest(), expires_at: this.#expiries.text(reader.u64()) };
     return { type: 'statement.cleared', payload, ...params, binding, ...approval, obligations: joined === '' ? [] : joined.split('\n') };
   }
 
