@@ -43,20 +43,29 @@ interface FunctionRow {
   readonly volatility: 'i' | 's' | 'v';
   readonly language: string;
   readonly support: boolean;
+  /** Names of its OUT columns. */
+  readonly columns: readonly string[];
+  /** It gives rows, or whatever it is given. */
+  readonly row: boolean;
+  /** Alone in brackets it takes any row: `f(c)`, which may be written `c.f`. */
+  readonly takesRow: boolean;
 }
 
-/** name → "class volatility". */
+/** name → "class volatility", and what it gives if that may be a row: `r`, or its columns; `w` if it takes one. */
 async function functions(server: PostgresServer, database: string, ofExtensions: boolean): Promise<Record<string, string>> {
   const { rows } = await server.query<FunctionRow>(
     `SELECT p.proname AS name, e.extname AS extension, p.provolatile AS volatility, l.lanname AS language,
             pg_get_function_arguments(p.oid) || ' ' || coalesce(pg_get_function_result(p.oid), '')
-              ~ '\\m(internal|trigger|event_trigger|language_handler|fdw_handler|index_am_handler|table_am_handler|tsm_handler)\\M' AS support
-       FROM pg_proc p JOIN pg_namespace n ON n.oid = p.pronamespace JOIN pg_language l ON l.oid = p.prolang
+              ~ '\\m(internal|trigger|event_trigger|language_handler|fdw_handler|index_am_handler|table_am_handler|tsm_handler)\\M' AS support,
+            ARRAY(SELECT a.name::text FROM unnest(p.proargnames, p.proargmodes) a(name, mode) WHERE a.mode IN ('o', 'b', 't')) AS columns,
+            t.typtype = 'c' OR t.typname ~ '^(record|any.*)$' AND t.typname !~ 'array' AS row,
+            p.pronargs - p.pronargdefaults <= 1 AND p.pronargs >= 1 AND p.proargtypes[0]::regtype::text ~ '^(record|anyelement|anynonarray|anycompatible|anycompatiblenonarray|"any")$' AS "takesRow"
+       FROM pg_proc p JOIN pg_namespace n ON n.oid = p.pronamespace JOIN pg_language l ON l.oid = p.prolang JOIN pg_type t ON t.oid = p.prorettype
        LEFT JOIN pg_depend d ON d.classid = 'pg_proc'::regclass AND d.objid = p.oid AND d.deptype = 'e' LEFT JOIN pg_extension e ON e.oid = d.refobjid
       WHERE n.nspname <> 'information_schema' AND (e.oid IS NOT NULL) = ${ofExtensions} ORDER BY p.proname COLLATE "C"`,
     database,
   );
-  const found = new Map<string, { class: (typeof WORST)[number]; volatility: string }>();
+  const found = new Map<string, { class: (typeof WORST)[number]; volatility: string; columns: readonly string[]; row: boolean; takesRow: boolean }>();
   for (const row of rows) {
     const given = classOf(row);
     if (given === null)
@@ -67,9 +76,14 @@ async function functions(server: PostgresServer, database: string, ofExtensions:
     found.set(row.name, {
       class: WORST.find((each) => each === given || each === known?.class) ?? 'admin',
       volatility: ['v', 's', 'i'].find((each) => each === row.volatility || each === known?.volatility) ?? 'v',
+      columns: [...new Set([...(known?.columns ?? []), ...row.columns])].sort(),
+      row: (row.row && row.columns.length === 0) || known?.row === true,
+      takesRow: row.takesRow || known?.takesRow === true,
     });
   }
-  return Object.fromEntries([...found].map(([name, use]) => [name, `${use.class} ${use.volatility}`]));
+  const gives = (use: { columns: readonly string[]; row: boolean }): string =>
+    use.row ? ' r' : use.columns.length > 0 ? ` ${use.columns.join()}` : '';
+  return Object.fromEntries([...found].map(([name, use]) => [name, `${use.class} ${use.volatility}${use.takesRow ? ' w' : ''}${gives(use)}`]));
 }
 
 function typesWhere(condition: string): string {

@@ -12,15 +12,24 @@ import type { Walk } from './walk.ts';
 import { growth } from './weight.ts';
 
 export function call(walk: Walk, node: Fields, use: Use, scope: Scope): void {
-  const called = functionUse(nameParts(node['funcname']), walk.names, walk.relations);
   const args = items(node['args']);
-  walk.here.calls(called);
+  callOf(walk, nameParts(node['funcname']), args, use);
   walk.expression(args, use, scope);
   walk.expression(node['agg_order'], 'other', scope);
   walk.expression(node['agg_filter'], 'predicate', scope);
   walk.expression(fields(node['over']), 'other', scope);
+}
+
+/** The call itself; what its arguments name is walked apart. */
+export function callOf(walk: Walk, parts: readonly string[], args: readonly unknown[], use: Use): void {
+  const called = functionUse(parts, walk.names, walk.relations);
+  walk.here.calls(called);
+  if (!COMPUTES.has(called.class)) walk.here.unknownSource();
   reaches(walk, called, args, use);
 }
+
+/** What they give comes from their arguments, or from nobody's rows. */
+const COMPUTES: ReadonlySet<FunctionUse['class']> = new Set(['pure', 'catalog', 'session']);
 
 function reaches(walk: Walk, called: FunctionUse, args: readonly unknown[], use: Use): void {
   const name = called.name.slice(called.name.indexOf('.') + 1);

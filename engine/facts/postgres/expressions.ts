@@ -1,8 +1,8 @@
 /** One rule a node type; every other known type is only looked through. A type that is not known is told, never skipped. */
+import { fieldOf, qualifiedName } from './attributes.ts';
 import { call } from './calls.ts';
 import { operatorUse, typeUse } from './functions.ts';
 import type { Fields } from './parser.ts';
-import { refOf } from './relations.ts';
 import type { Use } from './report.ts';
 import { meaningOf, Scope } from './scope.ts';
 import { fields, nameParts, tagOf, text } from './tree.ts';
@@ -63,33 +63,10 @@ function operator(walk: Walk, name: unknown): void {
 
 function columnRef(walk: Walk, node: Fields, use: Use, scope: Scope): void {
   const parts = nameParts(node['fields']);
-  const { columns, confidence } = meaningOf(parts, scope);
+  const { columns, confidence, unknown } = meaningOf(parts, scope);
   for (const column of columns) walk.here.column(column, use, confidence);
-  const name = parts.at(-1) ?? '';
-  if (parts.length > 1 && name !== '*') attribute(walk, scope.source(parts.at(-2) ?? '')?.relation ?? null, name);
-}
-
-/** `c.f` calls f(c) where c has no such column. Only the catalog tells. */
-function attribute(walk: Walk, relation: string | null, name: string): void {
-  const known = relation === null ? undefined : walk.relations.index?.byName.get(relation.replace('.', '\0'));
-  if (known === undefined || known.columns.length === 0 || known.columns.some((column) => column.name === name)) return;
-  if (/^(?:ctid|[cx]m(?:in|ax)|tableoid)$/.test(name)) return;
-  const called = { name: `${walk.relations.home ?? '?'}.${name}`, class: 'user' as const };
-  walk.here.calls(called);
-  walk.effect('execute', refOf('function', walk.relations.home ?? undefined, name));
-}
-
-/** `(c).ssn`, `(f(x)).*`, `a[1]` */
-function indirection(walk: Walk, node: Fields, use: Use, scope: Scope): void {
-  const rows = walk.here.gather(() => expression(walk, node['arg'], use, scope)).filter((column) => column.endsWith('.*'));
-  for (const name of nameParts(node['indirection'])) {
-    if (name === '*') continue;
-    for (const row of rows) {
-      walk.here.column(`${row.slice(0, -1)}${name}`, use, 'ambiguous');
-      attribute(walk, row.slice(0, -2), name);
-    }
-  }
-  expression(walk, node['indirection'], use, scope);
+  if (unknown) walk.here.unknownSource();
+  if (parts.length > 1 && parts.at(-1) !== '*') qualifiedName(walk, parts, use, scope);
 }
 
 /** The parser wraps what does not fit 32 bits, and takes $0: what it read must be what is written. */
@@ -126,7 +103,7 @@ const RULES: Readonly<Record<string, Rule | undefined>> = {
     expression(walk, node['testexpr'], use, scope);
     walk.query(node['subselect'], use, scope);
   },
-  A_Indirection: indirection,
+  A_Indirection: fieldOf,
   IndexElem(walk, node, use, scope) {
     const name = text(node['name']);
     if (name !== null) for (const column of meaningOf([name], scope).columns) walk.here.column(column, use, 'named');

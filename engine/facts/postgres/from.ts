@@ -1,5 +1,6 @@
 /** Items of FROM: what they read and which columns they offer. */
 import type { OutputColumn } from '#schemas/sql-facts';
+import { shippedFunction } from './functions.ts';
 import type { Fields } from './parser.ts';
 import type { Resolved } from './relations.ts';
 import type { Use } from './report.ts';
@@ -98,22 +99,50 @@ function computed(walk: Walk, node: Fields, use: Use, scope: Scope): Source {
   const sources = walk.here.gather(() => walk.expression(node, use, scope));
   const inner = fields(Object.values(node)[0]) ?? {};
   const alias = fields(inner['alias']);
-  const name = text(alias?.['aliasname']) ?? functionName(inner) ?? '';
-  const named = [
-    ...nameParts(alias?.['colnames']),
-    ...items(inner['coldeflist']).map((item) => text(as('ColumnDef', item)?.['colname']) ?? ''),
-    name,
-  ];
-  const outputs = named.filter((each) => each !== '').map((each): OutputColumn => ({ name: each, sources, direct: false }));
-  return {
-    alias: name,
-    schema: null,
-    relation: null,
-    outputs: [...outputs, { name: '*', sources: sources.length === 0 ? ['?'] : sources, direct: false }],
-  };
+  const given = text(alias?.['aliasname']);
+  const own = 'functions' in inner ? functionColumns(walk, inner, given) : { name: '', columns: tableColumns(inner['columns']), open: false };
+  const renames = nameParts(alias?.['colnames']);
+  const names = [...renames, ...own.columns.slice(renames.length)];
+  const outputs = names.map((name): OutputColumn => ({ name, sources, direct: false }));
+  if (own.open) outputs.push({ name: '*', sources: sources.length === 0 ? ['?'] : sources, direct: false });
+  return { alias: given ?? own.name, schema: null, relation: null, outputs };
 }
 
-function functionName(rangeFunction: Fields): string | undefined {
-  const [first] = items(as('List', items(rangeFunction['functions'])[0])?.['items']);
-  return nameParts(as('FuncCall', first)?.['funcname']).at(-1);
+interface Columns {
+  /** Of the first function: the alias of an item that has none. */
+  readonly name: string;
+  readonly columns: readonly string[];
+  /** There may be others. */
+  readonly open: boolean;
+}
+
+function functionColumns(walk: Walk, inner: Fields, alias: string | null): Columns {
+  const listed = (list: unknown): string[] => items(list).map((item) => text(as('ColumnDef', item)?.['colname']) ?? '');
+  const columns: string[] = [];
+  const called: string[] = [];
+  let open = false;
+  for (const entry of items(inner['functions'])) {
+    const [call, definitions] = items(as('List', entry)?.['items']);
+    const parts = nameParts(as('FuncCall', call)?.['funcname']);
+    const name = parts.at(-1) ?? '';
+    called.push(name);
+    const defined = listed(as('List', definitions)?.['items']);
+    if (defined.length === 0) defined.push(...listed(inner['coldeflist']));
+    // what is no FuncCall here (CAST, COALESCE …) is one value or anything
+    const gives = shippedFunction(parts, walk.names)?.gives ?? 'row';
+    if (defined.length > 0) columns.push(...defined);
+    else if (gives === 'value') columns.push(called.length === 1 && items(inner['functions']).length === 1 ? (alias ?? name) : name);
+    else if (gives === 'row') open = true;
+    else columns.push(...gives);
+  }
+  if (inner['ordinality'] === true) columns.push('ordinality');
+  return { name: called[0] ?? '', columns, open };
+}
+
+/** Of XMLTABLE and JSON_TABLE, which nests them. */
+function tableColumns(columns: unknown): string[] {
+  return items(columns).flatMap((item) => {
+    const column = as('RangeTableFuncCol', item) ?? as('JsonTableColumn', item);
+    return column === null ? [] : [text(column['colname']) ?? text(column['name']) ?? '', ...tableColumns(column['columns'])];
+  });
 }

@@ -1,6 +1,6 @@
 /** Names of functions, operators and types → what is known of them. */
 import type { FunctionUse } from '#schemas/sql-facts';
-import type { Names } from './names.ts';
+import type { KnownFunction, Names } from './names.ts';
 import type { Relations } from './relations.ts';
 
 /** A bare name is the server's own if the server ships one: a user's function of that name with closer argument types is not told by the text. */
@@ -16,12 +16,22 @@ export function functionUse(parts: readonly string[], names: Names, relations: R
     };
   }
   if (schema === 'pg_catalog') {
-    return builtIn === undefined ? { name: `pg_catalog.${name}`, class: 'unknown' } : { name: `pg_catalog.${name}`, ...builtIn };
+    return builtIn === undefined
+      ? { name: `pg_catalog.${name}`, class: 'unknown' }
+      : { name: `pg_catalog.${name}`, class: builtIn.class, volatility: builtIn.volatility };
   }
   if (schema === 'information_schema') return { name: `information_schema.${name}`, class: 'catalog' };
   const qualified = `${schema ?? relations.home ?? '?'}.${name}`;
   const shipped = schema === 'pg_temp' ? undefined : names.extensionFunctions.get(name);
-  return shipped === undefined ? { name: qualified, class: 'user' } : { name: qualified, ...shipped };
+  return shipped === undefined ? { name: qualified, class: 'user' } : { name: qualified, class: shipped.class, volatility: shipped.volatility };
+}
+
+/** What the server or an extension ships under this name. */
+export function shippedFunction(parts: readonly string[], names: Names): KnownFunction | undefined {
+  const name = parts.at(-1) ?? '';
+  const schema = parts.length > 1 ? parts.at(-2) : undefined;
+  const builtIn = schema === undefined || schema === 'pg_catalog' ? names.functions.get(name) : undefined;
+  return builtIn ?? (schema === 'pg_catalog' ? undefined : names.extensionFunctions.get(name));
 }
 
 /** null: built in, or of a contrib extension. */

@@ -6,6 +6,10 @@ import type { ParserMajor } from './parser.ts';
 export interface KnownFunction {
   readonly class: FunctionClass;
   readonly volatility: 'i' | 's' | 'v';
+  /** One value; a row of these columns; or perhaps a row, of whatever. */
+  readonly gives: 'value' | 'row' | readonly string[];
+  /** `f(c)`, which may be written `c.f`, works on any row. */
+  readonly takesRow: boolean;
 }
 
 export interface Names {
@@ -49,12 +53,14 @@ export function namesOf(major: ParserMajor): Names {
   return names;
 }
 
-/** "class volatility" */
+/** "class volatility", then `w` if it takes a row, then what it gives unless that is a value: `r` or columns */
 function functionsOf(stored: Readonly<Record<string, string>>): ReadonlyMap<string, KnownFunction> {
   return new Map(
     Object.entries(stored).map(([name, use]) => {
-      const [given, volatility] = use.split(' ') as [FunctionClass, KnownFunction['volatility']];
-      return [name, { class: given, volatility }];
+      const [given, volatility, ...rest] = use.split(' ') as [FunctionClass, KnownFunction['volatility'], ...string[]];
+      const row = rest.at(-1);
+      const gives = row === undefined || row === 'w' ? 'value' : row === 'r' ? 'row' : row.split(',');
+      return [name, { class: given, volatility, gives, takesRow: rest[0] === 'w' }];
     }),
   );
 }

@@ -10,13 +10,13 @@ import { endless, product } from './weight.ts';
 
 type Outputs = readonly OutputColumn[] | null;
 
-/** `outer` is what a sub-query sees around it. */
-export function select(walk: Walk, node: Fields, use: Use, outer: Scope): Outputs {
+/** `outer` is what a sub-query sees around it. `afterLeft`: what the first arm of a recursion yields, before the second is walked. */
+export function select(walk: Walk, node: Fields, use: Use, outer: Scope, afterLeft?: (outputs: Outputs) => void): Outputs {
   const tables = new Scope(outer);
   withClause(walk, node['withClause'], tables, use);
   const into = fields(node['intoClause']);
   if (into !== null) createInto(walk, into);
-  if (node['op'] !== undefined && node['op'] !== 'SETOP_NONE') return setOperation(walk, node, use, tables);
+  if (node['op'] !== undefined && node['op'] !== 'SETOP_NONE') return setOperation(walk, node, use, tables, afterLeft);
   if (node['valuesLists'] !== undefined) return values(walk, node, use, tables);
   return plain(walk, node, use, tables);
 }
@@ -30,11 +30,23 @@ export function withClause(walk: Walk, value: unknown, tables: Scope, use: Use):
   if (recursive) for (const entry of entries) tables.tables.set(text(entry['ctename']) ?? '', { outputs: null });
   for (const entry of entries) {
     const name = text(entry['ctename']) ?? '';
-    const outputs = walk.query(entry['ctequery'], use, tables);
+    const learn = (outputs: Outputs): void =>
+      void tables.tables.set(name, { outputs: withMarks(renamed(outputs, nameParts(entry['aliascolnames'])), entry) });
+    const query = as('SelectStmt', entry['ctequery']);
+    learn(query === null ? walk.query(entry['ctequery'], use, tables) : select(walk, query, use, tables, recursive ? learn : undefined));
     walk.expression([entry['search_clause'], entry['cycle_clause']], 'other', tables);
-    tables.tables.set(name, { outputs: renamed(outputs, nameParts(entry['aliascolnames'])) });
     if (recursive) endless(walk, name, fields(entry['ctequery']));
   }
+}
+
+/** SEARCH and CYCLE add columns. */
+function withMarks(outputs: Outputs, entry: Fields): Outputs {
+  const search = fields(entry['search_clause']);
+  const cycle = fields(entry['cycle_clause']);
+  const names = [search?.['search_seq_column'], cycle?.['cycle_mark_column'], cycle?.['cycle_path_column']].map(text).filter((name) => name !== null);
+  return outputs === null || names.length === 0
+    ? outputs
+    : [...outputs, ...names.map((name): OutputColumn => ({ name, sources: [], direct: false }))];
 }
 
 function createInto(walk: Walk, into: Fields): void {
@@ -43,8 +55,9 @@ function createInto(walk: Walk, into: Fields): void {
   walk.expression(into['options'], 'other', new Scope(null));
 }
 
-function setOperation(walk: Walk, node: Fields, use: Use, tables: Scope): Outputs {
+function setOperation(walk: Walk, node: Fields, use: Use, tables: Scope, afterLeft?: (outputs: Outputs) => void): Outputs {
   const left = select(walk, fields(node['larg']) ?? {}, use, tables);
+  afterLeft?.(left);
   const right = select(walk, fields(node['rarg']) ?? {}, use, tables);
   const outputs = merged(left, right);
   const scope = new Scope(tables);
@@ -111,8 +124,7 @@ function outputsOf(walk: Walk, target: Fields, use: Use, scope: Scope): readonly
   if (parts.at(-1) === '*') return star(walk, parts, use, scope);
   const gathered = walk.here.gather(() => walk.expression(value, use, scope));
   const meaning = parts.length > 0 ? meaningOf(parts, scope) : null;
-  const unknown = gathered.length === 0 && meaning?.confidence === 'unknown';
-  return [{ name: text(target['name']) ?? nameOf(value), sources: unknown ? ['?'] : gathered, direct: meaning?.direct ?? false }];
+  return [{ name: text(target['name']) ?? nameOf(value), sources: gathered, direct: meaning?.direct ?? false }];
 }
 
 function star(walk: Walk, parts: readonly string[], use: Use, scope: Scope): readonly OutputColumn[] {

@@ -79,6 +79,11 @@ export class StatementReport {
     if (!this.#functions.has(use.name)) this.#functions.set(use.name, use);
   }
 
+  /** What is being gathered depends on more than the text tells. */
+  unknownSource(): void {
+    for (const set of this.#gathering) set.add('?');
+  }
+
   /** The columns that `walk` names, other than to write them. */
   gather(walk: () => void): string[] {
     const set = new Set<string>();

@@ -10,6 +10,8 @@ export interface Source {
   readonly relation: string | null;
   /** What it yields. An entry named `*` stands for columns that are not known one by one; null: nothing is known. */
   readonly outputs: readonly OutputColumn[] | null;
+  /** `outputs` is null, but it has the columns of a table. */
+  readonly ofTable?: true;
 }
 
 export interface CommonTable {
@@ -42,9 +44,11 @@ export interface Meaning {
   readonly confidence: Confidence;
   /** It is that column's value itself, whatever sub-selects it passed. */
   readonly direct: boolean;
+  /** More than these columns may be in it. */
+  readonly unknown: boolean;
 }
 
-const NOWHERE: Meaning = { columns: [], confidence: 'unknown', direct: false };
+const NOWHERE: Meaning = { columns: [], confidence: 'unknown', direct: false, unknown: true };
 const SYSTEM_COLUMNS = new Set(['ctid', 'xmin', 'xmax', 'cmin', 'cmax', 'tableoid']);
 
 /** `ColumnRef.fields` as names; `*` last for a star with a qualifier. */
@@ -62,21 +66,28 @@ export function meaningOf(parts: readonly string[], scope: Scope): Meaning {
 }
 
 function inSource(source: Source, column: string): Meaning {
-  if (column === '*') return { columns: starOf(source), confidence: 'named', direct: true };
+  if (column === '*') return { columns: starOf(source), confidence: 'named', direct: true, unknown: false };
   const found = lookUp(source, column);
-  return { columns: found?.columns ?? [], confidence: found === null ? 'unknown' : 'named', direct: found?.direct ?? false };
+  return {
+    columns: found?.columns ?? [],
+    confidence: found === null ? 'unknown' : 'named',
+    direct: found?.direct ?? false,
+    unknown: found?.unknown ?? true,
+  };
 }
 
 function bare(name: string, scope: Scope): Meaning {
   const columns = new Set<string>();
   let candidates = 0;
   let direct = true;
+  let unknown = false;
   for (let level: Scope | null = scope; level !== null; level = level.parent) {
     const found = level.sources.map((source) => lookUp(source, name) ?? wholeRow(source, name)).filter((each) => each !== null);
     const certain = found.filter((each) => each.certain);
-    const counted = (certain.length > 0 ? certain : found).filter((each) => each.columns.length > 0);
+    const counted = (certain.length > 0 ? certain : found).filter((each) => each.columns.length > 0 || each.unknown);
     for (const each of counted) for (const column of each.columns) columns.add(column);
     direct &&= counted.every((each) => each.direct);
+    unknown ||= counted.some((each) => each.unknown);
     candidates += certain.length > 0 ? 1 : counted.length;
     if (certain.length > 0) break;
   }
@@ -84,6 +95,7 @@ function bare(name: string, scope: Scope): Meaning {
     columns: [...columns],
     confidence: candidates > 1 ? 'ambiguous' : candidates === 1 ? 'named' : 'unknown',
     direct: direct && columns.size === 1,
+    unknown: unknown || candidates === 0,
   };
 }
 
@@ -91,13 +103,16 @@ interface Found {
   readonly columns: readonly string[];
   readonly certain: boolean;
   readonly direct: boolean;
+  readonly unknown: boolean;
 }
 
 function lookUp(source: Source, name: string): Found | null {
-  if (source.relation !== null && SYSTEM_COLUMNS.has(name)) return { columns: [`${source.relation}.${name}`], certain: false, direct: true };
-  if (source.outputs === null) return { columns: [], certain: false, direct: false };
+  if (source.relation !== null && SYSTEM_COLUMNS.has(name))
+    return { columns: [`${source.relation}.${name}`], certain: false, direct: true, unknown: false };
+  if (source.outputs === null) return { columns: [], certain: false, direct: false, unknown: false };
   const exact = source.outputs.filter((output) => output.name === name);
-  if (exact.length > 0) return { columns: exact.flatMap(known), certain: true, direct: exact.every((output) => output.direct) };
+  if (exact.length > 0)
+    return { columns: exact.flatMap(known), certain: true, direct: exact.every((output) => output.direct), unknown: exact.some(isUnknown) };
   const open = source.outputs.filter((output) => output.name === '*');
   if (open.length === 0) return null;
   const columns = open.flatMap(known).map((column) => (column.endsWith('.*') ? `${column.slice(0, -1)}${name}` : column));
@@ -106,17 +121,22 @@ function lookUp(source: Source, name: string): Found | null {
     columns: source.alias === name ? [...columns, ...starOf(source)] : columns,
     certain: false,
     direct: open.every((output) => output.direct),
+    unknown: open.some(isUnknown),
   };
 }
 
 /** `SELECT c FROM customers c`. */
 function wholeRow(source: Source, name: string): Found | null {
-  return source.alias === name ? { columns: starOf(source), certain: true, direct: false } : null;
+  return source.alias === name ? { columns: starOf(source), certain: true, direct: false, unknown: (source.outputs ?? []).some(isUnknown) } : null;
 }
 
 export function starOf(source: Source): string[] {
   const columns = (source.outputs ?? []).flatMap(known);
   return [...new Set(source.relation === null ? columns : [`${source.relation}.*`, ...columns])];
+}
+
+function isUnknown(output: OutputColumn): boolean {
+  return output.sources.includes('?');
 }
 
 function known(output: OutputColumn): readonly string[] {

@@ -6,7 +6,7 @@ import { type Target, whereOf, whereOfSelect } from './predicate.ts';
 import { targets, withClause } from './queries.ts';
 import type { Resolved } from './relations.ts';
 import type { Use, Verb, Where } from './report.ts';
-import { Scope } from './scope.ts';
+import { Scope, type Source } from './scope.ts';
 import { as, constantOf, fields, items, nameParts, text } from './tree.ts';
 import type { Walk } from './walk.ts';
 import { settingEffect } from './session.ts';
@@ -34,7 +34,7 @@ function onConflict(walk: Walk, node: Fields, conflict: Fields, target: Resolved
   if (conflict['action'] !== 'ONCONFLICT_UPDATE') return;
   walk.reach(target, 'update');
   const inner = new Scope(scope);
-  inner.sources.push(...scope.sources, { alias: 'excluded', schema: null, relation: null, outputs: null });
+  inner.sources.push(...scope.sources, excluded(scope));
   assigned(walk, target, conflict['targetList'], inner);
   walk.expression(conflict['whereClause'], 'predicate', inner);
   walk.wrote(offered(as('SelectStmt', node['selectStmt']) ?? {}));
@@ -47,6 +47,14 @@ function offered(source: Fields): Where {
   const from = items(source['fromClause']);
   if (from.length === 0) return JSON.stringify(source['targetList'] ?? []).includes('"FuncCall"') ? 'other' : 'bound';
   return from.length === 1 && as('RangeVar', from[0]) !== null ? whereOfSelect(source) : 'other';
+}
+
+/** The row that was offered: columns of the target, values of its own. */
+function excluded(scope: Scope): Source {
+  const [target] = scope.sources;
+  const known = target?.outputs?.every((output) => output.name !== '*') === true ? target.outputs : null;
+  const outputs = known?.map(({ name }): OutputColumn => ({ name, sources: [], direct: false })) ?? null;
+  return { alias: 'excluded', schema: null, relation: null, outputs, ofTable: true };
 }
 
 export const update: Write = (walk, node, use, outer) => {
