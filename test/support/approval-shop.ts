@@ -1,7 +1,7 @@
 /** A shop in production under the shipped policies: real server, real gateway, real tokens. Alice may write once bob or carol agrees. */
 import { spawnSync } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import type { Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -40,11 +40,13 @@ export interface Shop extends AsyncDisposable {
   restart(signal: 'SIGTERM' | 'SIGKILL'): Promise<void>;
 }
 
+/** Where the journal's disk is not what is tested. */
+const RAM = '/dev/shm';
 const DATA =
   'guardrails: { read_write: [support] }\nproduction_writes: { stages: [{ id: owner, order: 1, any_of: [{ group: owners }], quorum: 1 }] }\n';
 
 export async function startShop(more: { readonly policies?: GatewayOptions['policies']; readonly approvals?: object } = {}): Promise<Shop> {
-  const dir = mkdtempSync(join(tmpdir(), 'interlock-shop-'));
+  const dir = mkdtempSync(join(existsSync(RAM) ? RAM : tmpdir(), 'interlock-shop-'));
   const server = await startPostgres({ major: 15 });
   for (const database of ['shop', 'other']) {
     await server.query(`CREATE DATABASE ${database}`);

@@ -1,0 +1,83 @@
+/** The process dies while an approval is used: what was not durable never was, and what was consumed without `statement.cleared` was never sent (DESIGN §1). */
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { join } from 'node:path';
+import { createInterface } from 'node:readline';
+import pg from 'pg';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { alice, refusalOf, type Shop, socketOf, startShop } from '#test/support/approval-shop';
+
+let shop: Shop;
+beforeAll(async () => {
+  shop = await startShop();
+});
+afterAll(() => shop?.[Symbol.asyncDispose]());
+
+/** A request that was approved while nobody waited for it. */
+async function granted(text: string): Promise<string> {
+  const client = await shop.client();
+  const lost = refusalOf(client.query(text));
+  const { approval_id } = await shop.opened(text);
+  socketOf(client).destroy();
+  await lost;
+  await shop.verdict(approval_id, 'approve');
+  return approval_id;
+}
+
+/** Sends it through a gateway that dies at the commit that holds `approval.consumed`. */
+async function crashed(text: string, where: 'before' | 'after'): Promise<void> {
+  const { process: child, configFile } = shop.gateway;
+  const ended = once(child, 'exit');
+  child.kill('SIGTERM');
+  await ended;
+  const args = [join(import.meta.dirname, '..', 'support', 'crashing-gateway.ts'), configFile, '"type":"approval.consumed"', where];
+  const gateway = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'inherit'] });
+  const died = once(gateway, 'exit');
+  const [line] = (await Promise.race([once(createInterface({ input: gateway.stdout }), 'line'), died])) as [string];
+  const { targets } = JSON.parse(line) as { targets: { shop: { address: string } } };
+  const [host = '', port = ''] = targets.shop.address.split(':');
+  const client = new pg.Client({ host, port: Number(port), user: alice.login, password: await shop.token(alice), database: 'shop' });
+  client.on('error', () => {});
+  await client.connect();
+  await refusalOf(client.query(text));
+  expect(await died).toEqual([null, 'SIGKILL']);
+  await shop.restart('SIGKILL');
+}
+
+async function verified(): Promise<void> {
+  const { journal, public_key } = shop.gateway.ready;
+  expect(await shop.gateway.interlock('audit', 'verify', '--dir', journal, '--key', public_key)).toMatchObject({ code: 0 });
+}
+
+test('between consumed and cleared: never sent, and used up; the next one asks anew; the journal verifies', async () => {
+  const text = 'UPDATE payments SET n = n + 1 WHERE id = 1';
+  const id = await granted(text);
+  await crashed(text, 'after');
+  expect(shop.relay.reached(text)).toBe(false);
+  expect(await shop.show(id)).toMatchObject({ state: 'consumed', uses: 1 });
+  const events = await shop.events();
+  expect(events.filter((event) => event.type === 'approval.consumed' && event.approval_id === id).length).toBe(1);
+  expect(events.some((event) => event.type === 'statement.cleared' && event.approval?.approval_id === id)).toBe(false);
+  const client = await shop.client();
+  const again = client.query(text);
+  const anew = await shop.opened(text);
+  expect(anew.approval_id).not.toBe(id);
+  await shop.verdict(anew.approval_id, 'approve');
+  await again;
+  expect(await shop.n(1)).toBe(1);
+  await client.end();
+  await verified();
+});
+
+test('before consumed is durable: not used, and good for one use after the restart', async () => {
+  const text = 'UPDATE payments SET n = n + 1 WHERE id = 2';
+  const id = await granted(text);
+  await crashed(text, 'before');
+  expect(shop.relay.reached(text)).toBe(false);
+  expect(await shop.show(id)).toMatchObject({ state: 'approved', uses: 0 });
+  const client = await shop.client();
+  expect((await client.query(text)).rowCount).toBe(1);
+  expect(await shop.n(2)).toBe(1);
+  await client.end();
+  await verified();
+});
