@@ -11,8 +11,8 @@ import { CLEARED, DECIDED, ITEM, OUTCOMES, RECORD_HEADER_BYTES } from './format.
 import { SessionBook, type SessionEntry } from './session-book.ts';
 import { TimestampReader } from './timestamp-reader.ts';
 
-/** Statements between `received` and their end; past it the enforcer has lost count of them. */
-const OPEN_STATEMENTS_MAX = 262_144;
+/** Statements of one session between `received` and their end; past it the enforcer has lost count of them. */
+const OPEN_STATEMENTS_MAX = 65_536;
 
 const NO_BINDING = { context: '', expiresAt: '' } as const;
 
@@ -24,8 +24,6 @@ export class RecordEncoder {
   readonly definitions: Definitions;
   readonly sessions: SessionBook = new SessionBook();
   readonly #expiry = new TimestampReader();
-  /** What a statement was received with: a decision's binding names it. */
-  readonly #open = new Map<string, Payload>();
   #statementId = '';
   #baseUs = 0;
   /** Of the decision in the open record. */
@@ -47,9 +45,11 @@ export class RecordEncoder {
   check(event: EventDraft): void {
     if (!(event.type in HOT)) return;
     if (event.session_id === undefined || event.statement_id === undefined) throw defect(`${event.type} needs session_id and statement_id`);
-    if (event.type === 'statement.received' && this.#open.size >= OPEN_STATEMENTS_MAX) throw defect('too many statements without an end');
+    const open = this.sessions.find(event.session_id)?.open;
+    if (event.type === 'statement.received' && open !== undefined && open.size >= OPEN_STATEMENTS_MAX)
+      throw defect('too many statements without an end');
     if (event.type === 'statement.decided') {
-      if (!this.#open.has(event.statement_id)) throw defect('statement.decided without statement.received');
+      if (!open?.has(event.statement_id)) throw defect('statement.decided without statement.received');
       checkBinding(event.decision.binding);
     }
     if (event.type === 'statement.cleared') checkBinding(event.binding);
@@ -82,15 +82,15 @@ export class RecordEncoder {
     session.next++;
     switch (event.type) {
       case 'statement.received':
-        return this.#received(event, tickUs);
+        return this.#received(event, tickUs, session);
       case 'statement.decided':
-        return this.#decided(event, tickUs);
+        return this.#decided(event, tickUs, session);
       case 'statement.refused':
-        return this.#refused(event, tickUs);
+        return this.#refused(event, tickUs, session);
       case 'statement.cleared':
-        return this.#cleared(event, tickUs);
+        return this.#cleared(event, tickUs, session);
       case 'statement.finished':
-        return this.#finished(event, tickUs);
+        return this.#finished(event, tickUs, session);
     }
   }
 
@@ -111,9 +111,9 @@ export class RecordEncoder {
     body.text(this.#statementId);
   }
 
-  #received(event: Draft<'statement.received'>, tickUs: number): void {
+  #received(event: Draft<'statement.received'>, tickUs: number, { open }: SessionEntry): void {
     const { body, definitions } = this;
-    this.#open.set(event.statement_id as string, event.payload);
+    open.set(event.statement_id as string, event.payload);
     const action = definitions.string(event.action, body);
     const mode = definitions.string(event.mode, body);
     const payload = definitions.payload(event.payload, body, this.frames);
@@ -127,10 +127,10 @@ export class RecordEncoder {
     body.varint(shape);
   }
 
-  #decided(event: Draft<'statement.decided'>, tickUs: number): void {
+  #decided(event: Draft<'statement.decided'>, tickUs: number, { open }: SessionEntry): void {
     const { body, definitions } = this;
     const { decision } = event;
-    const asked = this.#open.get(event.statement_id as string) as Payload;
+    const asked = open.get(event.statement_id as string) as Payload;
     const payload = definitions.payload(asked, body, this.frames);
     const judgement = definitions.object(decision.judgement, body);
     const facts = definitions.payload(definitions.facts(event.facts), body, this.frames);
@@ -148,9 +148,9 @@ export class RecordEncoder {
     this.#ownBinding = { context: decision.binding.context, expiresAt: decision.binding.expires_at };
   }
 
-  #refused(event: Draft<'statement.refused'>, tickUs: number): void {
+  #refused(event: Draft<'statement.refused'>, tickUs: number, { open }: SessionEntry): void {
     const { body, definitions } = this;
-    this.#open.delete(event.statement_id as string);
+    open.delete(event.statement_id as string);
     const code = definitions.string(event.code, body);
     const by = definitions.string(event.by, body);
     const sqlstate = event.sqlstate === undefined ? 0 : definitions.string(event.sqlstate, body) + 1;
@@ -160,7 +160,7 @@ export class RecordEncoder {
     body.varint(sqlstate);
   }
 
-  #cleared(event: Draft<'statement.cleared'>, tickUs: number): void {
+  #cleared(event: Draft<'statement.cleared'>, tickUs: number, { open }: SessionEntry): void {
     const { body, definitions } = this;
     const { binding } = event;
     const payload = definitions.payload(event.payload, body, this.frames);
@@ -176,14 +176,14 @@ export class RecordEncoder {
     if (event.approval) body.varint(approval);
     if (own) return;
     // the caller's digest of the payload is plain: one could guess a short text from it; ours is salted
-    body.digest(definitions.digestOf(this.#open.get(event.statement_id as string) ?? event.payload));
+    body.digest(definitions.digestOf(open.get(event.statement_id as string) ?? event.payload));
     body.digest(binding.context);
     body.u64(this.#expiry.microseconds(binding.expires_at));
   }
 
-  #finished(event: Draft<'statement.finished'>, tickUs: number): void {
+  #finished(event: Draft<'statement.finished'>, tickUs: number, { open }: SessionEntry): void {
     const { body, definitions } = this;
-    this.#open.delete(event.statement_id as string);
+    open.delete(event.statement_id as string);
     const tag = event.tag === undefined ? 0 : definitions.string(event.tag, body) + 1;
     const sqlstate = event.sqlstate === undefined ? 0 : definitions.string(event.sqlstate, body) + 1;
     const masked = isEmpty(event.masked) ? 0 : definitions.string(JSON.stringify(event.masked), body) + 1;

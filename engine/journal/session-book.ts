@@ -1,4 +1,5 @@
 /** The sessions that the journal numbers: their constants and their next `session_seq`. */
+import type { Payload } from '#client/journal';
 import { InterlockError } from '#schemas/errors';
 
 /** Open sessions, all targets together. */
@@ -18,11 +19,17 @@ export interface SessionEntry {
   /** Where the constants are defined; -1: not in this segment. */
   segment: number;
   id: number;
+  /** What each statement between `received` and its end was received with: a decision's binding names it. Goes with the session. */
+  readonly open: Map<string, Payload>;
 }
 
 export class SessionBook {
   readonly #entries = new Map<string, SessionEntry>();
   readonly #closed: string[] = [];
+
+  find(sessionId: string): SessionEntry | undefined {
+    return this.#entries.get(sessionId);
+  }
 
   entry(sessionId: string, event: Omit<SessionConstants, 'session_id'>): SessionEntry {
     const known = this.#entries.get(sessionId);
@@ -53,7 +60,7 @@ export class SessionBook {
 
   #open(sessionId: string, event: Omit<SessionConstants, 'session_id'>): SessionEntry {
     if (this.#entries.size >= SESSIONS_MAX + CLOSED_MAX) throw new InterlockError('BUDGET_CONNECTIONS', 'the journal numbers no more sessions');
-    const entry: SessionEntry = { constants: constantsOf(sessionId, event), next: 0, segment: -1, id: -1 };
+    const entry: SessionEntry = { constants: constantsOf(sessionId, event), next: 0, segment: -1, id: -1, open: new Map() };
     this.#entries.set(sessionId, entry);
     return entry;
   }
