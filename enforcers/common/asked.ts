@@ -21,6 +21,8 @@ export interface Asked {
   readonly known: Statement | null;
   readonly transaction: TransactionState;
   readonly settings: Readonly<Record<string, string>>;
+  /** What its transaction did before it, where an approval may be asked for all the same; null: too much to be shown. */
+  readonly before: readonly string[] | null;
   /** An execution that was approved and is now continued (a suspended portal). */
   readonly approval: ApprovalContext | null;
 }
@@ -50,6 +52,8 @@ export interface Voice {
   /** A statement waits: until this is settled nothing else is read of the client. */
   held(approvalId: string, controller: AbortController): void;
   released(): void;
+  /** The session has not ended meanwhile. */
+  alive(): boolean;
   notice(message: string, detail: string, hint: string): void;
 }
 

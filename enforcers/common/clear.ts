@@ -25,15 +25,10 @@ export function clear(asked: Asked, statement: Statement, decided: Decided, scen
 }
 
 function mint(asked: Asked, statement: Statement, decided: Decided, scene: Scene, use: Use | null): Outcome {
-  const obligations: string[] = [];
-  for (const obligation of decided.decision.obligations) {
-    // the decision service has refused this already; an obligation that we cannot fulfil never passes, whoever forgot it
-    if (!scene.supported.includes(obligation.type)) {
-      return refuse(asked, refusal('OBLIGATION_UNSUPPORTED', `the policy asks for ${obligation.type}, which is not supported here`), scene);
-    }
-    obligations.push(obligation.id);
-  }
-  const intent = scene.journal.append(intentEvent(asked, decided, obligations, use?.receipt ?? null, scene));
+  const unable = decided.decision.obligations.find((one) => !scene.supported.includes(one.type));
+  // the decision service has refused this already; an obligation that we cannot fulfil never passes, whoever forgot it
+  if (unable) return refuse(asked, refusal('OBLIGATION_UNSUPPORTED', `the policy asks for ${unable.type}, which is not supported here`), scene);
+  const intent = scene.journal.append(intentEvent(asked, decided, use?.receipt ?? null, scene));
   const made: Omit<ClearedStatement, keyof { [K in keyof ClearedStatement as K extends symbol ? K : never]: true }> = {
     refused: false,
     statementId: asked.statementId,
@@ -48,17 +43,22 @@ function mint(asked: Asked, statement: Statement, decided: Decided, scene: Scene
   return made as ClearedStatement;
 }
 
-function intentEvent(asked: Asked, decided: Decided, obligations: string[], receipt: Receipt | null, scene: Scene): EventDraft {
-  const base = {
-    type: 'statement.cleared',
-    session_id: scene.sessionId,
-    statement_id: asked.statementId,
-    target: scene.target,
-    payload: asked.payload,
-    binding: decided.decision.binding,
-    obligations,
-  } as const;
-  const approval = receipt && { approval_id: receipt.approvalId, receipt: receipt.receipt };
-  if (approval) return asked.params ? { ...base, params: asked.params, approval } : { ...base, approval };
-  return asked.params ? { ...base, params: asked.params } : base;
+/** One literal for each shape: this is on the hot path. */
+function intentEvent(asked: Asked, decided: Decided, receipt: Receipt | null, scene: Scene): EventDraft {
+  const type = 'statement.cleared';
+  const { sessionId: session_id, target } = scene;
+  const { statementId: statement_id, payload, params } = asked;
+  const { binding } = decided.decision;
+  const obligations = decided.decision.obligations.length === 0 ? NONE : decided.decision.obligations.map((one) => one.id);
+  if (receipt === null) {
+    return params === null
+      ? { type, session_id, statement_id, target, payload, binding, obligations }
+      : { type, session_id, statement_id, target, payload, binding, obligations, params };
+  }
+  const approval = { approval_id: receipt.approvalId, receipt: receipt.receipt };
+  return params === null
+    ? { type, session_id, statement_id, target, payload, binding, obligations, approval }
+    : { type, session_id, statement_id, target, payload, binding, obligations, params, approval };
 }
+
+const NONE: string[] = [];

@@ -1,7 +1,7 @@
 /** Holding a statement until somebody decides, and consuming the approval once (DESIGN §1 "Holding is not a decision call"). */
 import type { ApprovalDraft, Receipt, Ticket } from '#client/approvals';
 import type { Decided, Statement } from '#client/decision-service';
-import type { ApprovalContext, TransactionState } from '#schemas/decision-request';
+import type { ApprovalContext } from '#schemas/decision-request';
 import type { Requirement } from '#schemas/decision';
 import { HoldEnded, type Asked, type Scene } from './asked.ts';
 import type { Mint, Outcome } from './cleared.ts';
@@ -21,7 +21,7 @@ export async function hold(asked: Asked, statement: Statement, first: Decided, s
 }
 
 async function held(asked: Asked, statement: Statement, first: Decided, scene: Scene, mint: Mint): Promise<Outcome> {
-  if (!opens(scene.approvalRules.inTransaction, asked.transaction)) return refuse(asked, inTransaction(first), scene);
+  if (!opens(scene.approvalRules.inTransaction, asked)) return refuse(asked, inTransaction(first), scene);
   const hopeless = await deniedEvenIfApproved(asked, statement, first, scene);
   if (hopeless) return refuse(asked, hopeless, scene);
   let decided = first;
@@ -35,6 +35,7 @@ async function held(asked: Asked, statement: Statement, first: Decided, scene: S
     scene.journal.append(decidedEvent(asked, statement, decided, scene));
     if (decided.decision.effect === 'deny') return refuse(asked, policyRefusal(decided.decision), scene);
     if (fits(decided, settled)) {
+      if (!scene.voice.alive()) return refuse(asked, refusal('CANCELLED', 'the client left; the approval is not used'), scene);
       const receipt = await consume(asked, draft, settled, scene).catch((error: unknown) => unused(error, settled.id, asking));
       return 'refused' in receipt ? refuse(asked, receipt, scene) : mint(asked, statement, decided, scene, { receipt, approval: settled });
     }
@@ -44,8 +45,10 @@ async function held(asked: Asked, statement: Statement, first: Decided, scene: S
   return refuse(asked, refusal('APPROVAL_VOID', 'the policies changed while the approval was asked for'), scene);
 }
 
-function opens(rule: 'idle' | 'fresh' | 'any', transaction: TransactionState): boolean {
-  return transaction === 'idle' || (transaction === 'fresh' && rule !== 'idle') || (transaction === 'open' && rule === 'any');
+function opens(rule: 'idle' | 'fresh' | 'any', { transaction, before }: Asked): boolean {
+  if (transaction === 'idle') return true;
+  // what cannot be shown whole is not asked for
+  return (transaction === 'fresh' && rule !== 'idle') || (transaction === 'open' && rule === 'any' && before !== null);
 }
 
 /** Nobody is asked about what would be denied anyhow. */
@@ -149,11 +152,15 @@ function draftOf(asked: Asked, statement: Statement, decided: Decided, scene: Sc
     params: asked.params,
     settings: asked.settings,
     transaction: asked.transaction,
-    objects: [...new Set(statement.facts.effects.map((effect) => `${effect.verb} ${effect.object.qualified}`))].toSorted(),
+    objects: [...objectsOf(statement), ...(asked.before ?? []).map((text, index) => `${index + 1} before it: ${text}`)],
     decision,
     requirement: decision.approval,
     facts: statement.facts,
   };
+}
+
+function objectsOf(statement: Statement): string[] {
+  return [...new Set(statement.facts.effects.map((effect) => `${effect.verb} ${effect.object.qualified}`))].toSorted((a, b) => (a < b ? -1 : 1));
 }
 
 function momentOf(asked: Asked): Parameters<Scene['decisions']['decide']>[1] {

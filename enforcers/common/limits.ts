@@ -35,6 +35,10 @@ export const LIMITS = {
   ownQueryBytes: 268_435_456,
   ownQueryMs: 30_000,
 
+  /** What a transaction did before an approval is asked for in it, to be shown with it. */
+  beforeStatements: 50,
+  beforeChars: 65_536,
+
   /** A decision is good for this long (M6). */
   decisionMs: 5_000,
   /** How long a session that ends waits for what is running at the target. */

@@ -50,7 +50,8 @@ export class Frames {
     if (this.buffer.length - this.start < HEADER) this.#gather();
     this.type = this.buffer[this.start] as number;
     const length = this.buffer.readInt32BE(this.start + 1);
-    if (length < 4 || length > LIMITS.messageBytesMax) return 'malformed';
+    // no type is anything but a letter: a start-up packet or an SSLRequest in here would be waited for in vain
+    if (length < 4 || length > LIMITS.messageBytesMax || !isLetter(this.type)) return 'malformed';
     const size = length + 1;
     if (size > this.#limit(this.type)) {
       this.#skip = size;
@@ -105,4 +106,8 @@ export class Frames {
     this.end = this.start;
     return this.#skip === 0;
   }
+}
+
+function isLetter(type: number): boolean {
+  return (type >= 0x41 && type <= 0x5a) || (type >= 0x61 && type <= 0x7a);
 }

@@ -18,6 +18,8 @@ export interface JudgingParts {
   readonly ids: Ids;
   readonly sets: SettingSets;
   readonly catalog: SessionCatalog;
+  /** Approvals may be asked for in a transaction that did work: then what it did is kept, to be bound and shown. */
+  readonly remembers: boolean;
 }
 
 /** The catalog of the session's database, as the gateway knows it. */
@@ -88,9 +90,10 @@ export class Judging {
   }
 
   /** A statement was sent. */
-  sent(traits: Traits): void {
+  sent(traits: Traits, asked: Asked): void {
     const { transaction } = this;
     transaction.did(traits);
+    if (this.#parts.remembers && !traits.idle) transaction.remember(shown(asked));
     if (traits.touchesSettings || (traits.controlsTransaction && transaction.settingsTouched)) this.#settingsStale = true;
     if (traits.touchesSettings) transaction.settingsTouched = true;
     if ((traits.touchesCatalog && this.#parts.decisions.masksPossible) || (traits.controlsTransaction && transaction.catalogDiffers)) {
@@ -153,7 +156,13 @@ export class Judging {
       known,
       transaction: this.transaction.state,
       settings: this.#settings,
+      before: this.transaction.before,
       approval: portal === null ? null : portal.approval,
     };
   }
+}
+
+function shown(asked: Asked): string {
+  const text = Buffer.from(asked.payload.bytes).toString();
+  return asked.params === null ? text : `${text} ${Buffer.from(asked.params.bytes).toString()}`;
 }

@@ -60,7 +60,8 @@ export class Messages {
     if (nul !== end - 1) return this.#host.broken(malformed());
     const text = Buffer.from(buffer.subarray(start + HEADER, nul));
     const frame = buffer.subarray(start, end);
-    this.#host.enforce(judging.simple({ bytes: text, media: 'text' }), (outcome) => {
+    const asked = judging.simple({ bytes: text, media: 'text' });
+    this.#host.enforce(asked, (outcome) => {
       if (outcome.refused) return this.#host.refuseSimple(outcome);
       const traits = traitsOf(outcome.statement);
       const sent = this.#sent(outcome, text, traits);
@@ -72,7 +73,7 @@ export class Messages {
         running: this.#host.running(outcome, sent, this.#forgets(text, traits)),
         change: unnamed === null ? null : taken(this.#prepared, '', null, unnamed),
       });
-      judging.sent(traits);
+      judging.sent(traits, asked);
       judging.transaction.segmentEnds();
     });
   }
@@ -163,7 +164,7 @@ export class Messages {
       this.#names.apply(buffer, start + HEADER, nameEnd);
       const running = this.#host.running(outcome, prepared.sent, this.#forgets(prepared.payload.bytes, traits));
       line.stage(outcome, expect('execute', line.segment, { running }), buffer, start, end);
-      judging.sent(traits);
+      judging.sent(traits, asked);
     });
   }
 

@@ -84,7 +84,16 @@ export class PostgresSession {
       fault: (error) => this.#fault(error),
     });
     this.#replies = new Replies(this.#client, this.#line.expected, this.#sink());
-    this.#judging = new Judging({ decisions: parts.decisions, ids: scene.ids, sets: parts.sets, catalog: parts.catalog }, settings);
+    this.#judging = new Judging(
+      {
+        decisions: parts.decisions,
+        ids: scene.ids,
+        sets: parts.sets,
+        catalog: parts.catalog,
+        remembers: scene.approvalRules.inTransaction === 'any',
+      },
+      settings,
+    );
     this.#messages = new Messages(this.#host());
     this.#scene = { ...scene, objects: (_asked, statement) => this.#judging.objection(statement), voice: this.#voice() };
   }
@@ -270,24 +279,29 @@ export class PostgresSession {
         this.#barrier = true;
       },
       running: (cleared, text, done) => this.#running(cleared, text, done),
-      withheld: (cleared) => this.#finished(this.#running(cleared, cleared.statement.text, null), 'aborted'),
+      withheld: (cleared) => this.#withheld(cleared),
     };
+  }
+
+  /** Its intent stands in the journal, but it never leaves. */
+  #withheld(cleared: ClearedStatement): void {
+    this.#finished(this.#running(cleared, cleared.statement.text, null), 'aborted');
   }
 
   #enforce(asked: Asked, next: (outcome: Outcome) => void): void {
     const outcome = enforce(asked, this.#scene);
-    if (isPromise(outcome)) this.#wait(outcome, next);
+    if (isPromise(outcome)) this.#wait(outcome, next, (late) => late.refused || this.#withheld(late));
     else next(outcome);
   }
 
-  /** Nothing more is read of the client until the promise is settled. */
-  #wait<T>(promise: Promise<T>, next: (value: T) => void): void {
+  /** Nothing more is read of the client until the promise is settled; `late`: by then the session had ended. */
+  #wait<T>(promise: Promise<T>, next: (value: T) => void, late: (value: T) => void = () => {}): void {
     this.#waiting = true;
     promise.then(
       (value) =>
         this.#guard(() => {
           this.#waiting = false;
-          if (this.#over || this.#ending) return;
+          if (this.#over || this.#ending) return late(value);
           next(value);
           this.#pump();
         }),
@@ -385,6 +399,7 @@ export class PostgresSession {
         this.#hold = null;
         this.activity++;
       },
+      alive: () => !this.#over && !this.#ending,
       notice: (text, detail, hint) => {
         this.#client.write(report(B.notice, { S: 'NOTICE', V: 'NOTICE', C: '00000', M: text, D: detail, H: hint }));
         this.#flushClient();

@@ -1,6 +1,9 @@
 import type { TransactionState } from '#schemas/decision-request';
 import { TRANSACTION } from './protocol.ts';
+import { LIMITS } from '#enforcers/common/limits';
 import type { Traits } from './traits.ts';
+
+const NOTHING: readonly string[] = [];
 
 /** Where the client's transaction stands: foreseen from what was sent, corrected by ReadyForQuery once everything is answered. */
 export class Transaction {
@@ -15,6 +18,8 @@ export class Transaction {
   refused = false;
   /** A setting was changed in it, and goes back if it does. */
   settingsTouched = false;
+  /** Texts that did work in it; null: too many. */
+  before: readonly string[] | null = NOTHING;
   /** Its catalog is not the one that was committed, and the masks are not made for it. */
   catalogDiffers = false;
 
@@ -50,6 +55,13 @@ export class Transaction {
     }
   }
 
+  /** For an approval that is asked for behind it (`approvals.in_transaction: any`). */
+  remember(text: string): void {
+    if (this.before === null) return;
+    const bytes = this.before.reduce((sum, one) => sum + one.length, text.length);
+    this.before = this.before.length < LIMITS.beforeStatements && bytes <= LIMITS.beforeChars ? [...this.before, text] : null;
+  }
+
   segmentEnds(): void {
     this.#segmentWorked = false;
   }
@@ -65,6 +77,7 @@ export class Transaction {
     this.#explicit = status !== TRANSACTION.idle;
     if (this.#explicit) return false;
     this.#worked = false;
+    this.before = NOTHING;
     this.catalogDiffers = false;
     const touched = this.settingsTouched;
     this.settingsTouched = false;

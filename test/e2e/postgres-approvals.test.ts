@@ -25,10 +25,10 @@ const rule: Rule = ({ facts, text, moment }) => {
   return moment.approval?.requirement === asks.digest ? ALLOW : { effect: 'require_approval', requirement: asks };
 };
 
-async function start(waitMs: number): Promise<void> {
+async function start(waitMs: number, inTransaction: 'fresh' | 'any' = 'fresh'): Promise<void> {
   gateway = await startTestGateway(server, {
     rule,
-    target: { approvals: { waitMs, inTransaction: 'fresh' } },
+    target: { approvals: { waitMs, inTransaction } },
     approvals: async (journal) => {
       const options = { journal, clock: systemClock, ids: new Ids(systemClock), log: silentLog, expireMs: 3_600_000, rememberDenialMs: 600_000 };
       book = await openApprovals({ ...options, publicUrl: 'https://interlock.example.com' });
@@ -258,5 +258,30 @@ test('after approvals.wait: IL001 with the request, which stays open', async () 
   await verdict(request?.approval_id ?? '', 'approve');
   await client.query('UPDATE payments SET n = 1 WHERE id = 9');
   expect(await n(9)).toBe(1);
+  await client.end();
+});
+
+test('in_transaction: any — what the transaction did is bound and shown', async () => {
+  await gateway[Symbol.asyncDispose]();
+  book.close();
+  await start(20_000, 'any');
+  const client = await connected();
+  const attempt = async (first: number): Promise<{ readonly request: ApprovalView; readonly run: Promise<unknown> }> => {
+    await client.query('BEGIN');
+    await client.query('INSERT INTO payments VALUES ($1, 0)', [first]);
+    const run = client.query('UPDATE payments SET n = 2 WHERE id = 11');
+    return { request: await opened('id = 11'), run };
+  };
+  const one = await attempt(1001);
+  expect(one.request.binding.objects).toContainEqual(expect.stringMatching(/^1 before it: INSERT INTO payments VALUES \(\$1, 0\) .*"value":"1001"/));
+  await verdict(one.request.approval_id, 'approve');
+  await one.run;
+  await client.query('ROLLBACK');
+  const two = await attempt(1002);
+  expect(two.request.approval_id).not.toBe(one.request.approval_id);
+  await verdict(two.request.approval_id, 'approve');
+  await two.run;
+  await client.query('COMMIT');
+  expect(await n(11)).toBe(2);
   await client.end();
 });
