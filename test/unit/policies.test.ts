@@ -1,0 +1,39 @@
+/** The shipped packs as a user tests them: Rego tests, and statements judged by the compiled policies. */
+import { cp, mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { expect, test } from 'vitest';
+import { openReaders } from '#engine/cli/decide/readers';
+import { testPolicies, type PolicyTestReport } from '#engine/decide/policy-tests';
+import { tool } from '#tools/tools';
+
+const root = fileURLToPath(new URL('../..', import.meta.url));
+const packs = join(root, 'policies');
+
+async function report(dir: string, data: string): Promise<PolicyTestReport> {
+  await using readers = await openReaders();
+  return testPolicies(dir, { data: [data], opa: () => tool('opa'), facts: readers.facts, masks: readers.masks });
+}
+
+const failures = ({ cases }: PolicyTestReport): unknown => cases.filter(({ passed }) => !passed);
+
+test('the packs pass their own tests, with the example data and with the data of `interlock init`', async () => {
+  const example = await report(packs, join(packs, 'example.yaml'));
+  expect(failures(example)).toEqual([]);
+  expect(example.passed).toBeGreaterThan(50);
+  expect(failures(await report(packs, join(root, 'engine/cli/templates/data.yaml')))).toEqual([]);
+});
+
+test('a statement case can say what is masked, though a test of policies has no catalog', async () => {
+  const dir = await mkdtemp(join(tmpdir(), 'interlock-policies-'));
+  try {
+    await cp(packs, dir, { recursive: true });
+    await cp(join(root, 'test/cases/policies/masks_cases.yaml'), join(dir, 'masks_cases.yaml'));
+    const masks = await report(dir, join(packs, 'example.yaml'));
+    expect(failures(masks)).toEqual([]);
+    expect(masks.cases.filter(({ name }) => name.startsWith('masks_cases.yaml')).length).toBe(4);
+  } finally {
+    await rm(dir, { recursive: true, force: true });
+  }
+});
