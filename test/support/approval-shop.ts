@@ -45,7 +45,9 @@ const RAM = '/dev/shm';
 const DATA =
   'guardrails: { read_write: [support] }\nproduction_writes: { stages: [{ id: owner, order: 1, any_of: [{ group: owners }], quorum: 1 }] }\n';
 
-export async function startShop(more: { readonly policies?: GatewayOptions['policies']; readonly approvals?: object } = {}): Promise<Shop> {
+export async function startShop(
+  more: { readonly policies?: (dir: string) => GatewayOptions['policies']; readonly approvals?: object } = {},
+): Promise<Shop> {
   const dir = mkdtempSync(join(existsSync(RAM) ? RAM : tmpdir(), 'interlock-shop-'));
   const server = await startPostgres({ major: 15 });
   for (const database of ['shop', 'other']) {
@@ -59,7 +61,7 @@ export async function startShop(more: { readonly policies?: GatewayOptions['poli
   const options: GatewayOptions = {
     dir,
     upstream: { host, port, user, password, database: 'shop' },
-    policies: more.policies ?? { dir: join(import.meta.dirname, '..', '..', 'policies'), data: [join(dir, 'data.yaml')] },
+    policies: more.policies?.(dir) ?? { dir: join(import.meta.dirname, '..', '..', 'policies'), data: [join(dir, 'data.yaml')] },
     target: { env: 'production', upstream: { host, port, databases: ['shop', 'other'], tls: { mode: 'off' } } },
     config: { approvals: { wait: '1m', ...more.approvals } },
   };

@@ -42,6 +42,8 @@ export interface TokenOptions {
   readonly scope?: 'connect' | 'approve';
   readonly ttl?: string;
   readonly type?: 'user' | 'service' | 'agent';
+  /** On whose behalf. */
+  readonly for?: string;
 }
 
 export interface Gateway extends AsyncDisposable {
@@ -114,7 +116,7 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
       return { code: failed.code ?? 70, stdout: failed.stdout ?? '', stderr: failed.stderr ?? String(error) };
     }
   };
-  const token: Gateway['token'] = async ({ login, groups = [], scope = 'connect', ttl = '1h', type = 'user' }) => {
+  const token: Gateway['token'] = async ({ login, groups = [], scope = 'connect', ttl = '1h', type = 'user', for: owner }) => {
     const { code, stdout, stderr } = await interlock(
       'token',
       '--login',
@@ -125,6 +127,7 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
       ttl,
       '--type',
       type,
+      ...(owner === undefined ? [] : ['--for', owner]),
       ...groups.flatMap((group) => ['--group', group]),
     );
     if (code !== 0) throw new Error(`interlock token: ${stderr}`);
