@@ -98,7 +98,7 @@ function endedRefusal(why: HoldEnded['why'], ticket: Ticket, decided: Decided): 
     case 'timeout':
       return refusal('APPROVAL_PENDING', `not approved in time: ${ticket.approvalId} stays open`, {
         detail,
-        hint: `Run the same statement again once it is approved: ${ticket.url}`,
+        hint: `${whoDecides(ticket)}; then run the same statement again`,
       });
   }
 }
@@ -147,7 +147,7 @@ function draftOf(asked: Asked, statement: Statement, decided: Decided, scene: Sc
     statementId: asked.statementId,
     target: scene.target,
     database: scene.database,
-    role: asked.settings['role'] ?? scene.role,
+    role: roleOf(asked, scene),
     payload: asked.payload,
     params: asked.params,
     settings: asked.settings,
@@ -163,6 +163,12 @@ function objectsOf(statement: Statement): string[] {
   return [...new Set(statement.facts.effects.map((effect) => `${effect.verb} ${effect.object.qualified}`))].toSorted((a, b) => (a < b ? -1 : 1));
 }
 
+/** `none`: no SET ROLE; no role can have that name. */
+function roleOf({ settings }: Asked, scene: Scene): string {
+  const role = settings['role'] ?? 'none';
+  return role === 'none' ? scene.role : role;
+}
+
 function momentOf(asked: Asked): Parameters<Scene['decisions']['decide']>[1] {
   const { action, statementId, transaction, settings, decoded } = asked;
   return { action, statementId, transaction, settings, params: decoded };
@@ -170,7 +176,12 @@ function momentOf(asked: Asked): Parameters<Scene['decisions']['decide']>[1] {
 
 function whoDecides(ticket: Ticket): string {
   const who = ticket.askedFor.length === 0 ? 'a reviewer' : ticket.askedFor.join(', ');
-  return `${who} may decide at ${ticket.url} until ${ticket.expiresAt}`;
+  return `${who} may decide until ${ticket.expiresAt.slice(0, 16).replace('T', ' ')} UTC: ${command(ticket)} (${ticket.url})`;
+}
+
+/** To copy and send to whoever decides. */
+function command({ approvalId }: Ticket): string {
+  return `interlock approvals approve ${approvalId} --token-file FILE`;
 }
 
 function approvalDetail(ticket: Ticket, decided: Decided): string {

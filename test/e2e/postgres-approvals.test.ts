@@ -83,7 +83,14 @@ test('simple protocol: held, said where, approved, executed once', async () => {
   expect((await running).rowCount).toBe(1);
   expect(await n(1)).toBe(1);
   expect(notices).toMatchObject([
-    { message: `held for approval ${request.approval_id}`, hint: expect.stringContaining(`approvals/${request.approval_id}`) },
+    {
+      message: `held for approval ${request.approval_id}`,
+      hint: expect.stringMatching(
+        new RegExp(
+          `^group owners may decide until \\d{4}-\\d\\d-\\d\\d \\d\\d:\\d\\d UTC: interlock approvals approve ${request.approval_id} --token-file FILE `,
+        ),
+      ),
+    },
   ]);
   const again = client.query('UPDATE payments SET n = n + 1 WHERE id = 1');
   const second = await opened('id = 1');
@@ -174,6 +181,21 @@ test.each(['DateStyle', 'TimeZone', 'IntervalStyle'])(
     await two.end();
   },
 );
+
+test('A2: under another role it is another statement; without SET ROLE the role is that of the credential', async () => {
+  await server.query('CREATE ROLE clerk; GRANT SELECT, UPDATE ON payments TO clerk');
+  const text = 'UPDATE payments SET n = 12 WHERE id = 12';
+  const [one, two] = [await connected(), await connected()];
+  await two.query('SET ROLE clerk');
+  const runs = [one.query(text), two.query(text)];
+  await expect.poll(() => book.list({ state: 'open' }).filter((view) => view.payload_text === text).length).toBe(2);
+  const views = book.list({ state: 'open' });
+  expect(new Set(views.map((view) => view.binding.role))).toEqual(new Set(['postgres', 'clerk']));
+  for (const view of views) await verdict(view.approval_id, 'approve');
+  await Promise.all(runs);
+  await one.end();
+  await two.end();
+});
 
 test('in a transaction that did work: APPROVAL_IN_TRANSACTION, and the transaction is over', async () => {
   const client = await connected();
