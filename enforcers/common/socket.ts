@@ -41,22 +41,6 @@ export class Wire {
   }
 }
 
-/** While `to` does not keep up, nothing more is read of `from`. */
-export class BackPressure {
-  readonly #to: Wire;
-  readonly #gate: Gate;
-
-  constructor(to: Wire, gate: Gate) {
-    this.#to = to;
-    this.#gate = gate;
-    to.socket.on('drain', () => gate.open('write'));
-  }
-
-  flush(): void {
-    if (!this.#to.flush()) this.#gate.close('write');
-  }
-}
-
 /** Several reasons can each stop a socket from being read; it is read when none is left. */
 export class Gate {
   readonly #socket: Socket;

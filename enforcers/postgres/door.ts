@@ -41,6 +41,7 @@ class Guest {
   #secure = false;
   #detached = false;
   #client: Client | null = null;
+  #settled = false;
 
   constructor(raw: Socket, house: House) {
     this.#house = house;
@@ -52,8 +53,10 @@ class Guest {
     house.arrived(this.address);
   }
 
+  /** No longer one of those who have not proved who they are. */
   settled(): void {
-    this.#house.left(this.address);
+    if (!this.#settled) this.#house.left(this.address);
+    this.#settled = true;
   }
 
   async startUp(): Promise<Login | CancelRequest> {
@@ -90,6 +93,7 @@ class Guest {
     this.#client = client;
     const principal = await deps.identity.authenticate(login.token, { scope: 'connect' });
     if (principal.subject.properties.login !== login.user) throw new InterlockError('AUTH_LOGIN_MISMATCH', `the token is not for "${login.user}"`);
+    this.settled();
     this.#house.room();
     if (!target.upstream.databases.includes(login.database))
       throw new InterlockError('SESSION_DENIED', `database "${login.database}" is not offered here`);

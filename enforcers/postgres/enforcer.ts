@@ -18,11 +18,12 @@ import { CatalogKeeper } from './catalog-keeper.ts';
 import { admit } from './door.ts';
 import type { House, Resident } from './house.ts';
 import { openOwnClient } from './own-client.ts';
-import { CODE, int32 } from './protocol.ts';
+import { B, CODE, int32, report } from './protocol.ts';
 import type { CloseReason, PostgresSession } from './session.ts';
 import { SettingSets } from './settings.ts';
 import type { PostgresTarget } from './target.ts';
 import { openTarget } from './upstream.ts';
+import { errorFields } from './words.ts';
 
 export interface EnforcerDeps {
   readonly decisions: DecisionService;
@@ -249,7 +250,10 @@ class PostgresEnforcer implements Enforcer, House {
 
   #accept(socket: Socket): void {
     const address = socket.remoteAddress ?? '';
-    if (this.#draining || (this.#arriving.get(address) ?? 0) >= LIMITS.preAuthConnectionsPerAddress) return void socket.destroy();
+    if (this.#draining) return turnAway(socket, refusal('DRAINING'));
+    if ((this.#arriving.get(address) ?? 0) >= LIMITS.preAuthConnectionsPerAddress) {
+      return turnAway(socket, refusal('BUDGET_CONNECTIONS', 'too many connections of this address that have not authenticated'));
+    }
     this.#sockets.add(socket);
     socket.once('close', () => this.#sockets.delete(socket));
     void admit(socket, this);
@@ -288,6 +292,12 @@ function heldAtDrain(approvalId: string | null): Refusal {
     detail: `code=DRAINING approval=${approvalId ?? 'none'}`,
     hint: 'The approval request stays open: connect again and run the same statement.',
   });
+}
+
+function turnAway(socket: Socket, why: Refusal): void {
+  socket.on('error', () => {});
+  socket.end(report(B.error, errorFields(why, 'FATAL')));
+  socket.destroySoon();
 }
 
 function idle(): Refusal {

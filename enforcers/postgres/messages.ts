@@ -5,12 +5,13 @@ import { LIMITS } from '#enforcers/common/limits';
 import { refusal, type Refusal } from '#enforcers/common/refusal';
 import { InterlockError } from '#schemas/errors';
 import { latin1, readBind } from './bind.ts';
-import { expect, type Change, type Expected, type Running } from './expected.ts';
+import { expect, type Change, type Expected } from './expected.ts';
 import { forgetText, readForget } from './forget.ts';
 import type { Frames } from './frames.ts';
 import type { Judging } from './judging.ts';
 import type { Line } from './line.ts';
 import { Names, PrivateNames, type Portal, type Prepared } from './namespace.ts';
+import type { Outcomes } from './outcomes.ts';
 import { F, message } from './protocol.ts';
 import { PROTOCOL } from './support.ts';
 import { traitsOf, type Traits } from './traits.ts';
@@ -30,9 +31,7 @@ export interface MessageHost {
   broken(why: Refusal): void;
   /** The current message is taken again once the target has answered everything. */
   again(): void;
-  running(cleared: ClearedStatement, text: Uint8Array, done: (() => void) | null): Running;
-  /** A cleared statement that never leaves after all. */
-  withheld(cleared: ClearedStatement): void;
+  readonly outcomes: Outcomes;
 }
 
 const HEADER = 5;
@@ -70,7 +69,7 @@ export class Messages {
       const unnamed = this.#prepared.delete('');
       this.#portals.delete('');
       line.query(outcome, sent === text ? frame : message(F.query, sent, NUL), {
-        running: this.#host.running(outcome, sent, this.#forgets(text, traits)),
+        running: this.#host.outcomes.running(outcome, sent, this.#forgets(text, traits)),
         change: unnamed === null ? null : taken(this.#prepared, '', null, unnamed),
       });
       judging.sent(traits, asked);
@@ -111,7 +110,7 @@ export class Messages {
       this.#names.apply(frame, HEADER, HEADER + key.length);
       const bytes =
         sent === text ? frame : message(F.parse, frame.subarray(HEADER, HEADER + key.length), NUL, sent, NUL, frame.subarray(textEnd + 1 - start));
-      const running = this.#host.running(outcome, sent, null);
+      const running = this.#host.outcomes.running(outcome, sent, null);
       line.stage(outcome, expect('parse', line.segment, { running, change: define(this.#prepared, key, prepared) }), bytes);
     });
   }
@@ -156,13 +155,13 @@ export class Messages {
       if (outcome.refused) return this.#host.refuseExtended(outcome);
       const traits = traitsOf(outcome.statement);
       if (!this.#stands(outcome, prepared, traits)) {
-        this.#host.withheld(outcome);
+        this.#host.outcomes.withheld(outcome);
         return this.#host.refuseExtended(refusal('PREPARED_STALE'));
       }
       if (asked.known === null) judging.learned(prepared, outcome.statement);
       portal.approval = outcome.approval;
       this.#names.apply(buffer, start + HEADER, nameEnd);
-      const running = this.#host.running(outcome, prepared.sent, this.#forgets(prepared.payload.bytes, traits));
+      const running = this.#host.outcomes.running(outcome, prepared.sent, this.#forgets(prepared.payload.bytes, traits));
       line.stage(outcome, expect('execute', line.segment, { running }), buffer, start, end);
       judging.sent(traits, asked);
     });
@@ -231,7 +230,7 @@ export class Messages {
     if (!traits.forgetsName) return text;
     const what = readForget(text);
     if (what !== null) return what.name === null ? text : forgetText(what, this.#names);
-    this.#host.withheld(cleared);
+    this.#host.outcomes.withheld(cleared);
     return unsupported(PROTOCOL.deallocateForm);
   }
 

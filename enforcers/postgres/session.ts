@@ -5,18 +5,19 @@ import type { DurablePosition } from '#client/journal';
 import type { Log } from '#client/log';
 import { InterlockError } from '#schemas/errors';
 import { HoldEnded, type Asked, type Scene, type Voice } from '#enforcers/common/asked';
-import type { ClearedStatement, Outcome } from '#enforcers/common/cleared';
+import type { Outcome } from '#enforcers/common/cleared';
 import { enforce } from '#enforcers/common/enforce';
-import { finishedEvent } from '#enforcers/common/events';
+import { receivedEvent } from '#enforcers/common/events';
 import { LIMITS } from '#enforcers/common/limits';
 import { isPromise } from '#enforcers/common/promise';
 import { refusal, refusalOf, type Refusal } from '#enforcers/common/refusal';
+import { refuse } from '#enforcers/common/refuse';
 import { Gate, Wire } from '#enforcers/common/socket';
-import type { Running } from './expected.ts';
 import { Frames } from './frames.ts';
 import { Judging, type SessionCatalog } from './judging.ts';
 import { Line } from './line.ts';
 import { Messages, type MessageHost } from './messages.ts';
+import { Outcomes } from './outcomes.ts';
 import { B, F, message, ready, report, TERMINATE, TRANSACTION } from './protocol.ts';
 import { Replies, type ReplySink } from './replies.ts';
 import type { SettingSets, Settings } from './settings.ts';
@@ -52,6 +53,7 @@ export class PostgresSession {
   readonly #line: Line;
   readonly #replies: Replies;
   readonly #judging: Judging;
+  readonly #outcomes: Outcomes;
   readonly #messages: Messages;
   /** Something asynchronous is under way for the client's current message. */
   #waiting = false;
@@ -62,7 +64,6 @@ export class PostgresSession {
   #hold: { readonly approvalId: string; readonly controller: AbortController } | null = null;
   #ending: CloseReason | null = null;
   #over = false;
-  #masked = false;
   /** Counts up whenever something happens: who watches for idleness reads the clock, nobody else. */
   activity = 0;
 
@@ -94,6 +95,7 @@ export class PostgresSession {
       },
       settings,
     );
+    this.#outcomes = new Outcomes(scene);
     this.#messages = new Messages(this.#host());
     this.#scene = { ...scene, objects: (_asked, statement) => this.#judging.objection(statement), voice: this.#voice() };
   }
@@ -228,7 +230,7 @@ export class PostgresSession {
       case F.flush:
         return this.#line.flush();
       case F.functionCall:
-        return this.#refuseSimple(unsupported(PROTOCOL.functionCall));
+        return this.#functionCall();
       case F.copyData:
       case F.copyDone:
       case F.copyFail:
@@ -236,6 +238,16 @@ export class PostgresSession {
       default:
         return this.end('client', refusal('PROTOCOL', `invalid frontend message type ${type}`));
     }
+  }
+
+  /** Runs any function by its oid, without a text (P7): refused, and recorded as what it is. */
+  #functionCall(): void {
+    const { buffer, start, end } = this.#frames;
+    if (end - start < 9) return this.end('client', malformed());
+    const text = Buffer.from(`FunctionCall ${buffer.readUInt32BE(start + 5)}`);
+    const asked = this.#judging.simple({ bytes: text, media: 'text' });
+    this.#scene.journal.append(receivedEvent(asked, this.#scene));
+    this.#refuseSimple(refuse(asked, unsupported(PROTOCOL.functionCall), this.#scene));
   }
 
   #sync(): void {
@@ -278,19 +290,13 @@ export class PostgresSession {
         this.#frames.again();
         this.#barrier = true;
       },
-      running: (cleared, text, done) => this.#running(cleared, text, done),
-      withheld: (cleared) => this.#withheld(cleared),
+      outcomes: this.#outcomes,
     };
-  }
-
-  /** Its intent stands in the journal, but it never leaves. */
-  #withheld(cleared: ClearedStatement): void {
-    this.#finished(this.#running(cleared, cleared.statement.text, null), 'aborted');
   }
 
   #enforce(asked: Asked, next: (outcome: Outcome) => void): void {
     const outcome = enforce(asked, this.#scene);
-    if (isPromise(outcome)) this.#wait(outcome, next, (late) => late.refused || this.#withheld(late));
+    if (isPromise(outcome)) this.#wait(outcome, next, (late) => late.refused || this.#outcomes.withheld(late));
     else next(outcome);
   }
 
@@ -336,8 +342,8 @@ export class PostgresSession {
 
   #sink(): ReplySink {
     return {
-      canned: () => this.#masked || this.#parts.decisions.masksPossible,
-      finished: (running, outcome) => this.#finished(running, outcome),
+      canned: () => this.#outcomes.masked || this.#parts.decisions.masksPossible,
+      finished: (running, outcome) => this.#outcomes.finished(running, outcome),
       ready: (status, segment) => {
         if (status === TRANSACTION.idle) this.#messages.transactionEnded(segment);
         if (this.#line.idle) this.#judging.settle(status);
@@ -352,39 +358,6 @@ export class PostgresSession {
         this.#flushTarget();
       },
     };
-  }
-
-  #running(cleared: ClearedStatement, text: Uint8Array, done: (() => void) | null): Running {
-    const { rewrite } = cleared;
-    if (rewrite && rewrite.masked.length > 0) this.#masked = true;
-    return {
-      id: cleared.statementId,
-      startedUs: cleared.decidedUs,
-      masked: rewrite?.masked ?? NONE,
-      toOriginal: rewrite?.toOriginal ?? null,
-      text,
-      done,
-      rows: 0,
-      bytes: 0,
-      tag: null,
-      sqlstate: null,
-    };
-  }
-
-  #finished(running: Running, outcome: 'ok' | 'error' | 'aborted' | 'unknown'): void {
-    const { id, rows, bytes, tag, sqlstate, masked, startedUs } = running;
-    const durationUs = this.#scene.clock.monotonicUs() - startedUs;
-    const finish = {
-      statementId: id,
-      outcome: sqlstate === '57014' ? 'cancelled' : outcome,
-      rows,
-      bytes,
-      tag,
-      sqlstate,
-      masked,
-      durationUs,
-    } as const;
-    this.#scene.journal.append(finishedEvent(finish, this.#scene));
   }
 
   // — ends —
@@ -472,5 +445,3 @@ export class PostgresSession {
     this.#closeNow('fault');
   }
 }
-
-const NONE: readonly string[] = [];

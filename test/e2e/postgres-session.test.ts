@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import pg from 'pg';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { LIMITS } from '#enforcers/common/limits';
 import type { PostgresTarget } from '#enforcers/postgres/target';
 import { CODE, int32, message } from '#enforcers/postgres/protocol';
 import { makeAuthority, type Authority, type Certificate } from '#test/support/certificates';
@@ -113,6 +114,22 @@ describe('ends', () => {
     await expect.poll(() => gateway.enforcer.sessions().length).toBe(0);
     await using third = await RawClient.login(gateway.port, TOKEN);
     expect(third.closed).toBe(false);
+  });
+
+  test('those who have not authenticated are counted for each address', async () => {
+    await using gateway = await startTestGateway(server);
+    const silent = await Promise.all(Array.from({ length: LIMITS.preAuthConnectionsPerAddress }, () => RawClient.connect(gateway.port)));
+    await using more = await RawClient.connect(gateway.port);
+    expect(errorOf(await more.end())).toMatchObject({ C: '53300', D: 'code=BUDGET_CONNECTIONS' });
+    await Promise.all(silent.map((client) => client[Symbol.asyncDispose]()));
+    await expect
+      .poll(() =>
+        RawClient.login(gateway.port, TOKEN).then(
+          (client) => client[Symbol.asyncDispose]().then(() => 'in'),
+          () => 'out',
+        ),
+      )
+      .toBe('in');
   });
 
   test('a session that policy denies never reaches the target', async () => {

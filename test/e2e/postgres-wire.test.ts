@@ -118,6 +118,7 @@ describe('messages', () => {
     const answers = await client.ready();
     expect(types(answers)).toBe('EZ');
     expect(errorOf(answers)).toMatchObject({ C: '0A000', D: 'code=UNSUPPORTED' });
+    expect((await gateway.events()).findLast((event) => event.type === 'statement.refused')).toMatchObject({ code: 'UNSUPPORTED', by: 'support' });
   });
 
   test('P14: NUL in a text, trailing bytes and impossible lengths end the connection', async () => {

@@ -1,0 +1,57 @@
+/** What becomes of cleared statements: each gets exactly one `statement.finished`. */
+import type { ClearedStatement } from '#enforcers/common/cleared';
+import type { Scene } from '#enforcers/common/asked';
+import { finishedEvent } from '#enforcers/common/events';
+import type { Running } from './expected.ts';
+
+export class Outcomes {
+  readonly #scene: Pick<Scene, 'journal' | 'clock' | 'sessionId' | 'target'>;
+  /** A statement of this session read masked columns. */
+  masked = false;
+
+  constructor(scene: Pick<Scene, 'journal' | 'clock' | 'sessionId' | 'target'>) {
+    this.#scene = scene;
+  }
+
+  /** `text` is what goes upstream; `done` is called once the target has confirmed it. */
+  running(cleared: ClearedStatement, text: Uint8Array, done: (() => void) | null): Running {
+    const { rewrite } = cleared;
+    if (rewrite && rewrite.masked.length > 0) this.masked = true;
+    return {
+      id: cleared.statementId,
+      startedUs: cleared.decidedUs,
+      masked: rewrite?.masked ?? NONE,
+      toOriginal: rewrite?.toOriginal ?? null,
+      text,
+      done,
+      rows: 0,
+      bytes: 0,
+      tag: null,
+      sqlstate: null,
+    };
+  }
+
+  finished(running: Running, outcome: 'ok' | 'error' | 'aborted' | 'unknown'): void {
+    const { id, rows, bytes, tag, sqlstate, masked, startedUs } = running;
+    const durationUs = this.#scene.clock.monotonicUs() - startedUs;
+    const finish = {
+      statementId: id,
+      outcome: sqlstate === CANCELED ? 'cancelled' : outcome,
+      rows,
+      bytes,
+      tag,
+      sqlstate,
+      masked,
+      durationUs,
+    } as const;
+    this.#scene.journal.append(finishedEvent(finish, this.#scene));
+  }
+
+  /** Its intent stands in the journal, but it never leaves. */
+  withheld(cleared: ClearedStatement): void {
+    this.finished(this.running(cleared, cleared.statement.text, null), 'aborted');
+  }
+}
+
+const CANCELED = '57014';
+const NONE: readonly string[] = [];
