@@ -21,7 +21,7 @@ const checks: readonly (readonly [name: string, command: string, ...args: readon
   ['rego format', opa, 'fmt', '--fail', '--list', 'policies', 'test/policies'],
   ['rego types', opa, 'check', '--strict', ...packs.map((entry) => join('policies', entry.name))],
   ['rego lint', regal, 'lint', 'policies', 'test/policies'],
-  ['rego tests', opa, 'test', 'policies'],
+  ['rego tests', opa, 'test', '--ignore', '*cases.yaml', 'policies'], // statement cases are no data
 ];
 
 let failed = 0;
