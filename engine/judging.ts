@@ -7,6 +7,7 @@ import type { EventDraft } from '#client/journal';
 import type { Log } from '#client/log';
 import { tool } from '#tools/tools';
 import type { LoadedConfig } from './config/config.ts';
+import { selfTest } from './decide/self-test.ts';
 import { openDecisionService, type LocalDecisionService } from './decide/service.ts';
 import { PostgresMaskRewriter } from './facts/postgres/mask/rewriter.ts';
 import { Parser, PARSER_MAJORS } from './facts/postgres/parser.ts';
@@ -43,6 +44,7 @@ export async function openJudging(config: LoadedConfig, options: JudgingOptions)
       log,
       record: (event) => options.record(event),
       opa: () => tool('opa'),
+      selfTest,
     });
     const close = async (): Promise<void> => {
       service.close();

@@ -7,6 +7,7 @@ import type { Moment } from '#client/decision-service';
 import type { Ids } from '#client/ids';
 import { LocalSession, type SessionHost } from './decision-session.ts';
 import { ownDenial } from './combine.ts';
+import { maskingByName } from './named-masks.ts';
 
 /** Of an enforcer that fulfils everything; give your own list to see what another would refuse. */
 export const ALL_OBLIGATIONS: readonly string[] = [
@@ -33,8 +34,10 @@ export interface DryRunInput {
   readonly params?: readonly Param[];
   readonly transaction?: TransactionState;
   readonly settings?: Readonly<Record<string, string>>;
-  /** Without one: what the service learnt of the target, if anything. */
+  /** Without one: what the service learnt of the target; without that, masks are judged by name and nothing is rewritten. */
   readonly catalog?: Catalog;
+  /** Merged over the data documents in force, for this run alone. */
+  readonly data?: Readonly<Record<string, unknown>>;
   readonly client?: Client;
   readonly supportedObligations?: readonly string[];
 }
@@ -42,6 +45,8 @@ export interface DryRunInput {
 export interface DryRunResult {
   readonly request: DecisionRequest;
   readonly decision: Decision;
+  /** No catalog: which columns a statement reads was judged by the names in it. */
+  readonly byName: boolean;
 }
 
 /** Any service that can: `LocalDecisionService` is one. */
@@ -62,7 +67,8 @@ export async function runDry(host: SessionHost, input: DryRunInput, ids: Ids): P
     client: input.client ?? { address: '127.0.0.1', application: 'interlock decide', tls: true },
     supportedObligations: input.supportedObligations ?? ALL_OBLIGATIONS,
   };
-  const withCatalog: SessionHost = catalog ? { ...host, contextOf: (...args) => ({ ...host.contextOf(...args), catalog }) } : host;
+  const dry: SessionHost = { ...host, masks: maskingByName(host.facts, host.masks) };
+  const withCatalog: SessionHost = catalog ? { ...dry, contextOf: (...args) => ({ ...host.contextOf(...args), catalog }) } : dry;
   const session = new LocalSession(withCatalog, scope, ownDenial('DEFAULT_DENY', 'a dry run opens no session', host.revision));
   const statement = await session.read(Buffer.from(input.statement, 'utf8'), input.settings ?? {});
   const moment: Moment = {
@@ -73,5 +79,10 @@ export async function runDry(host: SessionHost, input: DryRunInput, ids: Ids): P
     params: input.params ? () => input.params ?? [] : null,
   };
   const { decision } = await session.decide(statement, moment);
-  return { request: session.request(statement, moment), decision };
+  const byName = statement.context.catalog === null;
+  return { request: session.request(statement, moment), decision: byName ? withoutRewrite(decision) : decision, byName };
+}
+
+function withoutRewrite({ rewrite: _, ...decision }: Decision): Decision {
+  return decision;
 }

@@ -1,5 +1,6 @@
 /** The revision in force with what is remembered under it. A new revision is a new object: nothing of the old one can be found again. */
 import type { Moment } from '#client/decision-service';
+import { mergeData } from './data-documents.ts';
 import type { Judge } from './judge.ts';
 import { JudgementCache, type Part } from './judgement-cache.ts';
 import { reads } from './read-trie.ts';
@@ -20,6 +21,7 @@ export class InForce {
   /** By the identity of a set of settings. */
   #moments = new WeakMap<object, (Part | undefined)[]>();
   #epoch: object;
+  #overlaid: { readonly text: string; readonly force: InForce } | null = null;
 
   constructor(judge: Judge, source: string, activatedAt: string, cacheBytesMax?: number) {
     this.judge = judge;
@@ -30,6 +32,16 @@ export class InForce {
     this.cacheable = stage.volatile.length === 0;
     this.readsParams = reads(stage.reads, ['sql', 'params']);
     this.#epoch = this.cache.epoch;
+  }
+
+  /** The same revision over other data, for dry runs; the last one is kept, because the cases of a file mostly share theirs. */
+  withData(over: Readonly<Record<string, unknown>>): InForce {
+    const { data } = this.judge.policies;
+    const text = JSON.stringify(mergeData(JSON.parse(data) as Record<string, unknown>, over, 'with', 'override'));
+    if (this.#overlaid?.text !== text) {
+      this.#overlaid = { text, force: new InForce(this.judge.withData(text), this.source, this.activatedAt) };
+    }
+    return this.#overlaid.force;
   }
 
   /** The moment's part, if it is known. */

@@ -39,6 +39,8 @@ export interface Judged {
 
 export class Judge {
   readonly policies: CompiledPolicies;
+  readonly #module: WasmModule;
+  readonly #options: JudgeOptions;
   readonly #log: Log;
   readonly #live: PolicyMachine;
   /** Of its own: whatever a package in shadow does, it cannot disturb (E7). */
@@ -54,6 +56,8 @@ export class Judge {
   /** @throws Error when the module cannot be run */
   private constructor(policies: CompiledPolicies, module: WasmModule, options: JudgeOptions) {
     this.policies = policies;
+    this.#module = module;
+    this.#options = options;
     this.#log = options.log;
     const limits = options.limits ?? MACHINE_LIMITS;
     this.#live = new PolicyMachine(module, policies.data, limits);
@@ -65,6 +69,11 @@ export class Judge {
 
   static async load(policies: CompiledPolicies, options: JudgeOptions): Promise<Judge> {
     return new Judge(policies, await Wasm.compile(policies.wasm), options);
+  }
+
+  /** The same policies over other data, for a dry run. @param data JSON text */
+  withData(data: string): Judge {
+    return new Judge({ ...this.policies, data }, this.#module, this.#options);
   }
 
   get revision(): string {
@@ -95,16 +104,24 @@ export class Judge {
   }
 
   /**
-   * Evaluates every entrypoint once, on nothing: a builtin that is missing shows now, not at the first statement (E1).
+   * Evaluates every entrypoint once, on nothing: a builtin that is missing shows now, not at the first statement (E1). Then what must be refused
+   * whatever the policies are: a request that is none, and a judgement that has no fuel left.
    * @throws InterlockError POLICY_SELF_TEST
    */
   selfTest(): void {
+    if (requestCheck.Check({ stage: 'request' })) throw new InterlockError('POLICY_SELF_TEST', 'half a decision request was taken for one');
     for (const compiled of Object.values(this.policies.stages)) {
       const live = this.#evaluate(this.#live, compiled.live.entrypoint, '{}');
       const problem = live.ok ? answersOf(live.text, compiled.live.slots, false) : live.detail;
       if (typeof problem === 'string')
         throw new InterlockError('POLICY_SELF_TEST', `${compiled.live.entrypoint} does not answer an empty request: ${problem}`);
     }
+    const spent = this.#evaluate(
+      new PolicyMachine(this.#module, this.policies.data, { ...MACHINE_LIMITS, fuelUnits: 0 }),
+      this.policies.stages.sql_request.live.entrypoint,
+      '{}',
+    );
+    if (spent.ok || spent.code !== 'BUDGET_POLICY') throw new InterlockError('POLICY_SELF_TEST', 'a judgement without fuel was not stopped');
   }
 
   #evaluate(machine: PolicyMachine, entrypoint: string, text: string): Evaluation {

@@ -1,17 +1,13 @@
 /** `interlock policy test`: Rego tests by OPA, and statement cases on the compiled WASM through the same dry run as everything else. */
-import { parse } from 'yaml';
-import type { DecisionEffect } from '#schemas/decision';
-import type { Resource, Subject, TransactionState } from '#schemas/decision-request';
 import { InterlockError } from '#schemas/errors';
-import type { Param } from '#schemas/sql-facts';
 import { systemClock } from '#client/clock';
 import { Ids } from '#client/ids';
 import { silentLog } from '#client/log';
-import type { DryRunInput } from './dry-run.ts';
 import { OpaWorkspace } from './opa.ts';
 import type { FactsReader, MaskRewriter } from './ports.ts';
 import { openDecisionService } from './service.ts';
 import { readSources } from './sources.ts';
+import { differenceFrom, inputOfCase, readStatementCases } from './statement-cases.ts';
 
 export interface PolicyTestOptions {
   readonly data: readonly string[];
@@ -32,24 +28,6 @@ export interface PolicyTestReport {
   readonly passed: number;
   readonly failed: number;
   readonly cases: readonly PolicyTestCase[];
-}
-
-/** One entry of `cases.yaml` (or `*_cases.yaml`) beside a pack. */
-export interface StatementCase {
-  readonly name: string;
-  /** The contract's subject, or short: `{ login: alice, groups: [app] }`. */
-  readonly subject: Subject | { readonly login?: string; readonly groups?: readonly string[]; readonly type?: Subject['type'] };
-  /** The contract's resource, or short: `{ id: shop, env: production, labels: {…} }`. */
-  readonly resource?:
-    | Resource
-    | { readonly id?: string; readonly env?: string; readonly labels?: Record<string, string>; readonly database?: string };
-  readonly statement: string;
-  readonly params?: readonly Param[];
-  readonly transaction?: TransactionState;
-  readonly settings?: Readonly<Record<string, string>>;
-  readonly action?: DryRunInput['action'];
-  /** `codes`: all of them are among the reasons. */
-  readonly expect: { readonly effect: DecisionEffect; readonly codes?: readonly string[] };
 }
 
 /** @throws InterlockError POLICY_BUILD when the policies do not compile */
@@ -104,63 +82,15 @@ async function statementCases(dir: string, options: PolicyTestOptions): Promise<
   try {
     const results: PolicyTestCase[] = [];
     for (const [file, text] of cases) {
-      for (const entry of readCases(file, text)) {
-        const { decision } = await service.dryRun(inputOf(entry));
-        results.push(judged(`${file}: ${entry.name}`, entry.expect, decision));
+      for (const entry of readStatementCases(file, text)) {
+        const { decision } = await service.dryRun(inputOfCase(entry));
+        const name = `${file}: ${entry.name}`;
+        const difference = differenceFrom(entry.expect, decision);
+        results.push(difference === null ? { name, passed: true } : { name, passed: false, detail: difference });
       }
     }
     return results;
   } finally {
     service.close();
   }
-}
-
-function readCases(file: string, text: string): readonly StatementCase[] {
-  const value: unknown = parse(text);
-  const list: unknown = value !== null && typeof value === 'object' && 'cases' in value ? value.cases : value;
-  if (!Array.isArray(list))
-    throw new InterlockError('POLICY_BUILD', `${file}: statement cases are a list of {name, subject, resource, statement, expect}`);
-  for (const [at, entry] of (list as Partial<StatementCase>[]).entries()) {
-    if (typeof entry.name !== 'string' || typeof entry.statement !== 'string' || !entry.subject || !entry.expect?.effect) {
-      throw new InterlockError('POLICY_BUILD', `${file}: case ${at + 1} needs name, subject, statement and expect.effect`);
-    }
-  }
-  return list as StatementCase[];
-}
-
-function inputOf(entry: StatementCase): DryRunInput {
-  return {
-    subject: subjectOf(entry.subject),
-    resource: resourceOf(entry.resource ?? {}),
-    action: entry.action ?? 'sql.execute',
-    statement: entry.statement,
-    ...(entry.params ? { params: entry.params } : {}),
-    ...(entry.transaction ? { transaction: entry.transaction } : {}),
-    ...(entry.settings ? { settings: entry.settings } : {}),
-  };
-}
-
-function subjectOf(given: StatementCase['subject']): Subject {
-  if ('properties' in given) return given;
-  const login = given.login ?? 'tester';
-  return { type: given.type ?? 'user', id: `test|${login}`, properties: { login, groups: [...(given.groups ?? [])] } };
-}
-
-function resourceOf(given: NonNullable<StatementCase['resource']>): Resource {
-  if ('properties' in given) return given;
-  const { id = 'test', env = 'test', labels = {}, database } = given;
-  return { type: 'postgresql', id, properties: { env, labels, ...(database === undefined ? {} : { database }) } };
-}
-
-function judged(
-  name: string,
-  expected: StatementCase['expect'],
-  decision: { effect: string; reasons: readonly { code: string; reason: string }[] },
-): PolicyTestCase {
-  const codes = decision.reasons.map((reason) => reason.code);
-  const missing = (expected.codes ?? []).filter((code) => !codes.includes(code));
-  if (decision.effect === expected.effect && missing.length === 0) return { name, passed: true };
-  const found = decision.reasons.map(({ code, reason }) => `${code} (${reason})`).join(', ');
-  const wanted = [expected.effect, ...(expected.codes ?? [])].join(' ');
-  return { name, passed: false, detail: `expected ${wanted}; found ${decision.effect}: ${found}` };
 }

@@ -17,6 +17,7 @@ import type { MachineLimits } from './machine.ts';
 import { openingJudgement } from './opening.ts';
 import type { FactsReader, MaskRewriter, ReadContext } from './ports.ts';
 import { sessionRequest } from './request.ts';
+import type { Candidate } from './self-test.ts';
 import { readSources, sourcesStamp } from './sources.ts';
 import { ReadStatement } from './statement.ts';
 import { type SourceWatch, watchSources } from './watch.ts';
@@ -43,8 +44,8 @@ export interface DecisionServiceOptions {
   readonly record: (event: PolicyActivated | PolicyRejected) => void;
   /** Path of the OPA program. */
   readonly opa: () => Promise<string>;
-  /** Called with each new revision before it comes into force; what it throws keeps the last good one (POLICY_SELF_TEST). */
-  readonly canaries?: (judge: (input: DryRunInput) => Promise<DryRunResult>) => Promise<void>;
+  /** Called with each new revision before it comes into force; what it throws keeps the last good one. */
+  readonly selfTest?: (candidate: Candidate) => Promise<void>;
   /** For tests of the bounds. */
   readonly limits?: { readonly machine?: MachineLimits; readonly cacheBytes?: number; readonly checkedOneIn?: number };
 }
@@ -132,7 +133,12 @@ export class LocalDecisionService implements DecisionService {
   }
 
   dryRun(input: DryRunInput): Promise<DryRunResult> {
-    return runDry(this.#host(), input, this.#options.ids);
+    return this.#dryRun(input);
+  }
+
+  #dryRun(input: DryRunInput, candidate?: InForce): Promise<DryRunResult> {
+    const force = input.data ? (candidate ?? this.inForce())?.withData(input.data) : candidate;
+    return runDry(this.#host(force), input, this.#options.ids);
   }
 
   close(): void {
@@ -178,7 +184,8 @@ export class LocalDecisionService implements DecisionService {
     });
     const force = new InForce(judge, policies.dir, timestamp(clock.wallUs()), limits.cacheBytes);
     judge.selfTest();
-    await this.#options.canaries?.((input) => runDry(this.#host(force), input, this.#options.ids));
+    const { packages, masksPossible } = compiled;
+    await this.#options.selfTest?.({ judge: (input) => this.#dryRun(input, force), packages, masksPossible, cases: sources.cases });
     const previous = this.#force?.judge.revision ?? null;
     this.#force = force;
     this.#error = null;

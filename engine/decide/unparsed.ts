@@ -15,12 +15,13 @@ export function refusalOf(facts: SqlFacts, masksPossible: boolean, revision: str
   return ownDenial('MASK_RELATION_UNKNOWN', unknown.detail, revision, 'Check the name; if the relation is new, reconnect.');
 }
 
-function codeOf({ code, detail }: Opaque): ErrorCode {
+/** A text that is too long is BUDGET_TEXT before it is read: the protocol knows its limit. */
+function codeOf({ code }: Opaque): ErrorCode {
   switch (code) {
     case 'encoding':
       return 'ENCODING';
     case 'budget':
-      return detail.includes('bytes') ? 'BUDGET_TEXT' : 'BUDGET_PARSE';
+      return 'BUDGET_PARSE';
     case 'unsupported':
       return 'PARSER_UNAVAILABLE';
     default:

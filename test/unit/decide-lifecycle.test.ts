@@ -66,19 +66,19 @@ describe('a rule is edited while the gateway runs', () => {
 
   test('what fails its self-test is rejected; nothing is half applied', async () => {
     await using folder = await policyFolder({ 'main.rego': rule('deny', 'CANARY') });
-    const canaries: DecisionServiceOptions['canaries'] = async (judge) => {
+    const selfTest: DecisionServiceOptions['selfTest'] = async ({ judge }) => {
       const { resource, subject } = scope();
       const { decision } = await judge({ subject, resource, action: 'sql.execute', statement: 'READ canary' });
       if (decision.effect !== 'deny') throw new Error('the canary was not refused');
     };
-    const service = await openService(folder.dir, { canaries });
+    const service = await openService(folder.dir, { selfTest });
     const good = service.revision;
     await folder.write('main.rego', rule('allow', 'OPEN'));
     await expect(service.reload()).rejects.toThrow('the canary was not refused');
     expect(service.status()).toMatchObject({ revision: good, error: 'the canary was not refused' });
     expect(await codesOf(service)).toEqual(['CANARY']);
     service.close();
-    await expect(openService(folder.dir, { canaries })).rejects.toThrow('the canary was not refused');
+    await expect(openService(folder.dir, { selfTest })).rejects.toThrow('the canary was not refused');
   });
 
   test('policies that cannot be built do not start', async () => {

@@ -65,7 +65,7 @@ describe('refused whatever policy says (invariant 6, M3)', () => {
     ['syntax', 'syntax error', 'UNPARSED'],
     ['encoding', 'not UTF-8', 'ENCODING'],
     ['budget', 'more than 20000 nodes', 'BUDGET_PARSE'],
-    ['budget', 'longer than 1048576 bytes', 'BUDGET_TEXT'],
+    ['budget', 'more than 20000 bytes of nodes', 'BUDGET_PARSE'],
   ] as const)('%s (%s) is %s', async (code, detail, expected) => {
     const name = `unparsed ${detail}`;
     reader.byText.set(name, unparsed({ code, detail }));

@@ -1,0 +1,144 @@
+/** Statement cases, the `cases.yaml` beside a pack: read from the file, made the input of a dry run, and held against what came of it. */
+import { parse } from 'yaml';
+import type { Catalog, CatalogRelation } from '#schemas/catalog';
+import type { Decision, DecisionEffect } from '#schemas/decision';
+import type { Resource, Subject, TransactionState } from '#schemas/decision-request';
+import { InterlockError } from '#schemas/errors';
+import type { Param } from '#schemas/sql-facts';
+import type { DryRunInput } from './dry-run.ts';
+
+export interface StatementCase {
+  readonly name: string;
+  /** The contract's subject, or short: `{ login: alice, groups: [app] }`. */
+  readonly subject: Subject | { readonly login?: string; readonly groups?: readonly string[]; readonly type?: Subject['type'] };
+  /** The contract's resource, or short: `{ id: shop, env: production, labels: {…} }`. */
+  readonly resource?:
+    | Resource
+    | { readonly id?: string; readonly env?: string; readonly labels?: Record<string, string>; readonly database?: string };
+  readonly statement: string;
+  readonly params?: readonly Param[];
+  readonly transaction?: TransactionState;
+  readonly settings?: Readonly<Record<string, string>>;
+  readonly action?: DryRunInput['action'];
+  /** Data merged over the documents in force, for this case alone: `{ guardrails: { read_only: [analysts] } }`. */
+  readonly with?: Readonly<Record<string, unknown>>;
+  /** Ordinary tables with columns of type text, `{ public.customers: [id, email] }`: all that the target has. Without it masks are judged by name. */
+  readonly catalog?: Readonly<Record<string, readonly string[]>>;
+  /** Also judged before any revision of the policies comes into force: one that does not refuse it is rejected. */
+  readonly canary?: boolean;
+  /** `codes`: all of them are among the reasons. */
+  readonly expect: { readonly effect: DecisionEffect; readonly codes?: readonly string[] };
+}
+
+const KEYS: Readonly<Record<keyof StatementCase, true>> = {
+  name: true,
+  subject: true,
+  resource: true,
+  statement: true,
+  params: true,
+  transaction: true,
+  settings: true,
+  action: true,
+  with: true,
+  catalog: true,
+  canary: true,
+  expect: true,
+};
+
+/** @throws InterlockError POLICY_BUILD that names file and case */
+export function readStatementCases(file: string, text: string): readonly StatementCase[] {
+  const value = parsed(file, text);
+  const list: unknown = value !== null && typeof value === 'object' && 'cases' in value ? value.cases : value;
+  if (!Array.isArray(list)) throw wrong(`${file}: statement cases are a list of {name, subject, resource, statement, expect}`);
+  for (const [at, entry] of (list as (Partial<StatementCase> | null)[]).entries()) {
+    if (typeof entry?.name !== 'string' || typeof entry.statement !== 'string' || !entry.subject || !entry.expect?.effect)
+      throw wrong(`${file}: case ${at + 1} needs name, subject, statement and expect.effect`);
+    const unknown = Object.keys(entry).find((key) => !Object.hasOwn(KEYS, key));
+    // a misspelt `canary` would be a canary that never sings
+    if (unknown !== undefined)
+      throw wrong(`${file}: case ${at + 1} (${entry.name}) has the unknown key \`${unknown}\`; allowed: ${Object.keys(KEYS).join(', ')}`);
+  }
+  return list as StatementCase[];
+}
+
+export function inputOfCase(entry: StatementCase): DryRunInput {
+  return {
+    subject: subjectOf(entry.subject),
+    resource: resourceOf(entry.resource ?? {}),
+    action: entry.action ?? 'sql.execute',
+    statement: entry.statement,
+    ...(entry.params ? { params: entry.params } : {}),
+    ...(entry.transaction ? { transaction: entry.transaction } : {}),
+    ...(entry.settings ? { settings: entry.settings } : {}),
+    ...(entry.with ? { data: entry.with } : {}),
+    ...(entry.catalog ? { catalog: catalogOf(entry.catalog) } : {}),
+  };
+}
+
+/** null: as expected; else what was expected and what was found. */
+export function differenceFrom(expected: StatementCase['expect'], decision: Pick<Decision, 'effect' | 'reasons'>): string | null {
+  if (decision.effect === expected.effect && hasCodes(expected, decision)) return null;
+  const found = decision.reasons.map(({ code, reason }) => `${code} (${reason})`).join(', ');
+  return `expected ${[expected.effect, ...(expected.codes ?? [])].join(' ')}; found ${decision.effect}: ${found}`;
+}
+
+const STRICTNESS: Readonly<Record<DecisionEffect, number>> = { allow: 0, mask: 1, require_approval: 2, deny: 3 };
+
+/** As `differenceFrom`, but other packages may be stricter: then this package's reasons are not all told. */
+export function canaryDifference(expected: StatementCase['expect'], decision: Pick<Decision, 'effect' | 'reasons'>): string | null {
+  return STRICTNESS[decision.effect] > STRICTNESS[expected.effect] ? null : differenceFrom(expected, decision);
+}
+
+function hasCodes({ codes = [] }: StatementCase['expect'], { reasons }: Pick<Decision, 'reasons'>): boolean {
+  return codes.every((code) => reasons.some((reason) => reason.code === code));
+}
+
+function parsed(file: string, text: string): unknown {
+  try {
+    return parse(text);
+  } catch (error) {
+    throw wrong(`${file}: ${(error as Error).message.split('\n')[0] ?? ''}`);
+  }
+}
+
+function subjectOf(given: StatementCase['subject']): Subject {
+  if ('properties' in given) return given;
+  const login = given.login ?? 'tester';
+  return { type: given.type ?? 'user', id: `test|${login}`, properties: { login, groups: [...(given.groups ?? [])] } };
+}
+
+function resourceOf(given: NonNullable<StatementCase['resource']>): Resource {
+  if ('properties' in given) return given;
+  const { id = 'test', env = 'test', labels = {}, database } = given;
+  return { type: 'postgresql', id, properties: { env, labels, ...(database === undefined ? {} : { database }) } };
+}
+
+const FIRST_USER_OID = 16_384;
+
+function catalogOf(tables: NonNullable<StatementCase['catalog']>): Catalog {
+  const relations = Object.entries(tables).map(([qualified, columns], at): CatalogRelation => {
+    const dot = qualified.indexOf('.');
+    return {
+      oid: String(FIRST_USER_OID + at),
+      schema: dot < 0 ? 'public' : qualified.slice(0, dot),
+      name: qualified.slice(dot + 1),
+      kind: 'table',
+      columns: columns.map((name, index) => textColumn(name, index + 1)),
+      parents: [],
+      children: [],
+      reads: [],
+      storesRowsOf: [],
+      hasRules: false,
+    };
+  });
+  // a cluster of its own: masks are remembered by it
+  return { database: '', serverMajor: 0, fingerprint: JSON.stringify(tables), cluster: 'cases', relations, systemRelations: [] };
+}
+
+function textColumn(name: string, attnum: number): CatalogRelation['columns'][number] {
+  return { attnum, name, castType: 'pg_catalog.text', category: 'S', typeName: 'text', collation: null, generated: false };
+}
+
+function wrong(message: string): InterlockError {
+  return new InterlockError('POLICY_BUILD', message);
+}
