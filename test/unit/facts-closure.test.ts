@@ -70,6 +70,7 @@ describe('closure over the catalog (ADR 0002, MASKING §2)', () => {
 
   it('rules and code behind a view are foreign code', async () => {
     expect((await read('INSERT INTO ruled VALUES (1)')).opaque).toEqual(['foreign_code: public.ruled has rules']);
+    expect((await read('SELECT id FROM ruled')).opaque).toEqual([]);
     expect((await read('SELECT * FROM counted')).opaque).toEqual(['foreign_code: public.counted reads through functions whose bodies are not read']);
   });
 

@@ -7,7 +7,7 @@ import { shippedFunction, typeUse } from './functions.ts';
 import type { Fields } from './parser.ts';
 import { refOf } from './relations.ts';
 import type { Use } from './report.ts';
-import { meaningOf, type Scope, type Source, starOf } from './scope.ts';
+import { meaningOf, outputOf, rowsIn, type Scope, type Source, starOf } from './scope.ts';
 import { as, fields, items, nameParts, text } from './tree.ts';
 import type { Walk } from './walk.ts';
 
@@ -100,8 +100,12 @@ function heldByValue(walk: Walk, value: unknown, name: string, scope: Scope): He
   const link = as('SubLink', node);
   if (link !== null) return link['subLinkType'] === 'EXPR_SUBLINK' ? 'open' : 'call';
   if (as('RowExpr', node) !== null) return /^f\d+$/.test(name) ? 'column' : 'call';
-  const column = as('ColumnRef', node);
-  return column === null ? 'open' : heldByColumn(walk, meaningOf(nameParts(column['fields']), scope).columns);
+  const column = nameParts(as('ColumnRef', node)?.['fields']);
+  if (column.length === 0) return 'open';
+  const output = outputOf(column, scope);
+  const row = output === null ? undefined : rowsIn.get(output);
+  if (row !== undefined) return row.includes(name) ? 'column' : 'call';
+  return heldByColumn(walk, meaningOf(column, scope).columns);
 }
 
 function heldByResult(walk: Walk, parts: readonly string[], name: string): Held {

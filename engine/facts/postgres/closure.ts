@@ -5,6 +5,7 @@ import { refOf, type CatalogIndex, type Resolved } from './relations.ts';
 import type { Report, Verb } from './report.ts';
 
 const WRITES: ReadonlySet<Verb> = new Set(['insert', 'update', 'delete', 'truncate', 'lock']);
+const REWRITTEN: ReadonlySet<Verb> = new Set(['insert', 'update', 'delete']);
 /** Of rows: what holds for a child holds for its parents. */
 const OF_ROWS: ReadonlySet<Verb> = new Set([...WRITES, 'read']);
 /** A change of a parent is one of its children. */
@@ -46,7 +47,8 @@ class Closure {
     const name = `${relation.schema}.${relation.name}`;
     if (relation.callsCode === true)
       this.#report.unclear(this.#statement, 'foreign_code', `${name} reads through functions whose bodies are not read`);
-    if (relation.hasRules) this.#report.unclear(this.#statement, 'foreign_code', `${name} has rules`);
+    // rules that are no view's only rewrite what writes
+    if (relation.hasRules && REWRITTEN.has(this.#verb)) this.#report.unclear(this.#statement, 'foreign_code', `${name} has rules`);
     if (relation.kind === 'foreign_table') {
       this.#report.effect(this.#statement, 'connect_out', refOf('other', relation.schema, relation.name, undefined, relation), 'named');
     }

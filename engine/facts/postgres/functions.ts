@@ -26,10 +26,14 @@ export function functionUse(parts: readonly string[], names: Names, relations: R
   return shipped === undefined ? { name: qualified, class: 'user' } : { name: qualified, class: shipped.class, volatility: shipped.volatility };
 }
 
+/** JDBC asks for primary keys with it. */
+const EXPAND_ARRAY: KnownFunction = { class: 'catalog', volatility: 'i', gives: ['x', 'n'], takesRow: false };
+
 /** What the server or an extension ships under this name. */
 export function shippedFunction(parts: readonly string[], names: Names): KnownFunction | undefined {
   const name = parts.at(-1) ?? '';
   const schema = parts.length > 1 ? parts.at(-2) : undefined;
+  if (schema === 'information_schema') return name === '_pg_expandarray' ? EXPAND_ARRAY : undefined;
   const builtIn = schema === undefined || schema === 'pg_catalog' ? names.functions.get(name) : undefined;
   return builtIn ?? (schema === 'pg_catalog' ? undefined : names.extensionFunctions.get(name));
 }

@@ -2,8 +2,9 @@
 import type { OutputColumn } from '#schemas/sql-facts';
 import type { Fields } from './parser.ts';
 import { fromItem } from './from.ts';
+import { shippedFunction } from './functions.ts';
 import type { Use } from './report.ts';
-import { meaningOf, renamed, Scope, starOf, type Source } from './scope.ts';
+import { meaningOf, renamed, rowsIn, Scope, starOf, type Source } from './scope.ts';
 import { as, constantOf, fields, items, nameParts, text } from './tree.ts';
 import type { Walk } from './walk.ts';
 import { endless, product } from './weight.ts';
@@ -124,7 +125,10 @@ function outputsOf(walk: Walk, target: Fields, use: Use, scope: Scope): readonly
   if (parts.at(-1) === '*') return star(walk, parts, use, scope);
   const gathered = walk.here.gather(() => walk.expression(value, use, scope));
   const meaning = parts.length > 0 ? meaningOf(parts, scope) : null;
-  return [{ name: text(target['name']) ?? nameOf(value), sources: gathered, direct: meaning?.direct ?? false }];
+  const output: OutputColumn = { name: text(target['name']) ?? nameOf(value), sources: gathered, direct: meaning?.direct ?? false };
+  const gives = shippedFunction(nameParts(as('FuncCall', value)?.['funcname']), walk.names)?.gives;
+  if (typeof gives === 'object') rowsIn.set(output, gives);
+  return [output];
 }
 
 function star(walk: Walk, parts: readonly string[], use: Use, scope: Scope): readonly OutputColumn[] {

@@ -18,6 +18,9 @@ export interface CommonTable {
   readonly outputs: readonly OutputColumn[] | null;
 }
 
+/** The columns of the row that an output is, where a function is known to give one. */
+export const rowsIn = new WeakMap<OutputColumn, readonly string[]>();
+
 export class Scope {
   readonly parent: Scope | null;
   readonly sources: Source[] = [];
@@ -151,7 +154,23 @@ export function renamed(outputs: readonly OutputColumn[] | null, names: readonly
   const certain = star < 0 ? outputs.length : star;
   const all = [...new Set(outputs.flatMap((output) => output.sources))];
   const fresh = names.map(
-    (name, at): OutputColumn => ({ ...(at < certain ? (outputs[at] as OutputColumn) : { sources: all, direct: false }), name }),
+    (name, at): OutputColumn => (at < certain ? named(outputs[at] as OutputColumn, name) : { name, sources: all, direct: false }),
   );
   return [...fresh, ...outputs.slice(star < 0 ? names.length : Math.min(names.length, star))];
+}
+
+function named(output: OutputColumn, name: string): OutputColumn {
+  const fresh = { ...output, name };
+  const row = rowsIn.get(output);
+  if (row !== undefined) rowsIn.set(fresh, row);
+  return fresh;
+}
+
+/** What a ColumnRef of one or two names stands for, where it is the output of a sub-select. */
+export function outputOf(parts: readonly string[], scope: Scope | null): OutputColumn | null {
+  const [name = '', alias] = [...parts].reverse();
+  if (scope === null || parts.length > 2) return null;
+  const sources = alias === undefined ? scope.sources : [scope.source(alias)];
+  const found = sources.flatMap((source) => source?.outputs?.filter((output) => output.name === name) ?? []);
+  return found.length === 1 ? (found[0] ?? null) : alias === undefined && found.length === 0 ? outputOf(parts, scope.parent) : null;
 }

@@ -1,6 +1,6 @@
 /** Statements without rows of their own: one rule a node, then everything below it is walked for what it names. */
 import { definitions } from './definitions.ts';
-import { named, object, role } from './objects.ts';
+import { named, object, option, role } from './objects.ts';
 import type { Fields } from './parser.ts';
 import { refOf } from './relations.ts';
 import { Scope } from './scope.ts';
@@ -46,6 +46,8 @@ function copy(walk: Walk, node: Fields): void {
       outputs: [{ name: '*', sources: [`${ref.qualified}.*`], direct: true }],
     });
   }
+  const encoding = text(as('String', option(node['options'], 'encoding'))?.['sval']);
+  if (encoding !== null && !/^utf-?8$/i.test(encoding)) walk.unclear('encoding', 'COPY in another encoding than UTF8');
   if (through === 'program') walk.effect('run_program', refOf('other', undefined, path ?? '?'));
   if (through === 'file') walk.effect(inwards ? 'read_file' : 'write_file', refOf('file', undefined, path ?? '?'));
   if (node['query'] !== undefined) walk.here.output = walk.query(node['query'], 'output', scope) ?? [];
