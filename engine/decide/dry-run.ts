@@ -83,6 +83,8 @@ export async function runDry(host: SessionHost, input: DryRunInput, ids: Ids): P
   return { request: session.request(statement, moment), decision: byName ? withoutRewrite(decision) : decision, byName };
 }
 
-function withoutRewrite({ rewrite: _, ...decision }: Decision): Decision {
-  return decision;
+function withoutRewrite(decision: Decision): Decision {
+  const plain = { ...decision };
+  delete plain.rewrite;
+  return plain;
 }

@@ -30,9 +30,9 @@ export async function selfTest(candidate: Candidate): Promise<void> {
   }
 }
 
-interface EngineCanary extends Partial<DryRunInput> {
+interface EngineCanary {
   readonly control: string;
-  readonly statement: string;
+  readonly asked: Partial<DryRunInput> & { readonly statement: string };
   readonly code: ErrorCode;
   readonly masksOnly?: boolean;
 }
@@ -45,32 +45,29 @@ const NESTED = `SELECT ${'NOT '.repeat(600)}true`;
 
 /** What no policy can allow. */
 const ENGINE_CANARIES: readonly EngineCanary[] = [
-  { control: 'text with NUL', statement: 'SELECT \0 1', code: 'ENCODING' },
-  { control: 'text that is no SQL', statement: 'SELEKT 1', code: 'UNPARSED' },
-  { control: 'text beyond the budget of parsing', statement: NESTED, code: 'BUDGET_PARSE' },
+  { control: 'text with NUL', asked: { statement: 'SELECT \0 1' }, code: 'ENCODING' },
+  { control: 'text that is no SQL', asked: { statement: 'SELEKT 1' }, code: 'UNPARSED' },
+  { control: 'text beyond the budget of parsing', asked: { statement: NESTED }, code: 'BUDGET_PARSE' },
   {
     control: 'a setting that changes how text is read',
-    statement: 'SELECT 1',
-    settings: { standard_conforming_strings: 'off' },
+    asked: { statement: 'SELECT 1', settings: { standard_conforming_strings: 'off' } },
     code: 'ENCODING',
   },
   {
     control: 'a server whose grammar is not here',
-    statement: 'SELECT 1',
-    resource: { ...NOWHERE, properties: { ...NOWHERE.properties, server_version: '9.6' } },
+    asked: { statement: 'SELECT 1', resource: { ...NOWHERE, properties: { ...NOWHERE.properties, server_version: '9.6' } } },
     code: 'PARSER_UNAVAILABLE',
   },
   {
     control: 'a relation that the catalog does not have, where columns are masked',
-    statement: 'SELECT * FROM canary.canary',
-    catalog: EMPTY_CATALOG,
+    asked: { statement: 'SELECT * FROM canary.canary', catalog: EMPTY_CATALOG },
     code: 'MASK_RELATION_UNKNOWN',
     masksOnly: true,
   },
 ];
 
-async function engineCanary({ control, code, masksOnly: _, ...input }: EngineCanary, { judge }: Candidate): Promise<void> {
-  const { decision } = await judge({ subject: NOBODY, resource: NOWHERE, action: 'sql.execute', ...input });
+async function engineCanary({ control, code, asked }: EngineCanary, { judge }: Candidate): Promise<void> {
+  const { decision } = await judge({ subject: NOBODY, resource: NOWHERE, action: 'sql.execute', ...asked });
   const [reason] = decision.reasons;
   if (decision.effect === 'deny' && decision.reasons.length === 1 && reason?.code === code && reason.policy === 'interlock') return;
   throw failed(`engine canary "${control}": expected deny ${code}; found ${told(decision)}`);

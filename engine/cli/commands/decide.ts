@@ -8,6 +8,7 @@ import { EXIT, InterlockError } from '#schemas/errors';
 import { loadConfig } from '../../config/load.ts';
 import { openLog } from '../../config/log.ts';
 import type { DryRunResult } from '../../decide/dry-run.ts';
+import { readCatalog } from '../catalog-file.ts';
 import { described, list, runs } from '../command.ts';
 import { readCases } from '../decide/cases.ts';
 import type { DecideOptions } from '../decide/options.ts';
@@ -25,6 +26,10 @@ export function decideCommand(): Command {
         'interlock decide --target shop --login alice --group support --statement-file q.sql --params \'["42", null]\' --json',
         'with parameters; request and decision as JSON',
       ],
+      [
+        'interlock decide --target shop --login alice --group support --statement "SELECT * FROM customers" --catalog shop.json',
+        'with the exact answer where columns are masked',
+      ],
       ['interlock decide --cases cases.jsonl', 'many, one JSON object a line: {id, subject, resource, statement, params?}'],
     ],
   })
@@ -41,6 +46,10 @@ export function decideCommand(): Command {
     .option('--setting <k=v>', 'a setting of the session, such as search_path=app; may be repeated', list)
     .option('--database <name>', 'default: the first one of the target')
     .addOption(new Option('--major <major>', 'version of the server').choices(MAJORS).default(MAJORS[0]))
+    .option(
+      '--catalog <file>',
+      'a reading of the target’s catalog, JSON: with it masks are exact and `decision.rewrite` says so; without it they are judged by the names of tables in the statement, and what cannot be masked is not seen',
+    )
     .addOption(new Option('--cases <file>', 'NDJSON in, NDJSON out; - for standard input').conflicts(['statement', 'statementFile']))
     .action(runs(decide));
 }
@@ -51,14 +60,15 @@ async function decide(output: Output, options: DecideOptions): Promise<number> {
   const { askedInput, caseInput } = await import('../decide/input.ts');
   const log = openLog({ level: 'error', format: process.stderr.isTTY ? 'pretty' : 'json', secrets: [] });
   await using service = await openJudging(config, { log, clock: systemClock, ids: new Ids(systemClock), record: () => {}, watch: false });
+  const tables = options.catalog === undefined ? {} : { catalog: await readCatalog(options.catalog) };
   if (options.cases !== undefined) {
     for await (const line of readCases(options.cases)) {
-      const { decision } = await service.dryRun(caseInput(config, line, options));
+      const { decision } = await service.dryRun({ ...caseInput(config, line, options), ...tables });
       await output.line({ id: line.id, decision }, () => [JSON.stringify({ id: line.id, decision })]);
     }
     return EXIT.ok;
   }
-  const result = await service.dryRun(askedInput(config, await statementOf(options), options));
+  const result = await service.dryRun({ ...askedInput(config, await statementOf(options), options), ...tables });
   output.document({ request: result.request, decision: result.decision }, () => told(result));
   return result.decision.effect === 'allow' || result.decision.effect === 'mask' ? EXIT.ok : EXIT.no;
 }
@@ -73,11 +83,14 @@ async function statementOf({ statement, statementFile }: DecideOptions): Promise
   });
 }
 
-function told({ request, decision }: DryRunResult): readonly string[] {
+function told({ request, decision, byName }: DryRunResult): readonly string[] {
   return [
     decision.effect,
     ...decision.reasons.map(reason),
     ...decision.obligations.map((obligation) => `  must             ${obligation.type} ${escapeText(JSON.stringify(obligation.properties))}`),
+    ...(byName && decision.obligations.some(({ type }) => type === 'mask')
+      ? ['  note             masks were judged by the names of tables; --catalog gives the exact answer']
+      : []),
     ...(decision.approval?.stages ?? []).map(
       ({ id, any_of, quorum }) =>
         `  approval         ${escapeText(id)}: ${quorum} of ${escapeText(any_of.map((one) => Object.values(one).join()).join(', '))}`,

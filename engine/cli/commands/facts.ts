@@ -1,7 +1,6 @@
-import { readFile } from 'node:fs/promises';
 import { Option, type Command } from 'commander';
-import type { Catalog } from '#schemas/catalog';
 import { EXIT, InterlockError } from '#schemas/errors';
+import { readCatalog } from '../catalog-file.ts';
 import { described, runs, type Common } from '../command.ts';
 import { MAJORS } from '../majors.ts';
 import type { Output } from '../output.ts';
@@ -57,7 +56,6 @@ async function facts(output: Output, options: Options): Promise<number> {
 }
 
 const TEXT_BYTES_MAX = 64 * 1024 * 1024;
-const CATALOG_BYTES_MAX = 256 * 1024 * 1024;
 
 /** Texts between NULs, as they come; what follows the last NUL counts when there is something. */
 async function* statements(input: AsyncIterable<Uint8Array>): AsyncGenerator<{ readonly text: Uint8Array; readonly alone: boolean }> {
@@ -76,18 +74,4 @@ async function* statements(input: AsyncIterable<Uint8Array>): AsyncGenerator<{ r
     if (size > TEXT_BYTES_MAX) throw new InterlockError('USAGE', 'a statement on standard input is longer than 64 MiB');
   }
   if (size > 0) yield { text: Buffer.concat(held), alone: count === 0 };
-}
-
-async function readCatalog(file: string): Promise<Catalog> {
-  const text = await readFile(file, 'utf8').catch((error: unknown) => {
-    throw new InterlockError('USAGE', `${file}: cannot be read (${(error as NodeJS.ErrnoException).code ?? 'unknown'})`, { cause: error });
-  });
-  if (text.length > CATALOG_BYTES_MAX) throw new InterlockError('USAGE', `${file}: is longer than 256 MiB`);
-  try {
-    const catalog = JSON.parse(text) as Catalog;
-    if (Array.isArray(catalog.relations)) return catalog;
-  } catch (error) {
-    throw new InterlockError('USAGE', `${file}: is not JSON`, { cause: error });
-  }
-  throw new InterlockError('USAGE', `${file}: is not a reading of a catalog: \`relations\` missing`);
 }

@@ -16,4 +16,5 @@ export interface DecideOptions extends Common {
   readonly database?: string;
   readonly major: string;
   readonly cases?: string;
+  readonly catalog?: string;
 }
