@@ -13,6 +13,30 @@ deny contains {
 	not readable(effect.object)
 }
 
+# Of functions, what drivers ask for; their code and settings may hold secrets. A column that is not on the list, `*` and a whole
+# row are refused.
+deny contains {
+	"code": "SYSTEM_RELATION",
+	"reason": concat("", ["Reading ", use.column, " is not allowed."]),
+	"hint": "Names, arguments and results of functions can be read, column by column.",
+} if {
+	some statement in input.sql.statements
+	some use in statement.columns
+	startswith(use.column, "pg_catalog.pg_proc.")
+	not readable_column(use)
+}
+
+# A statement that reads them, but of which no column is known.
+deny contains {
+	"code": "SYSTEM_RELATION",
+	"reason": "Which columns of pg_catalog.pg_proc this reads is not known.",
+	"hint": "Write the columns with the name or alias of the table, as in p.proname.",
+} if {
+	some effect in input.sql.effects
+	effect.object.qualified == "pg_catalog.pg_proc"
+	not names_columns(effect)
+}
+
 deny contains {
 	"code": "SYSTEM_RELATION",
 	"reason": concat("", ["Changing ", effect.object.qualified, " is not allowed."]),
@@ -48,6 +72,22 @@ readable(relation) if {
 	relation.name in readable_pg_catalog
 }
 
+readable_column(use) if use.column in readable_columns
+
+names_columns(effect) if {
+	some use in input.sql.statements[effect.statement].columns
+	startswith(use.column, "pg_catalog.pg_proc.")
+}
+
+readable_columns := {
+	"pg_catalog.pg_proc.oid", "pg_catalog.pg_proc.proallargtypes", "pg_catalog.pg_proc.proargmodes", "pg_catalog.pg_proc.proargnames",
+	"pg_catalog.pg_proc.proargtypes", "pg_catalog.pg_proc.proisstrict", "pg_catalog.pg_proc.prokind", "pg_catalog.pg_proc.prolang",
+	"pg_catalog.pg_proc.proname", "pg_catalog.pg_proc.pronamespace", "pg_catalog.pg_proc.pronargdefaults",
+	"pg_catalog.pg_proc.pronargs", "pg_catalog.pg_proc.proowner", "pg_catalog.pg_proc.proparallel",
+	"pg_catalog.pg_proc.prorettype", "pg_catalog.pg_proc.proretset", "pg_catalog.pg_proc.prosecdef",
+	"pg_catalog.pg_proc.provariadic", "pg_catalog.pg_proc.provolatile",
+}
+
 readable_information_schema := {
 	"character_sets", "check_constraints", "collations", "column_domain_usage", "columns", "constraint_column_usage",
 	"constraint_table_usage", "domain_constraints", "domains", "element_types", "enabled_roles", "information_schema_catalog_name",
@@ -58,6 +98,13 @@ readable_information_schema := {
 readable_pg_catalog := {
 	"pg_aggregate", "pg_am", "pg_amop", "pg_amproc", "pg_attrdef", "pg_attribute", "pg_cast", "pg_class", "pg_collation",
 	"pg_constraint", "pg_conversion", "pg_database", "pg_depend", "pg_description", "pg_enum", "pg_extension", "pg_index",
-	"pg_inherits", "pg_language", "pg_namespace", "pg_opclass", "pg_operator", "pg_opfamily", "pg_partitioned_table", "pg_range",
+	"pg_inherits", "pg_language", "pg_namespace", "pg_opclass", "pg_operator", "pg_opfamily", "pg_partitioned_table",
+	"pg_trigger",
+	"pg_statistic_ext",
+	"pg_publication_rel",
+	"pg_publication_namespace",
+	"pg_publication",
+	"pg_proc",
+	"pg_policy", "pg_range",
 	"pg_sequence", "pg_sequences", "pg_shdescription", "pg_tables", "pg_tablespace", "pg_type",
 }

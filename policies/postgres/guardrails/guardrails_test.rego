@@ -196,6 +196,18 @@ test_system_relations if {
 	codes({"statements": [bound], "effects": [effect("update", system("pg_catalog", "pg_class"))]}) == {"SYSTEM_RELATION"}
 }
 
+reading_functions(columns) := {
+	"statements": [statement({"columns": [{"column": concat(".", ["pg_catalog.pg_proc", name])} | some name in columns]})],
+	"effects": [effect("read", system("pg_catalog", "pg_proc"))],
+}
+
+test_functions_without_their_code if {
+	allowed(reading_functions(["proname", "prorettype"]))
+	codes(reading_functions(["proname", "prosrc"])) == {"SYSTEM_RELATION"}
+	codes(reading_functions(["*"])) == {"SYSTEM_RELATION"}
+	codes(reading_functions([])) == {"SYSTEM_RELATION"}
+}
+
 set(name, value) := {"session": [{"op": "set", "name": name, "value": value, "local": false}]}
 
 test_settings_that_a_session_may_change if {
