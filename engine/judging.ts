@@ -10,7 +10,7 @@ import type { LoadedConfig } from './config/config.ts';
 import { selfTest } from './decide/self-test.ts';
 import { openDecisionService, type LocalDecisionService } from './decide/service.ts';
 import { PostgresMaskRewriter } from './facts/postgres/mask/rewriter.ts';
-import { Parser, PARSER_MAJORS } from './facts/postgres/parser.ts';
+import { PARSER_MAJORS } from './facts/postgres/parser.ts';
 import { PostgresFacts } from './facts/postgres/reader.ts';
 import { openLocalIssuer, type LocalIssuer } from './identity/local-issuer.ts';
 
@@ -32,9 +32,11 @@ export async function openJudging(config: LoadedConfig, options: JudgingOptions)
   const { log, clock, ids } = options;
   keepWasmAtBaseline();
   const facts = new PostgresFacts({ majors: PARSER_MAJORS });
-  const masks = new PostgresMaskRewriter(await Promise.all(PARSER_MAJORS.map((major) => Parser.open(major))));
+  const masks = await PostgresMaskRewriter.open(PARSER_MAJORS);
   const { dir, data, maxAgeMs } = config.policies;
   try {
+    // a gateway warms its workers up: the first long text must not pay for their start out of its deadline
+    if (options.watch !== false) await facts.ready();
     const service = await openDecisionService({
       policies: { dir, data, watch: options.watch ?? config.policies.watch, maxAgeMs },
       facts,
@@ -48,10 +50,12 @@ export async function openJudging(config: LoadedConfig, options: JudgingOptions)
     });
     const close = async (): Promise<void> => {
       service.close();
+      await masks.close();
       await facts.close();
     };
     return Object.assign(service, { [Symbol.asyncDispose]: close });
   } catch (error) {
+    await masks.close();
     await facts.close();
     throw error;
   }
