@@ -13,28 +13,30 @@ deny contains {
 	not readable(effect.object)
 }
 
-# Of functions, what drivers ask for; their code and settings may hold secrets. A column that is not on the list, `*` and a whole
-# row are refused.
+# Of functions, roles and rules, what drivers and tools ask for; the rest may hold secrets. A column that is not on the list, `*`
+# and a whole row are refused.
 deny contains {
 	"code": "SYSTEM_RELATION",
 	"reason": concat("", ["Reading ", use.column, " is not allowed."]),
-	"hint": "Names, arguments and results of functions can be read, column by column.",
+	"hint": concat("", ["Of ", relation, ", names and types can be read, column by column."]),
 } if {
+	some relation, columns in partly_readable
 	some statement in input.sql.statements
 	some use in statement.columns
-	startswith(use.column, "pg_catalog.pg_proc.")
-	not readable_column(use)
+	column_of(use, relation)
+	not listed(use, relation, columns)
 }
 
 # A statement that reads them, but of which no column is known.
 deny contains {
 	"code": "SYSTEM_RELATION",
-	"reason": "Which columns of pg_catalog.pg_proc this reads is not known.",
+	"reason": concat("", ["Which columns of ", relation, " this reads is not known."]),
 	"hint": "Write the columns with the name or alias of the table, as in p.proname.",
 } if {
+	some relation, _ in partly_readable
 	some effect in input.sql.effects
-	effect.object.qualified == "pg_catalog.pg_proc"
-	not names_columns(effect)
+	effect.object.qualified == relation
+	not names_columns(effect, relation)
 }
 
 deny contains {
@@ -72,20 +74,23 @@ readable(relation) if {
 	relation.name in readable_pg_catalog
 }
 
-readable_column(use) if use.column in readable_columns
+column_of(use, relation) if startswith(use.column, concat("", [relation, "."]))
 
-names_columns(effect) if {
+listed(use, relation, columns) if trim_prefix(use.column, concat("", [relation, "."])) in columns
+
+names_columns(effect, relation) if {
 	some use in input.sql.statements[effect.statement].columns
-	startswith(use.column, "pg_catalog.pg_proc.")
+	column_of(use, relation)
 }
 
-readable_columns := {
-	"pg_catalog.pg_proc.oid", "pg_catalog.pg_proc.proallargtypes", "pg_catalog.pg_proc.proargmodes", "pg_catalog.pg_proc.proargnames",
-	"pg_catalog.pg_proc.proargtypes", "pg_catalog.pg_proc.proisstrict", "pg_catalog.pg_proc.prokind", "pg_catalog.pg_proc.prolang",
-	"pg_catalog.pg_proc.proname", "pg_catalog.pg_proc.pronamespace", "pg_catalog.pg_proc.pronargdefaults",
-	"pg_catalog.pg_proc.pronargs", "pg_catalog.pg_proc.proowner", "pg_catalog.pg_proc.proparallel",
-	"pg_catalog.pg_proc.prorettype", "pg_catalog.pg_proc.proretset", "pg_catalog.pg_proc.prosecdef",
-	"pg_catalog.pg_proc.provariadic", "pg_catalog.pg_proc.provolatile",
+partly_readable := {
+	"pg_catalog.pg_proc": {
+		"oid", "proallargtypes", "proargmodes", "proargnames", "proargtypes", "proisstrict", "prokind", "prolang", "proname",
+		"pronamespace", "pronargdefaults", "pronargs", "proowner", "proparallel", "prorettype", "proretset", "prosecdef",
+		"provariadic", "provolatile",
+	},
+	"pg_catalog.pg_rewrite": {"ev_class", "ev_enabled", "ev_type", "is_instead", "oid", "rulename"},
+	"pg_catalog.pg_roles": {"oid", "rolbypassrls", "rolcanlogin", "rolinherit", "rolname", "rolreplication", "rolsuper"},
 }
 
 readable_information_schema := {
@@ -106,5 +111,7 @@ readable_pg_catalog := {
 	"pg_publication",
 	"pg_proc",
 	"pg_policy", "pg_range",
+	"pg_roles",
+	"pg_rewrite",
 	"pg_sequence", "pg_sequences", "pg_shdescription", "pg_tables", "pg_tablespace", "pg_type",
 }
