@@ -3,14 +3,14 @@
  * One call writes and makes durable (O_DSYNC): into zeros that were written and synced before, that is what write and fdatasync do, in one
  * round trip to the pool instead of two (20 µs instead of 41 µs in RAM, 124 instead of 156 µs of CPU on ext4).
  */
-import { constants, open as openFile, write, close as closeFile } from 'node:fs';
+import { close as closeFile, constants, fstatSync, open as openFile, readSync, write, writeSync } from 'node:fs';
 import { open, unlink } from 'node:fs/promises';
 import { dirname } from 'node:path';
 
 export interface JournalFile {
   /**
    * Writes `length` bytes at `position` and calls `done(null)` once they are on stable storage, or `done(error)`; one call at a time. `bytes`
-   * belongs to the file until then.
+   * belongs to the file until then. `done` may be called before this returns.
    */
   commit(bytes: Uint8Array, length: number, position: number, done: (error: Error | null) => void): void;
   close(): Promise<void>;
@@ -42,9 +42,51 @@ export const realFiles: JournalFiles = {
     }
   },
   async open(path) {
-    return fileOf(await descriptor(path, constants.O_WRONLY | constants.O_DSYNC));
+    const fd = await descriptor(path, constants.O_RDWR | constants.O_DSYNC);
+    return quick(fd) ? inlineFile(fd) : fileOf(fd);
   },
 };
+
+/** A durable write that costs less than the way to the pool and back is done on the spot: memory, battery-backed caches. */
+const INLINE_US_MAX = 30;
+/** Writes on the spot that took longer than this, and how many of them send the rest of the segment to the pool: a disk must not hold up the loop. */
+const INLINE_SLOW_US = 1_000;
+const INLINE_SLOW_MAX = 3;
+const PROBES = 5;
+const PROBE_BYTES = 512;
+
+/** Writes the file's last bytes again, as they stand. */
+function quick(fd: number): boolean {
+  const bytes = Buffer.alloc(PROBE_BYTES);
+  const position = Math.max(0, fstatSync(fd).size - PROBE_BYTES);
+  const length = readSync(fd, bytes, 0, PROBE_BYTES, position);
+  let fastestUs = Infinity;
+  for (let probe = 0; probe < PROBES; probe++) {
+    const startedUs = performance.now() * 1000;
+    writeSync(fd, bytes, 0, length, position);
+    fastestUs = Math.min(fastestUs, performance.now() * 1000 - startedUs);
+  }
+  return fastestUs <= INLINE_US_MAX;
+}
+
+function inlineFile(fd: number): JournalFile {
+  const pooled = fileOf(fd);
+  let slow = 0;
+  return {
+    commit(bytes, length, position, done) {
+      if (slow >= INLINE_SLOW_MAX) return pooled.commit(bytes, length, position, done);
+      const startedUs = performance.now() * 1000;
+      try {
+        for (let at = 0; at < length; ) at += writeSync(fd, bytes, at, length - at, position + at);
+      } catch (error) {
+        return done(error as Error);
+      }
+      if (performance.now() * 1000 - startedUs > INLINE_SLOW_US) slow++;
+      done(null);
+    },
+    close: () => pooled.close(),
+  };
+}
 
 /** A file over a descriptor; what `commit` promises depends on how it was opened. */
 export function fileOf(fd: number): JournalFile {
