@@ -22,6 +22,9 @@ export const LIMITS = {
   readAheadBytes: 4_194_304,
   preparedPerSession: 5_000,
   portalsPerSession: 1_000,
+  /** Texts that a session sends again and again are kept once. */
+  sharedTexts: 64,
+  sharedTextBytes: 2_048,
   /** Names longer than this would be cut by the server, and two could become one. */
   nameBytes: 63,
 

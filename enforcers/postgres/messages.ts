@@ -14,6 +14,7 @@ import { Names, PrivateNames, type Portal, type Prepared } from './namespace.ts'
 import type { Outcomes } from './outcomes.ts';
 import { F, message } from './protocol.ts';
 import { PROTOCOL } from './support.ts';
+import { Texts } from './texts.ts';
 import { traitsOf, type Traits } from './traits.ts';
 import { malformed, unknownName, unsupported } from './words.ts';
 
@@ -40,6 +41,7 @@ const NUL = Buffer.of(0);
 export class Messages {
   readonly #host: MessageHost;
   readonly #names: PrivateNames = new PrivateNames();
+  readonly #texts: Texts = new Texts();
   readonly #prepared: Names<Prepared> = new Names();
   readonly #portals: Names<Portal> = new Names();
 
@@ -57,9 +59,10 @@ export class Messages {
     const { buffer, start, end } = frames;
     const nul = buffer.indexOf(0, start + HEADER);
     if (nul !== end - 1) return this.#host.broken(malformed());
-    const text = Buffer.from(buffer.subarray(start + HEADER, nul));
+    const payload = this.#texts.of(buffer, start + HEADER, nul);
+    const text = payload.bytes;
     const frame = buffer.subarray(start, end);
-    const asked = judging.simple({ bytes: text, media: 'text' });
+    const asked = judging.simple(payload);
     this.#host.enforce(asked, (outcome) => {
       if (outcome.refused) return this.#host.refuseSimple(outcome);
       const traits = traitsOf(outcome.statement);
@@ -89,8 +92,8 @@ export class Messages {
     if (this.#prepared.full(key, LIMITS.preparedPerSession)) return this.#host.refuseExtended(refusal('BUDGET_PREPARED'));
     const types: number[] = [];
     for (let at = textEnd + 3; at < end; at += 4) types.push(buffer.readInt32BE(at));
-    const text = Buffer.from(buffer.subarray(nameEnd + 1, textEnd));
-    const payload = { bytes: text, media: 'text' } as const;
+    const payload = this.#texts.of(buffer, nameEnd + 1, textEnd);
+    const text = payload.bytes;
     const frame = buffer.subarray(start, end);
     this.#host.enforce(judging.prepare(payload), (outcome) => {
       if (outcome.refused) return this.#host.refuseExtended(outcome);
