@@ -1,4 +1,5 @@
 /** The shipped packs as a user tests them: Rego tests, and statements judged by the compiled policies. */
+import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { expect, test } from 'vitest';
@@ -20,5 +21,6 @@ test('the packs pass their own tests, with the example data and with the data of
   const example = await report(packs, join(packs, 'example.yaml'));
   expect(failures(example)).toEqual([]);
   expect(example.passed).toBeGreaterThan(50);
+  expect(await readFile(join(packs, 'README.md'), 'utf8'), 'the figure of its first command').toContain(`\n${example.passed} passed, 0 failed\n`);
   expect(failures(await report(packs, join(root, 'engine/cli/templates/data.yaml')))).toEqual([]);
 });
