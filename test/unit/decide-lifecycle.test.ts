@@ -4,6 +4,7 @@ import type { Clock } from '#client/clock';
 import type { Decided } from '#client/decision-service';
 import { buildPolicies } from '#engine/decide/bundle';
 import { Judge } from '#engine/decide/judge';
+import type { MaskRewriter } from '#engine/decide/ports';
 import { ReadNode } from '#engine/decide/read-trie';
 import type { DecisionServiceOptions, LocalDecisionService } from '#engine/decide/service';
 import { effect, facts, HandFacts, moment, opaProgram, openService, policyFolder, scope, statementFacts } from '#test/support/decide';
@@ -79,6 +80,27 @@ describe('a rule is edited while the gateway runs', () => {
     expect(await codesOf(service)).toEqual(['CANARY']);
     service.close();
     await expect(openService(folder.dir, { selfTest })).rejects.toThrow('the canary was not refused');
+  });
+
+  test('a statement is judged wholly by one revision, whatever comes into force while its masks are applied', async () => {
+    const mask = (code: string): string => `mask contains {"code": "${code}", "reason": "x", "columns": ["public.orders.a"], "using": "redact"}\n`;
+    await using folder = await policyFolder({ 'main.rego': `${rule('allow', 'OLD')}\n${mask('OLD_MASK')}` });
+    const masks: MaskRewriter = {
+      rewrite: async () => {
+        await folder.write('main.rego', `${rule('deny', 'NEW')}\n${mask('NEW_MASK')}`);
+        await service.reload();
+        return { ok: true, rewrite: { text: Buffer.from('READ orders2'), masked: ['public.orders.a'], toOriginal: (offset) => offset } };
+      },
+    };
+    const service = await openService(folder.dir, { masks });
+    const old = service.revision;
+    const session = service.openSession(scope());
+    const first = await session.decide(await session.read(Buffer.from('READ orders'), {}), moment());
+    expect(service.revision).not.toBe(old);
+    expect(first.decision).toMatchObject({ effect: 'mask', revision: old, reasons: [{ code: 'OLD_MASK' }, { code: 'OLD' }] });
+    const second = await session.decide(await session.read(Buffer.from('READ orders'), {}), moment());
+    expect(second.decision).toMatchObject({ effect: 'deny', revision: service.revision, reasons: [{ code: 'NEW' }] });
+    service.close();
   });
 
   test('policies that cannot be built do not start', async () => {

@@ -1,8 +1,9 @@
 /** `interlock policy test`, and the one dry run behind it. */
 import { describe, expect, test } from 'vitest';
+import { openReaders } from '#engine/cli/decide/readers';
 import { dryRun } from '#engine/decide/dry-run';
 import { testPolicies } from '#engine/decide/policy-tests';
-import { HandFacts, noMasks, opaProgram, openService, PACK5, policyFolder, scope } from '#test/support/decide';
+import { HandFacts, moment, noMasks, opaProgram, openService, PACK5, policyFolder, scope } from '#test/support/decide';
 
 const options = { data: [], opa: opaProgram, facts: new HandFacts(), masks: noMasks };
 const MAIN = `package policies.a.main
@@ -47,6 +48,23 @@ describe('policy tests', () => {
 });
 
 describe('the dry run', () => {
+  test('judges masks by name where there is no catalog; a session, as in the gateway, refuses (MASKING §2)', async () => {
+    const masking = 'mask contains {"code": "SECRET", "reason": "x", "columns": ["public.t.secret"], "using": "redact"}\n';
+    const all = 'package policies.a.all\n\nallow contains {"code": "ALL", "reason": "all"}\n';
+    await using folder = await policyFolder({ 'all.rego': `${all}\n${masking}` });
+    await using readers = await openReaders();
+    const service = await openService(folder.dir, { facts: readers.facts, masks: readers.masks });
+    const { subject, resource } = scope();
+    const { decision, byName } = await dryRun(service, { subject, resource, action: 'sql.execute', statement: 'SELECT secret FROM t' });
+    expect({ effect: decision.effect, rewrite: decision.rewrite, byName }).toEqual({ effect: 'mask', rewrite: undefined, byName: true });
+    const session = service.openSession(scope());
+    for (const text of ['SELECT secret FROM t', 'SELECT 1']) {
+      const judged = await session.decide(await session.read(Buffer.from(text), {}), moment());
+      expect(judged).toMatchObject({ rewrite: null, decision: { effect: 'deny', reasons: [{ code: 'MASK_RELATION_UNKNOWN' }] } });
+    }
+    service.close();
+  });
+
   test('answers the request that policy saw and the decision', async () => {
     const service = await openService(PACK5);
     const { subject, resource } = scope({ env: 'production' });
