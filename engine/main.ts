@@ -200,6 +200,7 @@ function apiParts(parts: Parts, room: Room): ApiParts {
 
 function status({ decisions, journal, config }: Parts, { book, enforcers }: Room): Status {
   const policies = decisions.status();
+  const { records, bytes, syncs, lastSyncUs } = journal.status();
   const targets = enforcers.map(([name, enforcer]) => {
     const { protocol, address } = enforcer;
     return [name, { protocol, address: hostPort(address), sessions: enforcer.sessions().length }] as const;
@@ -209,7 +210,7 @@ function status({ decisions, journal, config }: Parts, { book, enforcers }: Room
     revision: policies.revision,
     policy_error: policies.error,
     targets: Object.fromEntries(targets),
-    journal: { dir: config.journal.dir, fault: journal.fault?.message ?? null, ...journal.status() },
+    journal: { dir: config.journal.dir, fault: journal.fault?.message ?? null, records, bytes, syncs, last_sync_us: lastSyncUs },
     open_approvals: book?.open ?? 0,
     sessions: targets.reduce((sum, [, { sessions }]) => sum + sessions, 0),
   };
