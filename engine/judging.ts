@@ -11,7 +11,7 @@ import { selfTest } from './decide/self-test.ts';
 import { openDecisionService, type LocalDecisionService } from './decide/service.ts';
 import { PostgresMaskRewriter } from './facts/postgres/mask/rewriter.ts';
 import { PARSER_MAJORS } from './facts/postgres/parser.ts';
-import { PostgresFacts } from './facts/postgres/reader.ts';
+import { paramsThatFlowToCode, PostgresFacts } from './facts/postgres/reader.ts';
 import { openLocalIssuer, type LocalIssuer } from './identity/local-issuer.ts';
 
 /** The built-in issuer is nobody's web address: it is this installation's own. */
@@ -39,7 +39,7 @@ export async function openJudging(config: LoadedConfig, options: JudgingOptions)
     if (options.watch !== false) await facts.ready();
     const service = await openDecisionService({
       policies: { dir, data, watch: options.watch ?? config.policies.watch, maxAgeMs },
-      facts,
+      facts: { read: (text, context) => facts.read(text, context), paramsThatFlowToCode },
       masks,
       clock,
       ids,

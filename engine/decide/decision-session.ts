@@ -90,7 +90,16 @@ export class LocalSession implements DecisionSession {
 
   /** The whole request, for `interlock decide`. */
   request(statement: ReadStatement, moment: Moment): DecisionRequest {
-    return wholeRequest(this.#scope, moment, statement, moment.params?.() ?? [], timestamp(this.#host.clock.wallUs()));
+    return wholeRequest(this.#scope, moment, statement, this.#params(statement, moment), timestamp(this.#host.clock.wallUs()));
+  }
+
+  /** The enforcer knows values and types; only the facts know where a value goes. */
+  #params(statement: ReadStatement, moment: Moment): readonly Param[] {
+    const params = moment.params?.() ?? [];
+    const flowing = params.length === 0 ? undefined : this.#host.facts.paramsThatFlowToCode?.(statement.facts);
+    return flowing === undefined || flowing.size === 0
+      ? params
+      : params.map((param) => (flowing.has(param.index) ? { ...param, flows_to_code: true } : param));
   }
 
   #context(settings: Readonly<Record<string, string>>): ReadContext {
@@ -110,7 +119,7 @@ export class LocalSession implements DecisionSession {
       const combined = known && cache.get(this.#part.part, known, statement.part.part);
       if (combined) return { combined, cached: true };
     }
-    return this.#judgeAnew(force, statement, moment, readsParams ? (moment.params?.() ?? []) : []);
+    return this.#judgeAnew(force, statement, moment, readsParams ? this.#params(statement, moment) : []);
   }
 
   #judgeAnew(force: InForce, statement: ReadStatement, moment: Moment, params: readonly Param[]): Found {

@@ -18,6 +18,8 @@ export interface ReadContext {
 export interface FactsReader {
   /** Total: never throws for what the text is. A value when short, a promise when a worker parses. Caches by exact bytes and context. */
   read(text: Uint8Array, context: ReadContext): SqlFacts | Promise<SqlFacts>;
+  /** Indexes of the bind parameters whose value is code or names what is done (P10): `Param.flows_to_code`. */
+  paramsThatFlowToCode?(facts: SqlFacts): ReadonlySet<number>;
 }
 
 export type RewriteAnswer =
