@@ -44,6 +44,8 @@ export const ApprovalView = {
     /** The exact text; whoever shows it escapes it (M8). */
     payload_text: { type: 'string' },
     params: { type: 'array', items: { anyOf: [{ type: 'string' }, { type: 'null' }] } },
+    /** Of each parameter, as the client declared it: `int4`; `unknown` where it did not. */
+    param_types: { type: 'array', items: { type: 'string' } },
     binding: ApprovalBinding,
     payload_digest: Digest,
     expires_at: Timestamp,

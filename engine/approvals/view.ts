@@ -42,8 +42,8 @@ export function viewOf(entry: Entry): ApprovalView {
     })),
     subject: record.subject,
     target: record.target,
-    payload_text: bound ? new TextDecoder().decode(bound.payload) : '',
-    ...(bound?.params && { params: paramsOf(bound.params) }),
+    payload_text: bound ? utf8.decode(bound.payload) : '',
+    ...(bound?.params && paramsOf(bound.params)),
     binding: record.binding,
     payload_digest: record.binding.payload,
     expires_at: record.expiresAt,
@@ -88,9 +88,17 @@ function named(approver: Approver): string {
 }
 
 /** The enforcer writes parameters as a JSON list of `Param` (or of texts and nulls). Anything else is shown as what it is: bytes. */
-function paramsOf(bytes: Uint8Array): (string | null)[] {
-  const list = parsed(new TextDecoder().decode(bytes));
-  return Array.isArray(list) ? list.map(paramText) : [`\\x${Buffer.from(bytes).toString('hex')}`];
+function paramsOf(bytes: Uint8Array): Pick<ApprovalView, 'params' | 'param_types'> {
+  const list = parsed(utf8.decode(bytes));
+  if (!Array.isArray(list)) return { params: [`\\x${Buffer.from(bytes).toString('hex')}`] };
+  return { params: list.map(paramText), param_types: list.map(paramType) };
+}
+
+/** A byte order mark is a part of what was sent. */
+const utf8 = new TextDecoder('utf-8', { ignoreBOM: true });
+
+function paramType(param: unknown): string {
+  return typeof param === 'object' && param !== null && 'type' in param && typeof param.type === 'string' ? param.type : 'unknown';
 }
 
 function paramText(param: unknown): string | null {

@@ -10,9 +10,13 @@ export interface Output {
   /** One object a line (NDJSON) for `--json`. Resolves when the reader can take more. */
   line(value: unknown, text: () => readonly string[]): Promise<void>;
   table(columns: readonly Column[], rows: readonly (readonly string[])[]): readonly string[];
+  /** Cells of a line: the terminal's, or what is usual. */
+  readonly width: number;
   /** For people only: progress, notices. To stderr. */
   say(text: string): void;
 }
+
+const USUAL_CELLS = 120;
 
 export function openOutput(json: boolean): Output {
   const print = (lines: readonly string[]): boolean => lines.length === 0 || process.stdout.write(`${lines.join('\n')}\n`);
@@ -24,6 +28,7 @@ export function openOutput(json: boolean): Output {
     async line(value, text) {
       if (!print(json ? [JSON.stringify(value)] : text())) await new Promise((resolve) => process.stdout.once('drain', resolve));
     },
+    width: process.stdout.isTTY ? (process.stdout.columns ?? USUAL_CELLS) : USUAL_CELLS,
     table: (columns, rows) => table(columns, rows, process.stdout.isTTY ? (process.stdout.columns ?? 80) : null),
     say(text) {
       process.stderr.write(`${escapeText(text)}\n`);

@@ -64,7 +64,7 @@ function cut(cell: string, width: number): string {
 }
 
 /** Two cells for East Asian wide characters, none for marks. */
-function displayWidth(text: string): number {
+export function displayWidth(text: string): number {
   if (/^[\x20-\x7e]*$/.test(text)) return text.length;
   let width = 0;
   for (const char of text)

@@ -3,9 +3,10 @@ import type { ApprovalView } from '#schemas/approval';
 import type { Approver } from '#schemas/decision';
 import { loadConfig } from '../../config/load.ts';
 import { described, runs, tokenFileOption, type Common } from '../command.ts';
-import { escapeLines, escapeName, escapeText, warnings } from '../escape.ts';
+import { escapeName, escapeText, warnings } from '../escape.ts';
 import { openGateway } from '../gateway.ts';
 import type { Output } from '../output.ts';
+import { field, statementLines } from '../sheet.ts';
 
 interface Options extends Common {
   readonly tokenFile?: string;
@@ -71,7 +72,7 @@ async function listApprovals(output: Output, options: Options): Promise<number> 
     view.state,
     view.subject.properties.login,
     view.target,
-    view.payload_text.replace(/\s+/g, ' '),
+    view.payload_text.replace(/\s*\n\s*/g, ' ⏎ ').replace(/ +/g, ' '),
     view.state === 'open' ? until(view.expires_at) : '',
   ]);
   output.document(views, () => (views.length === 0 ? ['no approval requests'] : output.table(columns, rows)));
@@ -88,28 +89,77 @@ function until(time: string): string {
 async function showApproval(output: Output, options: Options, [id = '']: readonly string[]): Promise<number> {
   const gateway = await openGateway(await loadConfig(options.config), options.tokenFile);
   const view = (await gateway.get(`/v1/approvals/${encodeURIComponent(id)}`)) as ApprovalView;
-  output.document(view, () => detail(view));
+  output.document(view, () => detail(view, output.width));
   return 0;
 }
 
-/** The statement stands between bars, so that none of its lines can pass for one of ours. */
-function detail(view: ApprovalView): readonly string[] {
-  const { login, groups, on_behalf_of } = view.subject.properties;
-  const notes = warnings(view.payload_text);
+/** In the order in which a reviewer asks: who, where, what it does, what exactly, who decides, and how. */
+function detail(view: ApprovalView, width: number): readonly string[] {
+  const { login, groups, on_behalf_of: owner } = view.subject.properties;
+  const { binding } = view;
+  const behalf = owner === undefined ? '' : ` for ${escapeName(owner.login)}`;
+  const line = (label: string, shown: string): readonly string[] => field(label, shown, width);
   return [
-    `${view.approval_id} is ${view.state}`,
-    `asked by   ${escapeName(login)} (${groups.map(escapeName).join(', ') || 'no groups'})${on_behalf_of === undefined ? '' : ` for ${escapeName(on_behalf_of.login)}`}`,
-    `target     ${escapeName(view.target)}, database ${escapeName(view.binding.database)}, role ${escapeName(view.binding.role)}`,
-    `summary    ${escapeText(view.summary)}`,
-    `because    ${view.reasons.map(({ code, reason }) => `${escapeText(code)}: ${escapeText(reason)}`).join('; ') || '-'}`,
-    'statement',
-    ...escapeLines(view.payload_text).map((line) => `  | ${line}`),
-    ...notes.map((note) => `  ! ${note}`),
-    ...(view.params ?? []).map((value, index) => `  $${index + 1} = ${value === null ? 'NULL' : escapeText(JSON.stringify(value))}`),
+    `${view.approval_id} is ${view.state}${view.denied_by === undefined ? '' : ` by ${escapeName(view.denied_by)}`}`,
+    ...line(
+      'asked by',
+      `${view.subject.type} ${escapeName(login)} (${groups.map(escapeName).join(', ') || 'no groups'})${behalf} at ${minute(view.requested_at)}`,
+    ),
+    ...line(
+      'target',
+      `${escapeName(view.target)}, database ${escapeName(binding.database)}, role ${escapeName(binding.role)}, ${TRANSACTION[binding.transaction] ?? ''}`,
+    ),
+    ...line('under', escapeText(settingsSaid(binding))),
+    ...line('does', escapeText(view.summary)),
+    ...view.reasons.flatMap(({ code, reason }) => line('because', escapeText(`${code}: ${reason}`))),
+    `statement  ${view.payload_text.length} characters, ${view.payload_text.split('\n').length} lines`,
+    ...statementLines(view.payload_text, width),
+    ...warnings(view.payload_text).map((note) => `  ! ${note}`),
+    ...(view.params ?? []).flatMap((value, index) => line(`  $${index + 1}`, escapeText(paramSaid(value, view.param_types?.[index])))),
     ...progress(view),
-    `expires    ${view.expires_at}${view.valid_until === undefined ? '' : `, may run until ${view.valid_until}`}`,
-    ...(view.comment === undefined ? [] : [`comment    ${escapeText(view.comment)}`]),
+    ...line(view.state === 'open' ? 'expires' : 'asked until', minute(view.expires_at)),
+    ...(view.valid_until === undefined
+      ? []
+      : line('runs until', `${minute(view.valid_until)}, used ${view.uses} of ${view.requirement.grant.uses ?? 'any number of'} times`)),
+    ...(view.comment === undefined ? [] : line('comment', escapeText(view.comment))),
+    ...(view.detail === undefined ? [] : line('closed', escapeText(view.detail))),
+    ...(view.supersedes === undefined ? [] : line('in place of', escapeText(view.supersedes))),
+    ...(view.state === 'open'
+      ? line('to decide', `interlock approvals approve ${view.approval_id} --token-file FILE   (or deny, with --comment)`)
+      : []),
   ];
+}
+
+const TRANSACTION: Readonly<Record<string, string>> = {
+  idle: 'not in a transaction',
+  fresh: 'first in its transaction',
+  open: 'in a transaction that did work',
+};
+
+function settingsSaid({ settings, role }: ApprovalView['binding']): string {
+  const usual: Readonly<Record<string, string>> = { ...USUAL, session_authorization: role };
+  return Object.entries(settings)
+    .filter(([name, value]) => value !== '' && usual[name] !== value)
+    .map(([name, value]) => `${name} ${value}`)
+    .join('; ');
+}
+
+/** Not worth a word. */
+const USUAL: Readonly<Record<string, string>> = {
+  role: 'none',
+  row_security: 'on',
+  session_replication_role: 'origin',
+  default_transaction_read_only: 'off',
+};
+
+function paramSaid(value: string | null, type: string | undefined): string {
+  const of = type === undefined || type === 'unknown' ? '' : ` (${type})`;
+  return `${value === null ? 'NULL' : JSON.stringify(value)}${of}`;
+}
+
+/** `2026-11-23 10:00 UTC` */
+function minute(time: string): string {
+  return `${time.slice(0, 16).replace('T', ' ')} UTC`;
 }
 
 function progress(view: ApprovalView): readonly string[] {
