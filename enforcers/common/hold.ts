@@ -8,6 +8,7 @@ import type { Mint, Outcome } from './cleared.ts';
 import { decidedEvent, heldEvent } from './events.ts';
 import { policyRefusal, refusal, refusalOf, verdictDetail, type Refusal } from './refusal.ts';
 import { refuse } from './refuse.ts';
+import { visible } from './visible.ts';
 
 /** Requirements that change under our eyes are asked for anew at most this often. */
 const REQUESTS_MAX = 3;
@@ -74,7 +75,7 @@ async function waited(ticket: Ticket, decided: Decided, scene: Scene): Promise<T
   const controller = new AbortController();
   const timer = setTimeout(() => controller.abort(new HoldEnded('timeout')), scene.approvalRules.waitMs);
   scene.voice.held(ticket.approvalId, controller);
-  scene.voice.notice(`held for approval ${ticket.approvalId}`, approvalDetail(ticket, decided), whoDecides(ticket));
+  scene.voice.notice(`held for approval ${ticket.approvalId}`, approvalDetail(ticket, decided), visible(whoDecides(ticket)));
   try {
     return await scene.approvals.settled(ticket.approvalId, controller.signal);
   } catch (error) {

@@ -1,4 +1,5 @@
 import { refusal, type Refusal } from '#enforcers/common/refusal';
+import { visible } from '#enforcers/common/visible';
 import type { Fields } from './protocol.ts';
 import type { Unsupported } from './support.ts';
 
@@ -8,9 +9,9 @@ export function errorFields(why: Refusal, severity: 'ERROR' | 'FATAL'): Fields {
     S: severity,
     V: severity,
     C: why.sqlstate,
-    M: why.message,
-    D: why.detail,
-    ...(why.hint === undefined ? {} : { H: why.hint }),
+    M: visible(why.message),
+    D: visible(why.detail),
+    ...(why.hint === undefined ? {} : { H: visible(why.hint) }),
   };
 }
 
