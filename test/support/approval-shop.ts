@@ -6,7 +6,7 @@ import type { Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import pg from 'pg';
-import { expect } from 'vitest';
+import { expect, vi } from 'vitest';
 import type { ApprovalView } from '#schemas/approval';
 import type { Event } from '#schemas/event';
 import { type Gateway, type GatewayOptions, startGateway, type TokenOptions } from './gateway.ts';
@@ -94,7 +94,7 @@ export async function startShop(
       found = (await list()).filter((view) => view.state === 'open' && view.payload_text.includes(text));
       return found.length;
     };
-    await expect.poll(look, { timeout: 10_000, interval: 20 }).toBe(1);
+    await vi.waitFor(async () => expect(await look()).toBe(1), { timeout: 10_000, interval: 20 });
     return found[0] as ApprovalView;
   };
   const shop: Shop = {
