@@ -3,18 +3,16 @@ import { Compile } from 'typebox/compile';
 import { DecisionRequest } from '#schemas/decision-request';
 import { type ErrorCode, InterlockError } from '#schemas/errors';
 import type { Log } from '#client/log';
+import { answersOf, mayBeIllFormed, orderless, wellFormed } from './answer-text.ts';
 import type { CompiledPolicies, CompiledStage } from './bundle.ts';
-import { canonical } from './canonical.ts';
 import { type Combined, combine, ownDenial } from './combine.ts';
 import { type Evaluation, MACHINE_LIMITS, type MachineLimits, PolicyMachine } from './machine.ts';
 import type { StageName } from './packages.ts';
-import { type PackageAnswer, readAnswers } from './policy-result.ts';
 import { projected } from './projection.ts';
 import { Wasm, type WasmModule } from './wasm-api.ts';
 
 /** One cold judgement in this many is made on the whole request as well: the second line behind the analysis of reads. */
 const CHECKED_ONE_IN = 64;
-const RESULT_LENGTH_MAX = 1024 * 1024;
 /** Of the texts that policies answered, in characters. */
 const ANSWERS_LENGTH_MAX = 8 * 1024 * 1024;
 const FAILURES_MAX = 256;
@@ -206,38 +204,3 @@ const REFUSAL_REASONS: Partial<Readonly<Record<ErrorCode, string>>> = {
   BUDGET_POLICY_MEMORY: 'a policy needed more memory than its cap',
   POLICY_CONFLICT: 'a policy aborted: two rules give different values for one thing',
 };
-
-/** What opa_eval wrote: exactly one result, which is one array. `[]` is undefined, and a refusal (M4). */
-function answersOf(text: string, slots: CompiledStage['live']['slots'], shadow: boolean): readonly PackageAnswer[] | string {
-  if (text.length > RESULT_LENGTH_MAX) return `the answer is longer than ${RESULT_LENGTH_MAX}`;
-  let results: unknown;
-  try {
-    results = JSON.parse(text);
-  } catch {
-    return 'the answer is not JSON';
-  }
-  if (!Array.isArray(results) || results.length !== 1) return 'the answer is not exactly one document';
-  return readAnswers((results[0] as { result?: unknown }).result, slots, shadow);
-}
-
-/** JSON.stringify escapes lone surrogates; most texts have no escape at all. */
-function mayBeIllFormed(json: string): boolean {
-  return json.includes('\\ud');
-}
-
-function wellFormed(value: unknown): boolean {
-  if (typeof value === 'string') return value.isWellFormed();
-  if (value === null || typeof value !== 'object') return true;
-  return Object.entries(value).every(([key, item]) => key.isWellFormed() && wellFormed(item));
-}
-
-/** Sets come out in hash order. */
-function orderless(json: string): string {
-  const sort = (value: unknown): unknown =>
-    Array.isArray(value)
-      ? value.map(sort).sort((a, b) => (canonical(a) < canonical(b) ? -1 : 1))
-      : value !== null && typeof value === 'object'
-        ? Object.fromEntries(Object.entries(value).map(([key, item]) => [key, sort(item)]))
-        : value;
-  return canonical(sort(JSON.parse(json)));
-}

@@ -15,10 +15,10 @@ import {
   readDeep,
   readKeys,
   signature,
-  Site,
 } from './abstract-value.ts';
 import { assignedTwice } from './assigned-twice.ts';
 import { dot, readBuiltin, readEquality } from './builtin-reads.ts';
+import { Containers, lookUp } from './containers.ts';
 import type { Block, Operand, Plan, PlanFunction, Stmt } from './plan.ts';
 import { DEEP, describeReads, ReadNode, settled } from './read-trie.ts';
 
@@ -52,8 +52,7 @@ class Analysis {
   readonly #functions: ReadonlyMap<string, PlanFunction>;
   readonly #plan: Plan;
   readonly #input = new ReadNode();
-  readonly #sites = new Map<string, Site>();
-  readonly #ordinals = new Map<Stmt, number>();
+  readonly #containers = new Containers();
   readonly #running = new Set<string>();
   readonly #done = new Map<string, Abstract>();
 
@@ -78,17 +77,12 @@ class Analysis {
           [DATA, OTHER],
         ]),
       );
-      const after = this.#fingerprint();
+      const after = `${describeReads(this.#input).join()}\n${this.#containers.fingerprint}`;
       if (after === before) return settled(this.#input);
       before = after;
     }
     this.#input.raise(DEEP); // never seen; everything is always right
     return settled(this.#input);
-  }
-
-  #fingerprint(): string {
-    const sites = [...this.#sites.values()].map((site) => `${signature(site.element)};${signature(site.key)};${site.deep};${String(site.literal)}`);
-    return `${describeReads(this.#input).join()}\n${sites.join()}`;
   }
 
   #call(func: PlanFunction, args: readonly Abstract[]): Abstract {
@@ -159,15 +153,15 @@ class Analysis {
       case 'NotEqualStmt':
         return readEquality(value(entry.stmt.a), value(entry.stmt.b));
       case 'ArrayAppendStmt':
-        return this.#append(local(entry.stmt.array), value(entry.stmt.value), activation.block);
+        return this.#containers.append(local(entry.stmt.array), value(entry.stmt.value), activation.block);
       case 'SetAddStmt':
         readDeep(value(entry.stmt.value)); // whether it is new is equality of whole values
-        return this.#put(local(entry.stmt.set), BOTTOM, value(entry.stmt.value));
+        return this.#containers.put(local(entry.stmt.set), BOTTOM, value(entry.stmt.value));
       case 'ObjectInsertOnceStmt':
         readDeep(value(entry.stmt.value)); // a second value for the key is compared with it
-        return this.#put(local(entry.stmt.object), value(entry.stmt.key), value(entry.stmt.value));
+        return this.#containers.put(local(entry.stmt.object), value(entry.stmt.key), value(entry.stmt.value));
       case 'ObjectInsertStmt':
-        return this.#put(local(entry.stmt.object), value(entry.stmt.key), value(entry.stmt.value));
+        return this.#containers.put(local(entry.stmt.object), value(entry.stmt.key), value(entry.stmt.value));
       case 'CallStmt':
       case 'CallDynamicStmt':
         return this.#assign(entry.stmt.result, this.#called(entry, locals), locals, activation);
@@ -198,11 +192,11 @@ class Analysis {
       case 'MakeArrayStmt':
       case 'MakeObjectStmt':
       case 'MakeSetStmt':
-        return ofSite(this.#site(entry, activation, KINDS[entry.type]));
+        return ofSite(this.#containers.madeAt(entry, activation, KINDS[entry.type]));
       case 'ObjectMergeStmt':
         return join(locals.get(entry.stmt.a) ?? BOTTOM, locals.get(entry.stmt.b) ?? BOTTOM);
       case 'DotStmt':
-        return this.#dot(value(entry.stmt.source), value(entry.stmt.key));
+        return lookUp(value(entry.stmt.source), value(entry.stmt.key));
       case 'LenStmt':
         readKeys(value(entry.stmt.source));
         return OTHER;
@@ -237,48 +231,6 @@ class Analysis {
     return text;
   }
 
-  #site(at: Stmt, activation: Activation, kind: Site['kind'], suffix: string = ''): Site {
-    const ordinal = this.#ordinals.get(at) ?? this.#ordinals.size;
-    this.#ordinals.set(at, ordinal);
-    const id = `${activation.name}:${ordinal}${suffix}`;
-    let site = this.#sites.get(id);
-    if (!site) this.#sites.set(id, (site = new Site(this.#sites.size, kind, activation.block)));
-    if (site.literal) site.literal = [];
-    return site;
-  }
-
-  #append(array: Abstract, value: Abstract, block: Block): void {
-    for (const site of array.sites) {
-      const [only] = value.constants;
-      if (site.home === block && isConstant(value) && value.constants.size === 1 && only !== undefined) site.literal?.push(only);
-      else site.literal = null;
-    }
-    this.#put(array, BOTTOM, value);
-  }
-
-  #put(container: Abstract, key: Abstract, value: Abstract): void {
-    readDeep(key);
-    for (const site of container.sites) {
-      site.element = join(site.element, value);
-      site.key = join(site.key, key);
-      if (site.deep) readDeep(value);
-    }
-  }
-
-  #dot(source: Abstract, key: Abstract): Abstract {
-    if (isConstant(key) && key.constants.size > 0) {
-      return [...key.constants].map((step) => dot(source, step)).reduce(join, this.#members(source, key));
-    }
-    readDeep(key);
-    readKeys(source);
-    return join(elementsOf(source), this.#members(source, key));
-  }
-
-  /** Looking something up in a set answers the thing itself. */
-  #members(source: Abstract, key: Abstract): Abstract {
-    return [...source.sites].some((site) => site.kind === 'set') || source.other ? join(key, OTHER) : BOTTOM;
-  }
-
   #scan(
     stmt: { readonly source: number; readonly key: number; readonly value: number; readonly block: Block },
     locals: Locals,
@@ -307,8 +259,8 @@ class Analysis {
     if (path && path.length > 0) {
       path.map((step) => JSON.stringify(this.#string(step))).reduce(dot, original);
       for (let depth = path.length - 1; depth >= 0; depth--) {
-        const site = this.#site(entry, activation, 'object', `/${depth}`);
-        this.#put(ofSite(site), BOTTOM, patched);
+        const site = this.#containers.madeAt(entry, activation, 'object', `/${depth}`);
+        this.#containers.put(ofSite(site), BOTTOM, patched);
         patched = ofSite(site);
       }
       patched = join(original, patched);

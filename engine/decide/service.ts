@@ -2,27 +2,25 @@
 import type { Catalog } from '#schemas/catalog';
 import type { PolicyActivated, PolicyRejected } from '#schemas/event';
 import { type ErrorCode, InterlockError } from '#schemas/errors';
-import type { SqlFacts } from '#schemas/sql-facts';
 import { type Clock, timestamp } from '#client/clock';
 import type { DecisionService, SessionScope } from '#client/decision-service';
 import type { Ids } from '#client/ids';
 import type { Log } from '#client/log';
 import { compilePolicies } from './bundle.ts';
-import { canonical, digest } from './canonical.ts';
+import { digest } from './canonical.ts';
 import { LocalSession } from './decision-session.ts';
 import { type DryRunInput, type DryRunResult, runDry } from './dry-run.ts';
 import { InForce } from './in-force.ts';
 import { Judge } from './judge.ts';
 import type { MachineLimits } from './machine.ts';
 import { openingJudgement } from './opening.ts';
-import type { FactsReader, MaskRewriter, ReadContext } from './ports.ts';
+import type { FactsReader, MaskRewriter } from './ports.ts';
+import { Readings } from './readings.ts';
 import { sessionRequest } from './request.ts';
 import type { Candidate } from './self-test.ts';
 import { readSources, sourcesStamp } from './sources.ts';
-import { ReadStatement } from './statement.ts';
 import { type SourceWatch, watchSources } from './watch.ts';
 
-const CONTEXTS_MAX = 1_024;
 const FRESH_US = 250_000;
 
 export interface PolicySettings {
@@ -67,17 +65,11 @@ export async function openDecisionService(options: DecisionServiceOptions): Prom
 
 export class LocalDecisionService implements DecisionService {
   readonly #options: DecisionServiceOptions;
-  readonly #catalogs = new Map<string, Catalog>();
-  /** By the identity of facts, which the reader caches by exact bytes and context. */
-  readonly #statements = new WeakMap<SqlFacts, WeakMap<ReadContext, ReadStatement>>();
-  /** By the identity of a set of settings, then by everything else; equal contexts are one object, across sessions. */
-  readonly #contexts = new WeakMap<object, Map<string, ReadContext>>();
-  readonly #equalContexts = new Map<string, ReadContext>();
+  readonly #readings = new Readings(() => this.#force?.readsParams ?? true);
   #force: InForce | null = null;
   #confirmedUs = 0;
   #confirmedWallUs = 0;
   #freshUntilUs = -1;
-  #generation = 0;
   /** The source is newer than the revision in force. */
   #behind = false;
   #error: string | null = null;
@@ -115,8 +107,7 @@ export class LocalDecisionService implements DecisionService {
   }
 
   learn(target: string, catalog: Catalog): void {
-    this.#generation++;
-    this.#catalogs.set(`${target}\n${catalog.database}`, catalog);
+    this.#readings.learn(target, catalog);
   }
 
   openSession(scope: SessionScope): LocalSession {
@@ -224,41 +215,9 @@ export class LocalDecisionService implements DecisionService {
       ids,
       revision: fixed?.judge.revision ?? this.revision,
       inForce: (nowUs) => fixed ?? this.inForce(nowUs),
-      generation: () => this.#generation,
-      contextOf: (scope, settings) => this.#context(scope, settings),
-      statement: (text, read, context) => this.#statement(text, read, context),
+      generation: () => this.#readings.generation,
+      contextOf: (scope, settings) => this.#readings.contextOf(scope, settings),
+      statement: (text, read, context) => this.#readings.statement(text, read, context),
     };
-  }
-
-  #statement(text: Uint8Array, facts: SqlFacts, context: ReadContext): ReadStatement {
-    let byContext = this.#statements.get(facts);
-    if (!byContext) this.#statements.set(facts, (byContext = new WeakMap()));
-    const known = byContext.get(context);
-    if (known && (known.text === text || Buffer.compare(known.text, text) === 0)) return known;
-    const statement = new ReadStatement(text, facts, context, () => this.#force?.readsParams ?? true);
-    byContext.set(context, statement);
-    return statement;
-  }
-
-  /** The same object for the same set, so that the facts can be cached by it. */
-  #context(scope: SessionScope, settings: Readonly<Record<string, string>>): ReadContext {
-    const database = scope.resource.properties.database ?? '';
-    const catalog = this.#catalogs.get(`${scope.resource.id}\n${database}`) ?? null;
-    const major = Number.parseInt(scope.resource.properties.server_version ?? '', 10) || (catalog?.serverMajor ?? 0);
-    let known = this.#contexts.get(settings);
-    if (!known) this.#contexts.set(settings, (known = new Map()));
-    const key = `${scope.resource.id}\n${database}\n${major}\n${catalog?.fingerprint ?? ''}`;
-    let context = known.get(key);
-    if (!context) known.set(key, (context = this.#equalContext(key, { major, database, settings, catalog })));
-    return context;
-  }
-
-  #equalContext(key: string, context: ReadContext): ReadContext {
-    const text = `${key}\n${canonical(context.settings)}`;
-    const known = this.#equalContexts.get(text);
-    if (known && known.catalog === context.catalog) return known;
-    if (this.#equalContexts.size >= CONTEXTS_MAX) this.#equalContexts.clear();
-    this.#equalContexts.set(text, context);
-    return context;
   }
 }

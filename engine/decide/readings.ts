@@ -1,0 +1,66 @@
+/** What was read, and under which circumstances: catalogs, contexts and statements as the same objects for the same things. */
+import type { Catalog } from '#schemas/catalog';
+import type { SqlFacts } from '#schemas/sql-facts';
+import type { SessionScope } from '#client/decision-service';
+import { canonical } from './canonical.ts';
+import type { ReadContext } from './ports.ts';
+import { ReadStatement } from './statement.ts';
+
+const CONTEXTS_MAX = 1_024;
+
+export class Readings {
+  readonly #paramsAreRead: () => boolean;
+  readonly #catalogs = new Map<string, Catalog>();
+  /** By the identity of facts, which the reader caches by exact bytes and context. */
+  readonly #statements = new WeakMap<SqlFacts, WeakMap<ReadContext, ReadStatement>>();
+  /** By the identity of a set of settings, then by everything else; equal contexts are one object, across sessions. */
+  readonly #contexts = new WeakMap<object, Map<string, ReadContext>>();
+  readonly #equalContexts = new Map<string, ReadContext>();
+  #generation = 0;
+
+  constructor(paramsAreRead: () => boolean) {
+    this.#paramsAreRead = paramsAreRead;
+  }
+
+  /** Another number after each reading of a catalog. */
+  get generation(): number {
+    return this.#generation;
+  }
+
+  learn(target: string, catalog: Catalog): void {
+    this.#generation++;
+    this.#catalogs.set(`${target}\n${catalog.database}`, catalog);
+  }
+
+  statement(text: Uint8Array, facts: SqlFacts, context: ReadContext): ReadStatement {
+    let byContext = this.#statements.get(facts);
+    if (!byContext) this.#statements.set(facts, (byContext = new WeakMap()));
+    const known = byContext.get(context);
+    if (known && (known.text === text || Buffer.compare(known.text, text) === 0)) return known;
+    const statement = new ReadStatement(text, facts, context, this.#paramsAreRead);
+    byContext.set(context, statement);
+    return statement;
+  }
+
+  /** The same object for the same set, so that the facts can be cached by it. */
+  contextOf(scope: SessionScope, settings: Readonly<Record<string, string>>): ReadContext {
+    const database = scope.resource.properties.database ?? '';
+    const catalog = this.#catalogs.get(`${scope.resource.id}\n${database}`) ?? null;
+    const major = Number.parseInt(scope.resource.properties.server_version ?? '', 10) || (catalog?.serverMajor ?? 0);
+    let known = this.#contexts.get(settings);
+    if (!known) this.#contexts.set(settings, (known = new Map()));
+    const key = `${scope.resource.id}\n${database}\n${major}\n${catalog?.fingerprint ?? ''}`;
+    let context = known.get(key);
+    if (!context) known.set(key, (context = this.#equalContext(key, { major, database, settings, catalog })));
+    return context;
+  }
+
+  #equalContext(key: string, context: ReadContext): ReadContext {
+    const text = `${key}\n${canonical(context.settings)}`;
+    const known = this.#equalContexts.get(text);
+    if (known && known.catalog === context.catalog) return known;
+    if (this.#equalContexts.size >= CONTEXTS_MAX) this.#equalContexts.clear();
+    this.#equalContexts.set(text, context);
+    return context;
+  }
+}
