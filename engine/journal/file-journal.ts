@@ -1,23 +1,20 @@
 /** The embedded journal: one directory, one writer, one chain (FORMAT.md). */
 import { createPublicKey, randomBytes, randomUUID, type KeyObject } from 'node:crypto';
-import { mkdirSync, readFileSync } from 'node:fs';
-import { open, rename, stat, unlink, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { mkdirSync } from 'node:fs';
 import type { Clock } from '#client/clock';
 import type { DurablePosition, EventDraft, Journal, Payload, Position } from '#client/journal';
 import { InterlockError } from '#schemas/errors';
 import type { Event } from '#schemas/event';
 import { ByteWriter } from './byte-writer.ts';
-import { type Checkpoint, CheckpointSigner, readNote } from './checkpoint.ts';
+import { Checkpoints, newestCheckpoint } from './checkpoints.ts';
 import { Definitions } from './definitions.ts';
 import { type JournalFiles, realFiles } from './files.ts';
-import { CHECKPOINT_FILE } from './format.ts';
 import { lockDirectory } from './lock.ts';
 import { JournalReader, readPayload, readPayloads } from './reader.ts';
 import { RecordEncoder } from './record-encoder.ts';
 import { RecordLog, unavailable } from './record-log.ts';
 import { recover, type Recovered } from './recovery.ts';
-import { segmentName } from './segment-header.ts';
+import { repair } from './repair.ts';
 import { SegmentLog } from './segment-log.ts';
 import type { Streams } from './streams.ts';
 
@@ -44,9 +41,6 @@ export interface JournalStatus {
 }
 
 const SEGMENT_BYTES_MIN = 64 << 10;
-/** Without anything else to sign, so that silence is visible too. */
-const HEARTBEAT_MS = 60_000;
-
 /**
  * Recovers what is there, writes `journal.opened` and `unknown` for every statement that was cleared and has no end, and resolves once that is durable.
  * @throws InterlockError STATE_LOCKED, JOURNAL_CORRUPT, JOURNAL_UNAVAILABLE, CONFIG_INVALID
@@ -72,15 +66,11 @@ export class FileJournal implements Journal {
   readonly #segments: SegmentLog;
   readonly #encoder: RecordEncoder;
   readonly #records: RecordLog;
-  readonly #signer: CheckpointSigner;
+  readonly #checkpoints: Checkpoints;
   readonly #streams: Streams;
   readonly #found: Recovered;
   readonly #faultListeners: ((fault: Error) => void)[] = [];
   #progress = Promise.withResolvers<void>();
-  #checkpointTimer: NodeJS.Timeout | null = null;
-  #checkpointing: Promise<void> = Promise.resolve();
-  #signedSize = -1;
-  #signedAtUs = 0;
   #closed = false;
   readonly publicKeyPem: string;
   /** What was found at opening. */
@@ -101,41 +91,40 @@ export class FileJournal implements Journal {
     this.#encoder = encoder;
     this.#records = records;
     this.#streams = found.streams;
-    this.#signer = new CheckpointSigner(options.checkpoint.key, options.checkpoint.origin);
+    const { dir, clock, checkpoint } = options;
+    this.#checkpoints = new Checkpoints({ dir, clock, ...checkpoint, onFailed: (error) => void this.#diskFailed(error) }, records);
     this.publicKeyPem = createPublicKey(options.checkpoint.key).export({ type: 'spki', format: 'pem' }).toString();
     this.recovered = { records: found.nextSeq, cutBytes: found.cutBytes, unknown: found.unfinished.length };
   }
 
   /** Use `openJournal`. */
   static async recovered(options: JournalOptions, lock: { release(): void }): Promise<FileJournal> {
-    const note = lastNote(options.dir);
+    const note = newestCheckpoint(options.dir);
     const found = await recover(options.dir, note === null ? [] : [note.size]);
     if (note !== null && found.rootAt.get(note.size) !== note.root) {
       throw new InterlockError('JOURNAL_CORRUPT', `the last checkpoint is of ${note.size} records, and they are not these ${found.nextSeq}`);
     }
     const { dir, segmentBytes, clock, files = realFiles } = options;
     const mode = options.payloads === 'clear' ? 'clear' : 'redacted';
-    await clearTail(dir, found, segmentBytes);
-    const whole = await wholeFiles(dir, found, segmentBytes);
     let spareFailed = (_error: Error): void => {};
     const onSpareFailed = (error: Error): void => spareFailed(error);
     let segments: SegmentLog;
     try {
-      await writeLastBatchAgain(dir, found, files);
-      segments = await SegmentLog.open({ dir, segmentBytes, files, onSpareFailed }, found.segment, found.offset, whole);
+      const usable = await repair(dir, found, segmentBytes, files);
+      segments = await SegmentLog.open({ dir, segmentBytes, files, onSpareFailed }, found.segment, found.offset, usable);
     } catch (cause) {
       throw unavailable(`the journal in ${dir} cannot be written: ${cause instanceof Error ? cause.message : String(cause)}`, cause);
     }
     const encoder = new RecordEncoder(new Definitions(found.segment, found.definitions, mode), new ByteWriter(64 << 10));
     const state = { ...found, journal: found.journal ?? randomUUID().replaceAll('-', ''), segmentBytes };
     const journal = new FileJournal(options, lock, found, segments, encoder, new RecordLog(segments, encoder, clock, state));
-    spareFailed = (error) => void journal.#spareFailed(error);
+    spareFailed = (error) => void journal.#diskFailed(error);
     return journal;
   }
 
   /** Use `openJournal`. */
   async begin(): Promise<void> {
-    const { version, checkpoint } = this.#options;
+    const { version } = this.#options;
     this.#records.onDead = (fault) => this.#died(fault);
     this.#records.onProgress = () => {
       this.#progress.resolve();
@@ -145,8 +134,7 @@ export class FileJournal implements Journal {
     this.append({ type: 'journal.opened', version, boot: randomBytes(8).toString('hex'), recovered: { records, cut_bytes: cutBytes, unknown } });
     for (const entry of this.#found.unfinished) this.#endUnknown(entry);
     await this.checkpoint();
-    this.#checkpointTimer = setInterval(() => this.#checkpointIfDue(), checkpoint.everyMs);
-    this.#checkpointTimer.unref();
+    this.#checkpoints.start();
   }
 
   append(event: EventDraft): Position {
@@ -225,19 +213,17 @@ export class FileJournal implements Journal {
 
   /** Signs what is durable when it resolves; `checkpoint` in the directory then covers every record, its own included. */
   checkpoint(): Promise<void> {
-    this.#checkpointing = this.#checkpointing.then(() => this.#sign());
-    return this.#checkpointing;
+    return this.#checkpoints.sign();
   }
 
   /** Idempotent. After a fault only lets go of the directory. */
   async close(reason: string): Promise<void> {
     if (this.#closed) return;
     this.#closed = true;
-    if (this.#checkpointTimer) clearInterval(this.#checkpointTimer);
-    await this.#checkpointing.catch(() => undefined); // a fault; it was reported
+    this.#checkpoints.stop();
     if (this.fault === null) {
       await this.#records.stop({ type: 'journal.closed', reason }, unavailable('the journal is closed'));
-      await this.#writeNote(await this.#signDurable());
+      await this.#checkpoints.signFile();
     }
     await this.#segments.close();
     this.#lock.release();
@@ -265,41 +251,8 @@ export class FileJournal implements Journal {
     this.#encoder.sessions.close(entry.sessionId);
   }
 
-  #checkpointIfDue(): void {
-    const idleMs = (this.#options.clock.monotonicUs() - this.#signedAtUs) / 1000;
-    if (this.#records.last + 1 <= this.#signedSize && idleMs < HEARTBEAT_MS) return;
-    this.checkpoint().catch(() => undefined); // a fault; its listeners know
-  }
-
-  async #sign(): Promise<void> {
-    if (this.fault !== null) throw this.fault;
-    const signed = await this.#signDurable();
-    this.append({ type: 'checkpoint.signed', ...signed });
-    const own = await this.#signDurable();
-    await this.#writeNote(own);
-    this.#signedSize = own.size;
-    this.#signedAtUs = this.#options.clock.monotonicUs();
-  }
-
-  /** A checkpoint never claims what a power cut could take back. */
-  async #signDurable(): Promise<Checkpoint> {
-    this.#records.seal();
-    const { tree } = this.#records;
-    const size = tree.size;
-    const root = tree.root();
-    await this.#records.durable(size - 1);
-    return this.#signer.sign(size, root);
-  }
-
-  /** The newest checkpoint, for anybody who keeps copies. Replaced by rename: a reader sees the old one or the new one. */
-  async #writeNote(checkpoint: Checkpoint): Promise<void> {
-    const path = join(this.#options.dir, CHECKPOINT_FILE);
-    await writeFile(`${path}.new`, this.#signer.note(checkpoint), { mode: 0o644 });
-    await rename(`${path}.new`, path);
-  }
-
-  /** The disk is full: what was placed still has room, and so has a last word. */
-  async #spareFailed(error: Error): Promise<void> {
+  /** No next segment, or no checkpoint: what was placed still has room, and so has a last word. */
+  async #diskFailed(error: Error): Promise<void> {
     if (this.fault !== null) return;
     const full = (error as NodeJS.ErrnoException).code === 'ENOSPC';
     const fault = unavailable(full ? 'the journal’s disk is full' : `the journal’s disk failed: ${error.message}`, error);
@@ -312,58 +265,7 @@ export class FileJournal implements Journal {
   }
 
   #died(fault: Error): void {
-    if (this.#checkpointTimer) clearInterval(this.#checkpointTimer);
+    this.#checkpoints.stop();
     for (const listener of this.#faultListeners.splice(0)) listener(fault);
   }
-}
-
-function lastNote(dir: string): { readonly size: number; readonly root: string } | null {
-  try {
-    return readNote(readFileSync(join(dir, CHECKPOINT_FILE), 'utf8'));
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return null;
-    throw error;
-  }
-}
-
-/** Makes zeros again of what was torn, and of what a cut file lacks, before anything is written behind it. */
-async function clearTail(dir: string, found: Recovered, segmentBytes: number): Promise<void> {
-  if (!found.files.includes(found.segment)) return;
-  await using file = await open(join(dir, segmentName(found.segment)), 'r+');
-  const { size } = await file.stat();
-  if (found.cutBytes === 0 && size >= segmentBytes) return;
-  const to = Math.max(found.offset + found.cutBytes, size, segmentBytes);
-  const zeros = Buffer.alloc(1 << 20);
-  for (let at = found.offset; at < to; ) at += (await file.write(zeros, 0, Math.min(zeros.length, to - at), at)).bytesWritten;
-  await file.datasync();
-}
-
-/**
- * The last batch may be one whose sync failed: it then stands in the page cache, where it was just read, and not on the disk. Whatever follows
- * would hang in the air after a power cut. The batches before it were durable when it was written.
- */
-async function writeLastBatchAgain(dir: string, found: Recovered, files: JournalFiles): Promise<void> {
-  const length = found.offset - found.lastBatchAt;
-  if (length === 0) return;
-  const path = join(dir, segmentName(found.segment));
-  const bytes = Buffer.alloc(length);
-  await using source = await open(path, 'r');
-  await source.read(bytes, 0, length, found.lastBatchAt);
-  const file = await files.open(path);
-  try {
-    await new Promise<void>((resolve, reject) => file.commit(bytes, length, found.lastBatchAt, (error) => (error ? reject(error) : resolve())));
-  } finally {
-    await file.close();
-  }
-}
-
-/** The segment files that may be used as they are: a spare whose making was cut short is made again. */
-async function wholeFiles(dir: string, found: Recovered, segmentBytes: number): Promise<number[]> {
-  const whole: number[] = [];
-  for (const segment of found.files) {
-    const path = join(dir, segmentName(segment));
-    if (segment <= found.segment || (await stat(path)).size >= segmentBytes) whole.push(segment);
-    else await unlink(path);
-  }
-  return whole;
 }

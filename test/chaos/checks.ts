@@ -27,22 +27,26 @@ export function seenAtTarget(relay: Relay): Map<string, number> {
 export interface Recorded {
   /** Markers of statements whose intent is recorded. */
   readonly intents: ReadonlySet<string>;
-  /** Markers whose intent names an approval's receipt, and how often. */
-  readonly approved: ReadonlyMap<string, number>;
+  /** Markers of statements that went with an approval, and which approval each time. */
+  readonly approved: ReadonlyMap<string, readonly string[]>;
 }
 
 export async function recordedIn(dir: string): Promise<Recorded> {
   const intents = new Set<string>();
-  const approved = new Map<string, number>();
+  const approved = new Map<string, string[]>();
   for await (const line of exportJournal(dir)) {
-    const event = JSON.parse(line) as { type: string; approval?: object; payloads?: Record<string, { text?: string; base64?: string }> };
+    const event = JSON.parse(line) as {
+      type: string;
+      approval?: { approval_id: string };
+      payloads?: Record<string, { text?: string; base64?: string }>;
+    };
     if (event.type !== 'statement.cleared') continue;
     const markers = new Map<string, number>();
     for (const { text, base64 } of Object.values(event.payloads ?? {}))
       count(text ?? Buffer.from(base64 ?? '', 'base64').toString('latin1'), markers);
     for (const marker of markers.keys()) {
       intents.add(marker);
-      if (event.approval) approved.set(marker, (approved.get(marker) ?? 0) + 1);
+      if (event.approval) approved.set(marker, [...(approved.get(marker) ?? []), event.approval.approval_id]);
     }
   }
   return { intents, approved };
@@ -55,15 +59,20 @@ export function checkRound(target: ReadonlyMap<string, number>, recorded: Record
     const label = labelOf(marker);
     if (!recorded.intents.has(marker)) find('C1 intent before bytes', `${marker} is at the target and not in the journal`);
     if (label === 'deny') find('C2 nothing denied at the target', `${marker} is at the target`);
-    if (times > 1) find(label === 'approve' ? 'C3 approvals used once' : 'answered twice', `${marker} is at the target ${times} times`);
-    if (label === 'approve' && recorded.intents.has(marker) && recorded.approved.get(marker) !== 1) {
-      find('C3 approvals used once', `${marker} went with ${recorded.approved.get(marker) ?? 0} receipts`);
-    }
+    if (label === 'approve') checkApprovals(marker, times, recorded.approved.get(marker) ?? [], find);
+    else if (times > 1) find('answered twice', `${marker} is at the target ${times} times`);
   }
   for (const operation of workload.operations) checkAnswer(operation, target, recorded, find);
   const extra = workload.extraAnswers();
   if (extra > 0) find('answered twice', `${extra} answers to no question`);
   return findings;
+}
+
+/** The same statement sent again after its approval was used asks anew: two approvals are two uses, one is one. */
+function checkApprovals(marker: string, times: number, approvals: readonly string[], find: (check: Check, detail: string) => void): void {
+  const distinct = new Set(approvals).size;
+  if (distinct < approvals.length) find('C3 approvals used once', `${marker} was cleared ${approvals.length} times with ${distinct} approvals`);
+  if (times > distinct) find('C3 approvals used once', `${marker} is at the target ${times} times, with ${distinct} approvals`);
 }
 
 function checkAnswer(

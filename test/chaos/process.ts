@@ -55,5 +55,8 @@ async function readyLine(child: ChildProcess, ended: Promise<number | string>, l
   tooSoon.catch(() => {}); // only the race is asked
   const [line] = (await Promise.race([once(lines, 'line'), tooSoon])) as [string];
   lines.on('line', () => {});
-  return JSON.parse(line) as Ready;
+  const said = JSON.parse(line) as Partial<Ready>;
+  // a start that is refused is a document too
+  if (said.ready !== true) throw new Error(`${line}\n${log.join('')}`);
+  return said as Ready;
 }

@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdirSync, readFileSync, statSync, chmodSync } from 'node:fs';
+import { chmodSync, mkdirSync, readFileSync, rmdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, test } from 'vitest';
@@ -9,7 +9,7 @@ import { systemClock } from '#client/clock';
 import { loadCheckpointKey } from '#engine/journal/keys';
 import { readJournal } from '#engine/journal/reader';
 import { finished, intent, opened, received, text } from '#test/support/journal-events';
-import { faultyFiles, journalFolder } from '#test/support/journals';
+import { faultyFiles, journalFolder, KEY, ORIGIN } from '#test/support/journals';
 
 const S = { sessionId: 'ses_1', statementId: 'stm_1', payload: text('select 1') };
 
@@ -61,6 +61,22 @@ describe('EIO and ENOSPC latch: refuse, say so, never try again (G5)', () => {
     expect(events.filter(({ type }) => type === 'statement.cleared').length).toBeGreaterThanOrEqual(durable);
     const reopened = await folder.open();
     await reopened.close('test');
+  });
+
+  test('a checkpoint that cannot be written ends the journal; the record says why', async () => {
+    using folder = journalFolder();
+    const journal = await folder.open({ checkpoint: { everyMs: 20, key: KEY, origin: ORIGIN } });
+    const fault = new Promise<Error>((resolve) => journal.onFault(resolve));
+    mkdirSync(join(folder.dir, 'checkpoint.new')); // nothing can be written under this name
+    journal.append({ type: 'admin.changed', by: 'test', what: 'something to sign' });
+    expect((await fault).message).toContain('EISDIR');
+    expect(() => journal.append(finished(S))).toThrow('the journal’s disk failed');
+    await journal.close('test');
+    rmdirSync(join(folder.dir, 'checkpoint.new'));
+    const events = [];
+    for await (const event of readJournal(folder.dir)) events.push(event);
+    expect(events.at(-1)).toMatchObject({ type: 'journal.closed', reason: 'disk failed' });
+    await (await folder.open()).close('test');
   });
 
   test('no room for the first segments: the start is refused', async () => {
