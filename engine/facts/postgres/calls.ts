@@ -9,7 +9,7 @@ import type { Scope } from './scope.ts';
 import { settingEffect } from './session.ts';
 import { as, constantOf, fields, items, nameParts, paramsIn, type Constant } from './tree.ts';
 import type { Walk } from './walk.ts';
-import { growth } from './weight.ts';
+import { growth } from './growth.ts';
 
 export function call(walk: Walk, node: Fields, use: Use, scope: Scope): void {
   const args = items(node['args']);

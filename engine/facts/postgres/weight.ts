@@ -1,140 +1,11 @@
-/** What a text asks for is bounded: rows and bytes made out of nothing, recursions without an end, products of tables. As far as the text tells. */
+/** What a text asks for is bounded: recursions without an end, products of tables. As far as the text tells; calls see growth.ts. */
 import type { Fields } from './parser.ts';
-import type { StatementReport } from './report.ts';
+import { numberOf, ROWS_MAX } from './growth.ts';
 import { as, constantOf, fields, items, nameParts, tagOf, text } from './tree.ts';
 import type { Walk } from './walk.ts';
 
-/** Rows and bytes that the calls of one statement may make out of nothing. */
-const ROWS_MAX = 1_000_000;
-const BYTES_MAX = 10_000_000;
-/** A series over times that are not literals is not counted if its steps are at least so long. */
-const STEP_S_MIN = 3_600;
 /** So many tables may stand side by side without a condition between them. */
 const SIDE_BY_SIDE_MAX = 2;
-
-/** Rows that the calls of a statement make, multiplied: they may stand in one FROM. */
-const rowsMade = new WeakMap<StatementReport, number>();
-
-/** A call of a function that makes rows or bytes. */
-export function growth(walk: Walk, name: string, args: readonly unknown[]): void {
-  if (name === 'generate_series' || name === 'normal_rand') {
-    const rows = name === 'normal_rand' ? numberOf(args[0]) : seriesRows(args);
-    if (rows === 'from a parameter') walk.unclear('budget', `pg_catalog.${name}: how many rows it makes is decided by a parameter`);
-    if (typeof rows !== 'number') return;
-    const made = (rowsMade.get(walk.here) ?? 1) * Math.max(1, rows);
-    rowsMade.set(walk.here, made);
-    if (made > ROWS_MAX) walk.unclear('budget', `pg_catalog.${name} makes more than ${ROWS_MAX} rows`);
-  }
-  if (name === 'repeat' || name === 'lpad' || name === 'rpad') {
-    const bytes = bytesOf({ FuncCall: { funcname: [{ String: { sval: name } }], args } });
-    if (bytes === 'from a parameter') walk.unclear('budget', `pg_catalog.${name}: how much it makes is decided by a parameter`);
-    if (typeof bytes === 'number' && bytes > BYTES_MAX) walk.unclear('budget', `pg_catalog.${name} makes more than ${BYTES_MAX} bytes`);
-  }
-}
-
-type Amount = number | 'from a parameter' | null;
-
-function seriesRows(args: readonly unknown[]): Amount {
-  const [from, to, step] = args;
-  const seconds = step === undefined ? null : stepSeconds(step);
-  if (seconds !== null) {
-    const [start, end] = [timeOf(from), timeOf(to)];
-    if (start !== null && end !== null) return Math.abs(end - start) / 1000 / Math.max(seconds, 1e-6);
-    return seconds >= STEP_S_MIN ? null : 'from a parameter';
-  }
-  const [start, end, by] = [numberOf(from), numberOf(to), step === undefined ? 1 : numberOf(step)];
-  if ([start, end, by].includes('from a parameter')) return 'from a parameter';
-  if (typeof start !== 'number' || typeof end !== 'number' || typeof by !== 'number') return null;
-  return Math.abs(end - start) / Math.max(Math.abs(by), 1e-9);
-}
-
-const UNIT_S: Readonly<Record<string, number>> = {
-  microsecond: 1e-6,
-  millisecond: 1e-3,
-  second: 1,
-  sec: 1,
-  minute: 60,
-  min: 60,
-  hour: 3_600,
-  day: 86_400,
-  week: 604_800,
-  month: 2_592_000,
-  mon: 2_592_000,
-  year: 31_536_000,
-};
-
-/** `'1 day'`, `interval '2 hours 30 minutes'`; null: not such a literal. */
-function stepSeconds(value: unknown): number | null {
-  const constant = constantOf(value);
-  if (constant?.kind !== 'text') return null;
-  let seconds = 0;
-  for (const [, count, unit] of (constant.value ?? '').toLowerCase().matchAll(/([-+]?\d+(?:\.\d+)?)\s*([a-z]+?)s?\b/g)) {
-    seconds += Number(count) * (UNIT_S[unit ?? ''] ?? 0);
-  }
-  return Math.abs(seconds);
-}
-
-function timeOf(value: unknown): number | null {
-  const constant = constantOf(value);
-  const time = constant?.kind === 'text' ? Date.parse(constant.value ?? '') : Number.NaN;
-  return Number.isNaN(time) ? null : time;
-}
-
-/** Arithmetic on literals; what a sub-query without FROM yields; null: depends on data. */
-function numberOf(value: unknown): Amount {
-  const constant = constantOf(value);
-  if (constant !== null) {
-    const number = Number(constant.value ?? 0);
-    return Number.isFinite(number) ? number : null;
-  }
-  if (as('ParamRef', value) !== null) return 'from a parameter';
-  const cast = as('TypeCast', value);
-  if (cast !== null) return numberOf(cast['arg']);
-  const query = as('SelectStmt', as('SubLink', value)?.['subselect']);
-  if (query !== null && query['fromClause'] === undefined) return numberOf(as('ResTarget', items(query['targetList'])[0])?.['val']);
-  const operation = as('A_Expr', value);
-  if (operation === null) return null;
-  return combined(nameParts(operation['name']).at(-1) ?? '', numberOf(operation['lexpr'] ?? { A_Const: { ival: {} } }), numberOf(operation['rexpr']));
-}
-
-function combined(operator: string, left: Amount, right: Amount): Amount {
-  if (left === 'from a parameter' || right === 'from a parameter') return 'from a parameter';
-  if (left === null || right === null) return null;
-  switch (operator) {
-    case '+':
-      return left + right;
-    case '-':
-      return left - right;
-    case '*':
-      return left * right;
-    case '/':
-      return right === 0 ? null : left / right;
-    case '^':
-      return left ** right;
-    case '<<':
-      return left * 2 ** right;
-    default:
-      return null;
-  }
-}
-
-function bytesOf(value: unknown): Amount {
-  const constant = constantOf(value);
-  if (constant !== null) return (constant.value ?? '').length;
-  const cast = as('TypeCast', value);
-  if (cast !== null) return bytesOf(cast['arg']);
-  const operation = as('A_Expr', value);
-  if (operation !== null && nameParts(operation['name']).at(-1) === '||')
-    return combined('+', bytesOf(operation['lexpr']) ?? 0, bytesOf(operation['rexpr']) ?? 0);
-  const call = as('FuncCall', value);
-  const name = nameParts(call?.['funcname']).at(-1);
-  const [what, count] = items(call?.['args']);
-  if (name === 'repeat') {
-    const each = bytesOf(what);
-    return combined('*', numberOf(count), typeof each === 'number' ? Math.max(1, each) : 1);
-  }
-  return name === 'lpad' || name === 'rpad' ? numberOf(count) : null;
-}
 
 /** An arm of WITH RECURSIVE that goes on for ever: nothing in it compares what it counts with an end, and no table runs out. */
 export function endless(walk: Walk, name: string, ctequery: Fields | null): void {
@@ -146,10 +17,68 @@ export function endless(walk: Walk, name: string, ctequery: Fields | null): void
   const directions = step.outputs.map(directionOf).filter((each) => each !== null);
   // UNION drops what it has seen: it ends unless each round makes something new
   if (query['all'] !== true && directions.length === 0) return;
-  const moving = new Set(step.outputs.filter((value) => nameParts(as('ColumnRef', value)?.['fields']).length === 0).flatMap(columnsIn));
+  const moving = new Set(step.outputs.filter((value) => !stays(value)).flatMap(columnsIn));
+  if (step.outputs.some(doubles)) return walk.unclear('budget', 'a recursion that doubles what it carries');
+  if (fansOut(name, arm)) return walk.unclear('budget', 'a recursion that multiplies its rows');
   if (arm['limitCount'] !== undefined || step.conditions.some((condition) => ends(condition, directions, moving))) return;
   if (step.tables.some((table) => table !== name) && step.conditions.some(relates)) return;
   walk.unclear('budget', 'a recursion without an end');
+}
+
+/** A column as it was: `n`, `n + 0`. */
+function stays(value: unknown): boolean {
+  const cast = as('TypeCast', value);
+  if (cast !== null) return stays(cast['arg']);
+  if (as('ColumnRef', value) !== null) return true;
+  const operation = as('A_Expr', value);
+  if (operation === null || operation['lexpr'] === undefined) return false;
+  const neutral = ['*', '/'].includes(nameParts(operation['name']).at(-1) ?? '') ? 1 : 0;
+  const sides = [operation['lexpr'], operation['rexpr']];
+  return sides.some((side, at) => numberOf(side) === neutral && stays(sides[1 - at]));
+}
+
+/** `t || t`, `concat(t, t)`: twice as long each round. */
+function doubles(value: unknown): boolean {
+  const operation = as('A_Expr', value);
+  const joins = nameParts(operation?.['name']).at(-1) === '||' || JOINING.has(nameParts(as('FuncCall', value)?.['funcname']).at(-1) ?? '');
+  if (joins) {
+    const columns = columnsIn(value);
+    return new Set(columns).size < columns.length;
+  }
+  const cast = as('TypeCast', value);
+  return cast !== null && doubles(cast['arg']);
+}
+
+const JOINING = new Set(['concat', 'concat_ws', 'array_cat', 'format', 'repeat', 'jsonb_build_array', 'json_build_array']);
+
+/** Each row of a round meets all rows of something that it is not compared with: the rows multiply round by round. */
+function fansOut(name: string, arm: Fields): boolean {
+  const conditions = conjuncts(arm['whereClause']);
+  const made: string[] = [];
+  let self = name;
+  const visit = (item: unknown): void => {
+    const join = as('JoinExpr', item);
+    if (join !== null) {
+      conditions.push(...conjuncts(join['quals']));
+      visit(join['larg']);
+      visit(join['rarg']);
+    }
+    const table = as('RangeVar', item);
+    if (table?.['relname'] === name) self = text(fields(table['alias'])?.['aliasname']) ?? name;
+    const alias = makes(item);
+    if (alias !== null) made.push(alias);
+  };
+  items(arm['fromClause']).forEach(visit);
+  return made.length > 0 && apart([self, ...made], conditions) > 1;
+}
+
+/** The name of an item that makes several rows whatever stands beside it: a call on constants, VALUES of several rows. */
+function makes(item: unknown): string | null {
+  const call = as('RangeFunction', item);
+  const values = items(as('SelectStmt', as('RangeSubselect', item)?.['subquery'])?.['valuesLists']);
+  const several = call !== null ? columnsIn(call['functions']).length === 0 : values.length > 1;
+  if (!several) return null;
+  return text(fields((call ?? as('RangeSubselect', item))?.['alias'])?.['aliasname']) ?? '';
 }
 
 interface Flattened {
@@ -225,6 +154,9 @@ function ends(condition: unknown, directions: readonly Direction[], moving: Read
   const onLeft = columnsIn(comparison['lexpr']);
   const columns = onLeft.length > 0 ? onLeft : columnsIn(comparison['rexpr']);
   const operator = onLeft.length > 0 ? written : (FLIPPED[written] ?? written);
+  if (operator === '<>') return false;
+  const end = numberOf(onLeft.length > 0 ? comparison['rexpr'] : comparison['lexpr']);
+  if (typeof end === 'number' && Math.abs(end) > ROWS_MAX) return false;
   return columns.some((column) => {
     const direction = directions.find((each) => each.column === column);
     if (direction === undefined) return moving.has(column);
@@ -292,8 +224,8 @@ function apart(sources: readonly string[], conditions: readonly unknown[]): numb
     const picks =
       nameParts(value?.['name']).at(-1) === '=' &&
       (typeof numberOf(value?.['rexpr']) === 'number' || numberOf(value?.['rexpr']) === 'from a parameter');
-    if (named.size < 2 && hasBare(condition)) bare += 1;
-    if (first === undefined) continue;
+    if (named.size < 2 && hasBare(condition) && (picks || columnsIn(condition).length > 1)) bare += 1;
+    if (first === undefined || nameParts(value?.['name']).at(-1) === '<>') continue;
     const to = picks && others.length === 0 ? -1 : (group.get(first) ?? 0);
     const from = new Set([first, ...others].map((name) => group.get(name)));
     for (const [name, number] of group) if (from.has(number)) group.set(name, to);
