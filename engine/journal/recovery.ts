@@ -4,29 +4,19 @@
  * anything else is damage, and the journal is not opened.
  */
 import { hash } from 'node:crypto';
-import { open, readdir, type FileHandle } from 'node:fs/promises';
+import { open, readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { InterlockError } from '#schemas/errors';
-import type { Event } from '#schemas/event';
-import { crc32c } from './crc32c.ts';
-import { FRAME_HEADER_BYTES, LENGTH_MASK, PAYLOAD_FLAG, RECORD_HEADER_BYTES, SEGMENT_HEADER_BYTES, SEGMENT_NAME } from './format.ts';
+import { SEGMENT_HEADER_BYTES, SEGMENT_NAME } from './format.ts';
 import { FrameStream } from './frame-stream.ts';
 import { MerkleFrontier } from './merkle.ts';
+import { OpenStatements, type Unfinished } from './open-statements.ts';
 import { RecordDecoder } from './record-decoder.ts';
 import { readSegmentHeader, segmentName } from './segment-header.ts';
 import { Streams } from './streams.ts';
+import { laterBatch, tailOf, type Tail } from './tail.ts';
 
 export const NO_HASH: string = '\0'.repeat(32);
-
-/** A statement that was cleared and has no end. */
-export interface Unfinished {
-  readonly statementId: string;
-  readonly sessionId: string;
-  readonly target: string | undefined;
-  readonly subject: string | undefined;
-  /** The next of its session. */
-  sessionSeq: number;
-}
 
 export interface Recovered {
   /** null: nothing was ever written. */
@@ -171,85 +161,6 @@ class Scan {
       throw corrupt(`segment ${this.#segment} is damaged at byte ${from}, before record ${this.#nextSeq}`);
     this.#cutBytes = tail.length;
   }
-}
-
-/** Which statements were cleared and have no end; a process that starts ends all that an earlier one left. */
-class OpenStatements {
-  readonly #cleared = new Map<string, Unfinished>();
-  readonly #lastOfSession = new Map<string, number>();
-
-  see(event: Event): void {
-    if (event.type === 'journal.opened') this.#forgetSessions();
-    if (event.session_id !== undefined && event.session_seq !== undefined) this.#lastOfSession.set(event.session_id, event.session_seq);
-    if (event.statement_id === undefined || event.session_id === undefined) return;
-    if (event.type === 'statement.finished') this.#cleared.delete(event.statement_id);
-    if (event.type !== 'statement.cleared') return;
-    const { target, subject, session_id: sessionId } = event;
-    this.#cleared.set(event.statement_id, { statementId: event.statement_id, sessionId, target, subject, sessionSeq: 0 });
-  }
-
-  /** A process that started ended the sessions of the one before, but for those that still get their `unknown`. */
-  #forgetSessions(): void {
-    const kept = new Set([...this.#cleared.values()].map((entry) => entry.sessionId));
-    for (const sessionId of this.#lastOfSession.keys()) if (!kept.has(sessionId)) this.#lastOfSession.delete(sessionId);
-  }
-
-  cleared(): readonly Unfinished[] {
-    return [...this.#cleared.values()].map((entry) => {
-      const sessionSeq = (this.#lastOfSession.get(entry.sessionId) ?? -1) + 1;
-      this.#lastOfSession.set(entry.sessionId, sessionSeq);
-      return { ...entry, sessionSeq };
-    });
-  }
-}
-
-interface Tail {
-  /** From the offset to the last byte that is not zero. */
-  readonly length: number;
-  /** The same and some zeros: a record may end in zeros. */
-  readonly bytes: Buffer;
-}
-
-async function tailOf(file: FileHandle, offset: number, size: number): Promise<Tail> {
-  const step = Math.min(1 << 20, Math.max(0, size - offset));
-  const chunk = Buffer.allocUnsafe(step);
-  let end = offset;
-  for (let at = offset; at < size; ) {
-    const { bytesRead } = await file.read(chunk, 0, step, at);
-    if (bytesRead === 0) break;
-    const last = lastNonZero(chunk, bytesRead);
-    if (last >= 0) end = at + last + 1;
-    at += bytesRead;
-  }
-  const bytes = Buffer.alloc(end === offset ? 0 : end - offset + TAIL_ZEROS);
-  if (bytes.length > 0) await file.read(bytes, 0, bytes.length, offset);
-  return { length: end - offset, bytes };
-}
-
-function lastNonZero(bytes: Buffer, length: number): number {
-  if (bytes.subarray(0, length).equals(ZEROS.subarray(0, length))) return -1;
-  let at = length - 1;
-  while (bytes[at] === 0) at--;
-  return at;
-}
-const ZEROS = Buffer.alloc(1 << 20);
-const TAIL_ZEROS = 4096;
-
-/** Whether a whole record stands in `tail` (which starts at `from` in its file) whose batch began behind `from`. */
-function laterBatch(tail: Buffer, from: number, expectedSeq: number): boolean {
-  const last = tail.length - FRAME_HEADER_BYTES - RECORD_HEADER_BYTES;
-  for (let at = 1; at <= last; at++) {
-    const field = tail.readUInt32LE(at);
-    const length = field & LENGTH_MASK;
-    if ((field & PAYLOAD_FLAG) !== 0 || length < RECORD_HEADER_BYTES || at + FRAME_HEADER_BYTES + length > tail.length) continue;
-    const body = at + FRAME_HEADER_BYTES;
-    const batchStart = from + at - tail.readUInt32LE(body);
-    if (batchStart <= from || tail.readUInt32LE(body + 8) > 0x1f_ffff) continue;
-    const seq = tail.readUInt32LE(body + 4) + tail.readUInt32LE(body + 8) * 0x1_0000_0000;
-    if (seq < expectedSeq) continue;
-    if (crc32c(tail, at + 8, body + length, crc32c(tail, at, at + 4)) === tail.readUInt32LE(at + 4)) return true;
-  }
-  return false;
 }
 
 export function recordHash(prev: string, body: Buffer): string {
