@@ -198,6 +198,8 @@ export class PostgresSession {
       if (!this.#line.idle) return true;
       this.#barrier = false;
     }
+    // whether a failed transaction is over is known only from the answer to what was sent to end it
+    if (this.#judging.transaction.over && !this.#line.open && !this.#line.idle) return (this.#barrier = true);
     if (this.#line.expected.length < LIMITS.unansweredMessages) return false;
     // the target keeps answers back until Sync or Flush: ask for them, so that what is unanswered stays bounded
     if (this.#line.open) this.#line.flush();

@@ -250,6 +250,15 @@ describe('messages', () => {
     expect(relay.reached('piped')).toBe(false);
   });
 
+  test('P12: what is pipelined behind the ROLLBACK of a refused transaction runs', async () => {
+    await using client = await login();
+    client.send(say.query('BEGIN'), say.query("SELECT 'DENIED'"), say.query('ROLLBACK'), say.query('SELECT 5'));
+    await client.ready();
+    expect(errorOf(await client.ready())).toMatchObject({ C: '42501' });
+    expect(status(await client.ready())).toBe('I');
+    expect(firstColumn(await client.ready())).toEqual(['5']);
+  });
+
   test('P12: a savepoint saves the transaction if the client goes back to it', async () => {
     await using client = await login();
     for (const text of ['BEGIN', "INSERT INTO payments VALUES (93, 'kept')", 'SAVEPOINT s']) {

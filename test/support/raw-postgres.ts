@@ -2,6 +2,7 @@
 import { connect, type Socket } from 'node:net';
 import { once } from 'node:events';
 import { int16, int32, message, PROTOCOL_3, readFields } from '#enforcers/postgres/protocol';
+import { connectTarget } from '#enforcers/postgres/upstream';
 
 export interface Answer {
   readonly type: string;
@@ -42,6 +43,21 @@ export class RawClient implements AsyncDisposable {
     await client.until('R');
     client.send(message(112, token));
     await client.ready();
+    return client;
+  }
+
+  /** Straight to a real server, over SCRAM. */
+  static async direct(server: {
+    readonly host: string;
+    readonly port: number;
+    readonly user: string;
+    readonly password: string;
+  }): Promise<RawClient> {
+    const upstream = { host: server.host, port: server.port, databases: ['postgres'], tls: { mode: 'off' } } as const;
+    const lease = { id: 'lea_test', user: server.user, password: server.password };
+    const { socket } = await connectTarget(upstream, lease, { database: 'postgres' });
+    const client = new RawClient(socket);
+    socket.resume();
     return client;
   }
 
