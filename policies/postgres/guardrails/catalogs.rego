@@ -7,9 +7,8 @@ deny contains {
 	"reason": concat("", ["Reading ", effect.object.qualified, " is not allowed."]),
 	"hint": "Names and types can be read from information_schema, pg_class, pg_attribute, pg_type and pg_namespace.",
 } if {
-	some effect in input.sql.effects
+	some effect in on_system
 	effect.verb in {"lock", "read"}
-	system_relation(effect.object)
 	not readable(effect.object)
 }
 
@@ -20,7 +19,8 @@ deny contains {
 	"reason": concat("", ["Reading ", use.column, " is not allowed."]),
 	"hint": concat("", ["Of ", relation, ", names and types can be read, column by column."]),
 } if {
-	some relation, columns in partly_readable
+	some relation in {effect.object.qualified | some effect in on_system}
+	columns := partly_readable[relation]
 	some statement in input.sql.statements
 	some use in statement.columns
 	column_of(use, relation)
@@ -33,9 +33,9 @@ deny contains {
 	"reason": concat("", ["Which columns of ", relation, " this reads is not known."]),
 	"hint": "Write the columns with the name or alias of the table, as in p.proname.",
 } if {
-	some relation, _ in partly_readable
-	some effect in input.sql.effects
-	effect.object.qualified == relation
+	some effect in on_system
+	relation := effect.object.qualified
+	partly_readable[relation]
 	not names_columns(effect, relation)
 }
 
@@ -44,21 +44,20 @@ deny contains {
 	"reason": concat("", ["Changing ", effect.object.qualified, " is not allowed."]),
 	"hint": "PostgreSQL's own relations cannot be changed here.",
 } if {
-	some effect in input.sql.effects
+	some effect in on_system
 	effect.verb in {"delete", "insert", "update"}
-	system_relation(effect.object)
 }
 
 # By schema, and by the prefix that PostgreSQL keeps for itself, wherever it stands.
-system_relation(relation) if {
-	relation.kind in {"table", "view"}
-	system_schema(relation.schema)
-}
+on_system := [effect |
+	some effect in input.sql.effects
+	effect.object.kind in {"table", "view"}
+	system_relation(effect.object)
+]
 
-system_relation(relation) if {
-	relation.kind in {"table", "view"}
-	startswith(relation.name, "pg_")
-}
+system_relation(relation) if startswith(relation.name, "pg_")
+
+system_relation(relation) if system_schema(relation.schema)
 
 system_schema("information_schema")
 

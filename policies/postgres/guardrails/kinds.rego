@@ -10,6 +10,16 @@ application_kinds := {
 # What a statement may do to an object; `execute` is judged by the class of the function.
 application_verbs := {"delete", "execute", "insert", "lock", "read", "transaction", "update"}
 
+# Gathered once for all rules: a text may have hundreds of statements. What is missing counts as something that is not allowed.
+kinds contains object.get(statement, "kind", "missing") if some statement in input.sql.statements
+
+verbs contains object.get(effect, "verb", "missing") if some effect in input.sql.effects
+
+function_names contains function.name if {
+	some statement in input.sql.statements
+	some function in statement.functions
+}
+
 kind_refusal(statement) := refusal if {
 	refusal := class_refusals[statement.class]
 } else := {
@@ -51,8 +61,8 @@ class_refusals := {
 	},
 }
 
-verb_phrase(effect) := phrase if {
-	phrase := verb_phrases[effect.verb]
+verb_phrase(verb) := phrase if {
+	phrase := verb_phrases[verb]
 } else := "do something that is not on the list of allowed effects"
 
 verb_phrases := {

@@ -20,8 +20,8 @@ deny contains {
 	"hint": "Settings that drivers ask for can be read: server_version, TimeZone, search_path and the like.",
 } if {
 	some effect in input.sql.effects
-	effect.verb == "read"
 	effect.object.kind == "setting"
+	effect.verb == "read"
 	not readable_setting(effect)
 }
 
@@ -31,6 +31,7 @@ deny contains {
 	"reason": "Which setting this reads is not known.",
 	"hint": "Name the setting as a literal.",
 } if {
+	settings_are_read
 	some statement in input.sql.statements
 	reads_setting(statement)
 	not names_setting(statement)
@@ -42,11 +43,13 @@ deny contains {
 	"reason": "Which setting this changes is not known.",
 	"hint": "Name the setting and its value as literals.",
 } if {
+	"pg_catalog.set_config" in function_names
 	count(input.sql.session) == 0
-	some statement in input.sql.statements
-	some function in statement.functions
-	function.name == "pg_catalog.set_config"
 }
+
+settings_are_read if "show" in kinds
+
+settings_are_read if "pg_catalog.current_setting" in function_names
 
 reads_setting(statement) if statement.kind == "show"
 

@@ -7,9 +7,7 @@ deny contains {
 	"reason": concat("", [changes[effect.verb], " on ", effect.object.qualified, " ", where_phrase(statement), "."]),
 	"hint": "Compare a column with a value in WHERE, for example WHERE id = 42 or WHERE id = ANY('{1,2}').",
 } if {
-	some effect in input.sql.effects
-	effect.verb in {"delete", "update"}
-	not sequence(effect)
+	some effect in changing
 	statement := input.sql.statements[effect.statement]
 	not only_planned(statement)
 	not names_rows(statement)
@@ -21,14 +19,17 @@ deny contains {
 	"reason": concat("", [changes[effect.verb], " on ", effect.object.qualified, " has no known WHERE clause."]),
 	"hint": "Compare a column with a value in WHERE, for example WHERE id = 42.",
 } if {
-	some effect in input.sql.effects
-	effect.verb in {"delete", "update"}
-	not sequence(effect)
+	some effect in changing
 	not input.sql.statements[effect.statement]
 }
 
-# A sequence has no rows; nextval() and setval() are judged as functions.
-sequence(effect) if effect.object.kind == "other"
+# A sequence has no rows: nextval() and setval() are judged as functions.
+changing := [effect |
+	count(verbs & {"delete", "update"}) > 0
+	some effect in input.sql.effects
+	effect.verb in {"delete", "update"}
+	effect.object.kind != "other"
+]
 
 names_rows(statement) if statement.where in {"bound", "keyed"}
 
