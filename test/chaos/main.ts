@@ -4,6 +4,9 @@ import { EXIT } from '#schemas/errors';
 import { chaosOptions, type ChaosOptions } from './options.ts';
 import { runChaos } from './run.ts';
 
+/** Findings of one round that are shown as they come; the report has all. */
+const SHOWN_MAX = 5;
+
 let options: ChaosOptions;
 try {
   options = chaosOptions(process.argv.slice(2));
