@@ -22,6 +22,7 @@ const checks: readonly (readonly [name: string, command: string, ...args: readon
   ['rego types', opa, 'check', '--strict', ...packs.map((entry) => join('policies', entry.name))],
   ['rego lint', regal, 'lint', 'policies', 'test/policies'],
   ['rego tests', opa, 'test', '--ignore', '*cases.yaml', 'policies'], // statement cases are no data
+  ['rego coverage', opa, 'test', '--coverage', '--threshold', '99', '--ignore', '*cases.yaml', 'policies'],
 ];
 
 let failed = 0;
