@@ -43,7 +43,7 @@ test('P10: flows_to_code is set for the parameter that is SQL text, and only for
     });
     return [request.sql?.params.map((param) => param.flows_to_code) ?? [], decision.reasons.map((reason) => reason.code)];
   };
-  expect(await ask('SELECT $1::text, query_to_xml($2, true, true, '')')).toEqual([[false, true], ['CODE_PARAM']]);
+  expect(await ask("SELECT $1::text, query_to_xml($2, true, true, '')")).toEqual([[false, true], ['CODE_PARAM']]);
   expect(await ask('SELECT $1::text, $2::text')).toEqual([[false, false], ['ALL']]);
   service.close();
   await facts.close();
