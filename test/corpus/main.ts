@@ -12,6 +12,8 @@ const USAGE = `npm run corpus -- --cases FILE [--cases FILE] --json OUT [--mode 
   [--pg URL | --major ${POSTGRES_MAJORS.join('|')}] [--only REGEX] [--mutate N --seed S] [--direct]
 `;
 
+// so that the servers and gateways that were started here end with us
+for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => process.exit(130));
 process.exitCode = await main(process.argv.slice(2));
 
 async function main(argv: readonly string[]): Promise<number> {
