@@ -1,3 +1,11 @@
+import type { Approvals } from '#client/approvals';
+import type { Clock } from '#client/clock';
+import type { Credentials } from '#client/credentials';
+import type { DecisionService } from '#client/decision-service';
+import type { Identity } from '#client/identity';
+import type { Ids } from '#client/ids';
+import type { Journal } from '#client/journal';
+import type { Log } from '#client/log';
 import type { Client, Subject } from '#schemas/decision-request';
 
 /** What the composition root sees of an enforcement point, whatever its protocol. */
@@ -22,4 +30,16 @@ export interface SessionInfo {
   readonly statements: number;
   readonly state: 'idle' | 'active' | 'held';
   readonly approval_id: string | null;
+}
+
+/** What every enforcement point is given of the engine. */
+export interface EnforcerDeps {
+  readonly decisions: DecisionService;
+  readonly journal: Journal;
+  readonly approvals: Approvals;
+  readonly credentials: Credentials;
+  readonly identity: Identity;
+  readonly clock: Clock;
+  readonly ids: Ids;
+  readonly log: Log;
 }

@@ -1,16 +1,8 @@
 /** The PostgreSQL enforcement point: listens, lets clients in, keeps the book of sessions. */
 import { createServer, type AddressInfo, type Server, type Socket } from 'node:net';
 import { createSecureContext, type SecureContext } from 'node:tls';
-import type { Approvals } from '#client/approvals';
-import type { Clock } from '#client/clock';
-import type { Credentials } from '#client/credentials';
-import type { DecisionService } from '#client/decision-service';
-import type { Identity } from '#client/identity';
-import type { Ids } from '#client/ids';
-import type { Journal } from '#client/journal';
-import type { Log } from '#client/log';
 import { InterlockError } from '#schemas/errors';
-import type { Enforcer, SessionInfo } from '#enforcers/common/enforcer';
+import type { Enforcer, EnforcerDeps, SessionInfo } from '#enforcers/common/enforcer';
 import { LIMITS } from '#enforcers/common/limits';
 import { refusal, type Refusal } from '#enforcers/common/refusal';
 import { Buckets, CancelKeys, type CancelKey } from './cancel.ts';
@@ -24,17 +16,6 @@ import { SettingSets } from './settings.ts';
 import type { PostgresTarget } from './target.ts';
 import { openTarget } from './upstream.ts';
 import { errorFields } from './words.ts';
-
-export interface EnforcerDeps {
-  readonly decisions: DecisionService;
-  readonly journal: Journal;
-  readonly approvals: Approvals;
-  readonly credentials: Credentials;
-  readonly identity: Identity;
-  readonly clock: Clock;
-  readonly ids: Ids;
-  readonly log: Log;
-}
 
 export interface PostgresEnforcerOptions extends EnforcerDeps {
   readonly target: PostgresTarget;

@@ -1,9 +1,9 @@
 /** What all sessions of one target share. */
 import type { SecureContext } from 'node:tls';
 import type { Client, Subject } from '#schemas/decision-request';
+import type { EnforcerDeps } from '#enforcers/common/enforcer';
 import type { CancelKey } from './cancel.ts';
 import type { CatalogKeeper } from './catalog-keeper.ts';
-import type { EnforcerDeps } from './enforcer.ts';
 import type { CloseReason, PostgresSession } from './session.ts';
 import type { SettingSets } from './settings.ts';
 import type { PostgresTarget } from './target.ts';
