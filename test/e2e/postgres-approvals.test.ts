@@ -17,7 +17,7 @@ let server: PostgresServer;
 let gateway: TestGateway;
 let book: ApprovalBook;
 
-const asks = requirement();
+let asks = requirement();
 /** UPDATE needs approval; with one that fits it is allowed. */
 const rule: Rule = ({ facts, text, moment }) => {
   if (!facts.statements.some((one) => one.kind === 'update')) return ALLOW;
@@ -208,6 +208,26 @@ test('in a transaction that did work: APPROVAL_IN_TRANSACTION, and the transacti
   await expect(client.query('SELECT 1')).rejects.toMatchObject({ code: '25P02' });
   await client.query('ROLLBACK');
   expect((await client.query('SELECT 1 AS one')).rows).toEqual([{ one: 1 }]);
+  await client.end();
+});
+
+test('a requirement that changes while it is held: the verdict counts for nothing, the request is superseded, and the new one is asked for', async () => {
+  const client = await connected();
+  const running = client.query('UPDATE payments SET n = n + 1 WHERE id = 13');
+  const first = await opened('id = 13');
+  asks = requirement({ valid_for_s: 60, digest: `sha256:${'2'.repeat(64)}` });
+  await verdict(first.approval_id, 'approve');
+  const second = await opened('id = 13');
+  expect(second.approval_id).not.toBe(first.approval_id);
+  expect(book.show(first.approval_id)).toMatchObject({
+    state: 'superseded',
+    uses: 0,
+    detail: expect.stringMatching(/revision sha256:\S+.* sha256:\S+/),
+  });
+  expect(await n(13)).toBe(0);
+  await verdict(second.approval_id, 'approve');
+  await running;
+  expect(await n(13)).toBe(1);
   await client.end();
 });
 
