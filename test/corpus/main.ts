@@ -5,7 +5,7 @@ import { POSTGRES_MAJORS, type PostgresMajor } from '#test/support/postgres';
 import { EXIT } from '#schemas/errors';
 import { loadCases } from './case.ts';
 import { runCorpus, type CorpusOptions } from './corpus.ts';
-import { summary } from './report.ts';
+import { failure, summary } from './report.ts';
 import { PROFILE } from './subject.ts';
 
 const USAGE = `npm run corpus -- --cases FILE [--cases FILE] --json OUT [--mode simple|extended] [--config FILE]
@@ -28,7 +28,8 @@ async function main(argv: readonly string[]): Promise<number> {
   let done = 0;
   const report = await runCorpus(cases, {
     ...options.run,
-    onVerdict: () => {
+    onVerdict: ({ verdict }) => {
+      if (!verdict.passed) process.stderr.write(`${failure(verdict)}\n`);
       if (++done % 200 === 0) process.stderr.write(`corpus: ${done} runs\n`);
     },
   });

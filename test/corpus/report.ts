@@ -111,13 +111,16 @@ export function summary(report: CorpusReport): string {
       .map((cell, column) => (column === 0 ? String(cell).padEnd(widths[0] as number) : String(cell).padStart(widths[column] as number)))
       .join('  '),
   );
-  const failures = report.cases
-    .filter(({ passed }) => !passed)
-    .map((v) =>
-      `FAILED ${v.id} ${v.mode}${v.mutation === null ? '' : ` ${v.mutation}`}: ${v.expected}, ${v.outcome} ${v.codes.join()} ${v.leaks.length > 0 ? `leaked ${v.leaks.join()} ` : ''}${v.effect_seen ? 'effect seen ' : ''}${v.differs ?? ''} ${v.message ?? ''}`.slice(
-        0,
-        400,
-      ),
-    );
+  const failures = report.cases.filter(({ passed }) => !passed).map(failure);
   return [...lines, ...failures, ''].join('\n');
+}
+
+/** One line of what went wrong. */
+export function failure(v: Verdict): string {
+  const seen = [v.leaks.length > 0 ? `leaked ${v.leaks.join()}` : '', v.effect_seen ? 'effect seen' : '', v.differs ?? '', v.message ?? ''].filter(
+    (part) => part !== '',
+  );
+  return `FAILED ${v.id} ${v.mode}${v.mutation === null ? '' : ` ${v.mutation}`}: ${v.expected}, ${[v.outcome, ...v.codes, ...seen].join(' ')}`
+    .slice(0, 400)
+    .replaceAll('\0', ' ');
 }
