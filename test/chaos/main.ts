@@ -18,6 +18,7 @@ const report = await runChaos(options, (round, { findings, inFlight, reached, un
   process.stderr.write(
     `round ${round + 1}/${options.rounds}: ${reached} at the target, ${inFlight} in flight, ${unknown} unknown, ${findings.length} violations\n`,
   );
+  for (const { check, detail } of findings.slice(0, SHOWN_MAX)) process.stderr.write(`  ${check}: ${detail}\n`);
 });
 if (report.power_by === 'layer') process.stderr.write('no loop mounts here: the power was cut on a file layer that drops what was not synced\n');
 const document = `${JSON.stringify(report, null, 2)}\n`;
