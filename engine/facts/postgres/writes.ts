@@ -2,7 +2,7 @@
 import type { OutputColumn } from '#schemas/sql-facts';
 import { fromItem, tableSource } from './from.ts';
 import type { Fields } from './parser.ts';
-import { type Target, whereOf, whereOfSelect } from './predicate.ts';
+import { besides, type Target, whereOf, whereOfSelect } from './predicate.ts';
 import { targets, withClause } from './queries.ts';
 import type { Resolved } from './relations.ts';
 import type { Use, Verb, Where } from './report.ts';
@@ -141,7 +141,19 @@ function begin(walk: Walk, node: Fields, verb: Verb, use: Use, outer: Scope): Be
 function targetOf(node: Fields, scope: Scope): Target {
   const rangeVar = fields(node['relation']) ?? {};
   const alias = text(fields(rangeVar['alias'])?.['aliasname']) ?? text(rangeVar['relname']) ?? '';
-  return { names: new Set([alias]), alone: scope.sources.length === 1 };
+  const name = text(rangeVar['relname']) ?? '';
+  const isCommon = (other: string): boolean => scope.commonTable(other) !== null;
+  const from = [
+    ...items(node['fromClause']),
+    ...items(node['usingClause']),
+    ...(node['sourceRelation'] === undefined ? [] : [node['sourceRelation']]),
+  ];
+  return {
+    names: new Set([alias]),
+    alone: scope.sources.length === 1,
+    self: rangeVar['schemaname'] === undefined && isCommon(name) ? null : { schema: rangeVar['schemaname'] ?? null, name },
+    ...besides(from, isCommon),
+  };
 }
 
 /** The target is read too where its columns are used for more than being written, as privileges have it. */
