@@ -97,7 +97,7 @@ test('guardrails whose denials are empty: no start, one readable message, exit 3
   );
 });
 
-test('the same under a running gateway: the last good revision stays, and says so; mended, it is activated', async () => {
+test('the same under a running gateway: the last good revision stays, and says so; mended, it is activated', { timeout: 180_000 }, async () => {
   const good = await status();
   expect(good).toMatchObject({ ok: true, policy_error: null, revision: gateway.ready.revision });
   const guardrails = join(policies, 'postgres', 'guardrails');
@@ -120,7 +120,9 @@ test('the same under a running gateway: the last good revision stays, and says s
   expect((await policyEvents()).at(-1)).toMatchObject({ type: 'policy.activated', revision: mended.revision, previous: good.revision });
 });
 
-test('a rule that is edited judges the next statement of a session that is open; a mistake in it leaves the last good one', async () => {
+test('a rule that is edited judges the next statement of a session that is open; a mistake in it leaves the last good one', {
+  timeout: 180_000,
+}, async () => {
   expect((await client.query('SELECT note FROM orders')).rows).toEqual([]);
   const before = await status();
   const folder = join(policies, 'shop', 'orders');

@@ -107,6 +107,17 @@ describe('canaries of packs', () => {
     (await open(strict.dir)).close();
   });
 
+  test('the shipped ones hold beside a package that denies everything', async () => {
+    const dir = await mkdtemp(join(tmpdir(), 'interlock-self-test-'));
+    try {
+      await cp(SHIPPED, dir, { recursive: true });
+      await writeFile(join(dir, 'no.rego'), 'package policies.a.no\n\ndeny contains {"code": "NO", "reason": "x"}\n');
+      (await open(dir)).close();
+    } finally {
+      await rm(dir, { recursive: true, force: true });
+    }
+  });
+
   test('a misspelt key is no canary that never sings, but a mistake', async () => {
     await using folder = await policyFolder({ 'a/guard/guard.rego': guard('NO'), 'a/guard/cases.yaml': canary('').replace('canary:', 'canari:') });
     await expect(open(folder.dir)).rejects.toMatchObject({ code: 'POLICY_BUILD', message: expect.stringContaining('`canari`') as string });
