@@ -84,7 +84,7 @@ export class Judge {
    */
   judge(stage: StageName, input: string | null, whole: () => DecisionRequest, supportedObligations: readonly string[]): Judged {
     const request = whole();
-    if (!requestCheck.Check(request)) {
+    if (!isRequest(stage, request)) {
       this.#log.error({ stage }, 'a decision request is not of the contract’s form');
       return this.#refused('REQUEST_INVALID', 'the decision request is not of the contract’s form', false);
     }
@@ -107,7 +107,7 @@ export class Judge {
    * @throws InterlockError POLICY_SELF_TEST
    */
   selfTest(): void {
-    if (requestCheck.Check({ stage: 'request' })) throw new InterlockError('POLICY_SELF_TEST', 'half a decision request was taken for one');
+    if (isRequest('sql_request', { stage: 'request' })) throw new InterlockError('POLICY_SELF_TEST', 'half a decision request was taken for one');
     for (const compiled of Object.values(this.policies.stages)) {
       const live = this.#evaluate(this.#live, compiled.live.entrypoint, '{}');
       const problem = live.ok ? answersOf(live.text, compiled.live.slots, false) : live.detail;
@@ -198,6 +198,14 @@ export class Judge {
     return evaluation.ok && (evaluation.text === answer || orderless(evaluation.text) === orderless(answer));
   }
 }
+
+/** Of the contract's form, and with the facts that its stage needs: without them every denial over facts would be silent (E4). */
+function isRequest(stage: StageName, request: object): boolean {
+  const facts = 'sql' in request && request.sql !== undefined;
+  return requestCheck.Check(request) && facts === (stage === 'sql_request') && (request as DecisionRequest).stage === STAGE_OF[stage];
+}
+
+const STAGE_OF: Readonly<Record<StageName, DecisionRequest['stage']>> = { session: 'session', sql_request: 'request' };
 
 const REFUSAL_REASONS: Partial<Readonly<Record<ErrorCode, string>>> = {
   BUDGET_POLICY: 'a policy ran past its fuel',
