@@ -38,6 +38,14 @@ describe('I2, I3, I4: kill -9 and power cuts under eight clients', () => {
     const report = await runOn(bed, { fault: 'kill', rounds: 2, seed: 20_264, sabotage: 'late-intent' });
     expect(report.violations.map(({ check }) => check)).toContain('C1 intent before bytes');
   });
+
+  test.each([
+    ['double-consume', 'C3 approvals used once'],
+    ['deny-ignored', 'C2 nothing denied at the target'],
+  ] as const)('kill -9 under %s finds: %s', { timeout: 60_000 }, async (sabotage, check) => {
+    const report = await runOn(bed, { fault: 'kill', rounds: 2, seed: 20_266, sabotage });
+    expect(report.violations.map((violation) => violation.check)).toContain(check);
+  });
 });
 
 describe('C6: while the disk is down', () => {

@@ -9,6 +9,7 @@ export type Check =
   | 'C3 approvals used once'
   | 'C4 the journal verifies'
   | 'C6 closed while the journal is down'
+  | 'the gateway starts'
   | 'answered twice'
   | 'answered without a record';
 
