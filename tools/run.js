@@ -2,7 +2,7 @@
 // changed, then runs a command on it. `node tools/run.js CMD ARGS…`
 import { spawn, spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { existsSync, lstatSync, mkdirSync, readFileSync, readdirSync, symlinkSync, writeFileSync } from 'node:fs';
+import { existsSync, lstatSync, mkdirSync, readFileSync, readdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { delimiter, dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
@@ -18,25 +18,61 @@ install();
 run(process.argv[2], process.argv.slice(3));
 
 function install() {
-  const lock = createHash('sha256')
+  const digest = createHash('sha256')
     .update(readFileSync(join(root, 'package-lock.json')))
     .digest('hex');
-  if (existsSync(stamp) && readFileSync(stamp, 'utf8') === lock) return;
-  const started = Date.now();
-  process.stderr.write('interlock: installing dependencies from package-lock.json (about a minute, once) … ');
-  // npm must not run on the Node that it is about to replace
-  const done = spawnSync('npm', ['ci', '--loglevel=error'], {
-    cwd: root,
-    stdio: ['ignore', 'ignore', 'inherit'],
-    env: { ...process.env, PATH: systemPath },
-  });
-  if (done.status !== 0) {
-    process.stderr.write(`\ninterlock: \`npm ci\` failed (${done.error?.message ?? `exit ${done.status}`}); see above.\n`);
-    process.exit(70);
+  if (installed(digest)) return;
+  // one at a time: `npm ci` deletes what another one is writing
+  const release = onlyOne();
+  try {
+    if (installed(digest)) return;
+    const started = Date.now();
+    process.stderr.write('interlock: installing dependencies from package-lock.json (about a minute, once) … ');
+    // npm must not run on the Node that it is about to replace
+    const done = spawnSync('npm', ['ci', '--loglevel=error'], {
+      cwd: root,
+      stdio: ['ignore', 'ignore', 'inherit'],
+      env: { ...process.env, PATH: systemPath },
+    });
+    if (done.status !== 0) {
+      process.stderr.write(`\ninterlock: \`npm ci\` failed (${done.error?.message ?? `exit ${done.status}`}); see above.\n`);
+      release();
+      process.exit(70);
+    }
+    linkPostgres();
+    writeFileSync(stamp, digest);
+    process.stderr.write(`done in ${Math.round((Date.now() - started) / 1000)} s\n`);
+  } finally {
+    release();
   }
-  linkPostgres();
-  writeFileSync(stamp, lock);
-  process.stderr.write(`done in ${Math.round((Date.now() - started) / 1000)} s\n`);
+}
+
+function installed(digest) {
+  return existsSync(stamp) && readFileSync(stamp, 'utf8') === digest;
+}
+
+/** Waits for another command that installs; a file left by a process that is gone does not count. Answers how to let go. */
+function onlyOne() {
+  const file = join(root, '.interlock-installing');
+  for (;;) {
+    try {
+      writeFileSync(file, String(process.pid), { flag: 'wx' });
+      return () => rmSync(file, { force: true });
+    } catch (error) {
+      if (error.code !== 'EEXIST') throw error;
+    }
+    if (!alive(file)) rmSync(file, { force: true });
+    else Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 200);
+  }
+}
+
+function alive(file) {
+  try {
+    process.kill(Number(readFileSync(file, 'utf8')), 0);
+    return true;
+  } catch (error) {
+    return error.code === 'EPERM';
+  }
 }
 
 /** What the packages' own install script would do; we run none (.npmrc). */
@@ -73,6 +109,8 @@ function ownNode() {
   if (existsSync(pinned)) return pinned;
   const [major, minor] = process.versions.node.split('.').map(Number);
   if (major > 24 || (major === 24 && minor >= 12)) return process.execPath;
-  process.stderr.write(`interlock: needs Node >= 24.12; this is ${process.versions.node}. No pinned Node exists for ${process.platform}-${process.arch}: install Node 24 LTS.\n`);
+  process.stderr.write(
+    `interlock: needs Node >= 24.12; this is ${process.versions.node}. No pinned Node exists for ${process.platform}-${process.arch}: install Node 24 LTS.\n`,
+  );
   process.exit(70);
 }
