@@ -15,6 +15,10 @@ export interface StoredBytes {
 }
 
 export interface FormedPayload {
+  /** Who made it: another journal has salts of its own. */
+  readonly forms: PayloadForms;
+  /** Of whom: a copy of a payload is another one. */
+  readonly of: Payload;
   /** Of the payload as it was handed over, and how many bytes that were. */
   readonly digest: string;
   readonly length: number;
@@ -28,9 +32,14 @@ export interface FormedPayload {
 
 const SALT_POOL_BYTES = 8192;
 
+/** Most payloads are parameters of one statement: a place on the payload itself costs a fraction of what a weak map does, to V8's collector too. */
+const FORMED = Symbol('formed');
+interface Remembering {
+  [FORMED]?: FormedPayload;
+}
+
 export class PayloadForms {
   readonly #mode: PayloadMode;
-  readonly #known = new WeakMap<Payload, FormedPayload>();
   readonly #salts = Buffer.alloc(SALT_POOL_BYTES);
   #saltsUsed = SALT_POOL_BYTES;
 
@@ -39,19 +48,21 @@ export class PayloadForms {
   }
 
   known(payload: Payload): FormedPayload | undefined {
-    return this.#known.get(payload);
+    const formed = (payload as Remembering)[FORMED];
+    return formed?.forms === this && formed.of === payload ? formed : undefined;
   }
 
   /** @param bytes the payload's own, where they are at hand already: of facts they are made each time */
   of(payload: Payload, bytes?: Uint8Array): FormedPayload {
-    let formed = this.#known.get(payload);
-    if (!formed) this.#known.set(payload, (formed = this.#form(bytes ?? payload.bytes, payload.media)));
-    return formed;
+    const known = this.known(payload);
+    if (known) return known;
+    return ((payload as Remembering)[FORMED] = this.#form(payload, bytes ?? payload.bytes));
   }
 
-  #form(bytes: Uint8Array, media: Payload['media']): FormedPayload {
+  #form(payload: Payload, bytes: Uint8Array): FormedPayload {
+    const { media } = payload;
     const whole = this.#salted(bytes);
-    const formed = { digest: whole.digest, length: bytes.length, segment: -1, id: -1 };
+    const formed = { forms: this, of: payload, digest: whole.digest, length: bytes.length, segment: -1, id: -1 };
     // a reviewer's words are nobody's literal, and whoever is refused must be able to read them
     if (this.#mode === 'clear' || media === 'comment') return { ...formed, form: 'clear', stored: { ...whole, bytes: null } };
     // without its salt, nothing can be guessed from the digest of what was left out
