@@ -88,7 +88,15 @@ partly_readable := {
 		"pronamespace", "pronargdefaults", "pronargs", "proowner", "proparallel", "prorettype", "proretset", "prosecdef",
 		"provariadic", "provolatile",
 	},
+	"information_schema.routines": {
+		"data_type", "external_language", "is_deterministic", "routine_catalog", "routine_name", "routine_schema", "routine_type",
+		"security_type", "specific_catalog", "specific_name", "specific_schema", "type_udt_name", "type_udt_schema",
+	},
 	"pg_catalog.pg_rewrite": {"ev_class", "ev_enabled", "ev_type", "is_instead", "oid", "rulename"},
+	"pg_catalog.pg_trigger": {
+		"oid", "tgconstraint", "tgconstrindid", "tgconstrrelid", "tgdeferrable", "tgenabled", "tgfoid", "tgisinternal", "tgname",
+		"tgparentid", "tgrelid", "tgtype", "tgattr", "tginitdeferred", "tgnargs",
+	},
 	"pg_catalog.pg_roles": {"oid", "rolbypassrls", "rolcanlogin", "rolinherit", "rolname", "rolreplication", "rolsuper"},
 }
 
@@ -96,21 +104,15 @@ readable_information_schema := {
 	"character_sets", "check_constraints", "collations", "column_domain_usage", "columns", "constraint_column_usage",
 	"constraint_table_usage", "domain_constraints", "domains", "element_types", "enabled_roles", "information_schema_catalog_name",
 	"key_column_usage", "referential_constraints", "schemata", "sequences", "table_constraints", "table_privileges", "tables",
-	"column_privileges",
+	"column_privileges", "role_table_grants", "routines", "views",
 }
 
 readable_pg_catalog := {
-	"pg_aggregate", "pg_am", "pg_amop", "pg_amproc", "pg_attrdef", "pg_attribute", "pg_cast", "pg_class", "pg_collation",
-	"pg_constraint", "pg_conversion", "pg_database", "pg_depend", "pg_description", "pg_enum", "pg_extension", "pg_index",
-	"pg_inherits", "pg_language", "pg_namespace", "pg_opclass", "pg_operator", "pg_opfamily", "pg_partitioned_table",
-	"pg_trigger",
-	"pg_statistic_ext",
-	"pg_publication_rel",
-	"pg_publication_namespace",
-	"pg_publication",
-	"pg_proc",
-	"pg_policy", "pg_range",
-	"pg_roles",
-	"pg_rewrite",
-	"pg_sequence", "pg_sequences", "pg_shdescription", "pg_tables", "pg_tablespace", "pg_type",
+	"pg_aggregate", "pg_am", "pg_amop", "pg_amproc", "pg_attrdef", "pg_attribute", "pg_cast", "pg_class",
+	"pg_collation", "pg_constraint", "pg_conversion", "pg_database", "pg_depend", "pg_description", "pg_enum",
+	"pg_extension", "pg_index", "pg_indexes", "pg_inherits", "pg_language", "pg_matviews", "pg_namespace", "pg_opclass",
+	"pg_operator", "pg_opfamily", "pg_partitioned_table", "pg_policy", "pg_proc", "pg_publication",
+	"pg_publication_namespace", "pg_publication_rel", "pg_range", "pg_rewrite", "pg_roles", "pg_sequence",
+	"pg_sequences", "pg_shdescription", "pg_statistic_ext", "pg_tables", "pg_tablespace", "pg_trigger", "pg_type",
+	"pg_views",
 }

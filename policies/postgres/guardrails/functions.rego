@@ -19,6 +19,9 @@ function_allowed(function) if {
 # Judged as the setting that it changes or shows (settings.rego), which the facts name.
 function_allowed(function) if function.name in {"pg_catalog.current_setting", "pg_catalog.set_config"}
 
+# Gives back what this session holds; asyncpg sends it when a connection returns to its pool.
+function_allowed(function) if function.name == "pg_catalog.pg_advisory_unlock_all"
+
 function_allowed(function) if function.name in sequence_functions
 
 sequence_functions := {"pg_catalog.currval", "pg_catalog.lastval", "pg_catalog.nextval"}

@@ -215,7 +215,8 @@ test_settings_that_a_session_may_change if {
 		["TimeZone", "Europe/Vienna"], ["datestyle", "ISO, DMY"], ["extra_float_digits", "3"], ["client_encoding", "UTF8"],
 		["search_path", ""], ["application_name", "psql"], ["application_name", "shop-api"], ["statement_timeout", "5s"],
 		["statement_timeout", "300000"], ["lock_timeout", "2min"], ["statement_timeout", "250ms"], ["transaction_isolation", "serializable"],
-		["default_transaction_read_only", "on"], ["transaction_read_only", "off"],
+		["default_transaction_read_only", "off"], ["transaction_read_only", "off"], ["search_path", "public"],
+		["search_path", "\"$user\", public"], ["client_min_messages", "warning"], ["bytea_output", "hex"], ["intervalstyle", "postgres"],
 	] {
 		allowed(set(pair[0], pair[1]))
 	}
@@ -226,7 +227,8 @@ test_settings_that_it_may_not if {
 		["role", "postgres"], ["search_path", "evil, public"], ["statement_timeout", "0"], ["statement_timeout", "1h"],
 		["statement_timeout", "6min"], ["statement_timeout", "-1"], ["statement_timeout", null], ["application_name", "dba"],
 		["application_name", ""], ["extra_float_digits", "0"], ["datestyle", "German"], ["client_encoding", "SJIS"],
-		["log_statement", "none"], ["default_transaction_read_only", "off"], ["session_replication_role", "replica"],
+		["log_statement", "none"], ["session_replication_role", "replica"], ["search_path", "public, pg_catalog"],
+		["client_min_messages", "debug5"], ["client_min_messages", "log"], ["bytea_output", "escape"], ["intervalstyle", "sql_standard"],
 	] {
 		codes(set(pair[0], pair[1])) == {"SETTING_NOT_ALLOWED"}
 	}
@@ -237,6 +239,13 @@ test_settings_that_it_may_not if {
 test_pools_may_reset_and_discard if {
 	allowed({"session": [{"op": "reset", "name": "all", "value": null, "local": false}]})
 	allowed({"statements": [statement({"kind": "discard"})], "session": [{"op": "discard", "name": "all", "value": null, "local": false}]})
+}
+
+test_a_pool_gives_back_listens_and_locks if {
+	allowed({"statements": [statement({"kind": "unlisten", "class": "session"})]})
+	allowed({"statements": [statement({"functions": [{"name": "pg_catalog.pg_advisory_unlock_all", "class": "admin"}]})]})
+	codes({"statements": [statement({"kind": "listen", "class": "session"})]}) == {"SESSION_COMMAND_NOT_ALLOWED"}
+	codes({"statements": [statement({"functions": [{"name": "pg_catalog.pg_advisory_unlock", "class": "admin"}]})]}) == {"ADMIN_FUNCTION"}
 }
 
 test_limits_come_from_data if {

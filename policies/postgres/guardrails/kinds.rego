@@ -4,7 +4,7 @@ package policies.postgres.guardrails
 application_kinds := {
 	"begin", "close_cursor", "commit", "copy", "deallocate", "declare_cursor", "delete", "discard", "explain", "fetch", "insert",
 	"merge", "move", "prepare", "release", "reset", "rollback", "rollback_to", "savepoint", "select", "set", "set_constraints",
-	"show", "table", "update", "values",
+	"show", "table", "unlisten", "update", "values",
 }
 
 # What a statement may do to an object; `execute` is judged by the class of the function.

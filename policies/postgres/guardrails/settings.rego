@@ -5,7 +5,7 @@ deny contains {
 	"code": "SETTING_NOT_ALLOWED",
 	"reason": concat("", [change_phrase(change), " is not allowed."]),
 	"hint": concat("", [
-		"Allowed: TimeZone, DateStyle 'ISO', extra_float_digits 1 to 3, client_encoding UTF8, an empty search_path, ",
+		"Allowed: TimeZone, DateStyle 'ISO', extra_float_digits 1 to 3, client_encoding UTF8, search_path empty or public, ",
 		"the application_name of a well-known client, timeouts above 0 and below the limit, and read-only transactions.",
 	]),
 } if {
@@ -96,9 +96,10 @@ setting_allowed(change) if {
 setting_allowed(change) if change.op == "discard"
 
 resettable := {
-	"all", "application_name", "client_encoding", "datestyle", "default_transaction_deferrable", "default_transaction_isolation",
-	"extra_float_digits", "idle_in_transaction_session_timeout", "lock_timeout", "search_path", "statement_timeout", "timezone",
-	"transaction_timeout",
+	"all", "application_name", "bytea_output", "client_encoding", "client_min_messages", "datestyle",
+	"default_transaction_deferrable", "default_transaction_isolation", "extra_float_digits",
+	"idle_in_transaction_session_timeout", "intervalstyle", "lock_timeout", "search_path", "statement_timeout",
+	"timezone", "transaction_timeout",
 }
 
 value_allowed("timezone", value) if is_string(value)
@@ -113,6 +114,16 @@ value_allowed("standard_conforming_strings", value) if lower(value) in truths
 
 # Nothing is found by a bare name then but PostgreSQL's own objects; migration and dump tools set it.
 value_allowed("search_path", value) if value in {"", "\"\"", "pg_catalog"}
+
+# What PostgreSQL starts with; facts follow it.
+value_allowed("search_path", value) if replace(value, " ", "") in {"\"$user\",public", "public"}
+
+# Values that PostgreSQL starts with, and fewer notices. More of them tell of plans and of the server.
+value_allowed("client_min_messages", value) if lower(value) in {"error", "notice", "warning"}
+
+value_allowed("bytea_output", value) if lower(value) == "hex"
+
+value_allowed("intervalstyle", value) if lower(value) == "postgres"
 
 value_allowed("application_name", value) if {
 	some known in well_known_clients
@@ -140,6 +151,11 @@ value_allowed("default_transaction_read_only", value) if lower(value) in truths
 value_allowed("transaction_read_only", value) if lower(value) in truths
 
 value_allowed("transaction_read_only", value) if {
+	not read_only
+	is_string(value)
+}
+
+value_allowed("default_transaction_read_only", value) if {
 	not read_only
 	is_string(value)
 }
