@@ -3,12 +3,12 @@ import { spawnSync } from 'node:child_process';
 import { existsSync, readdirSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { tool } from './tools.ts';
+import { toolOrExit } from './tools.ts';
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
 const bin = (name: string): string => join(root, 'node_modules', '.bin', name);
-const opa = await tool('opa');
-const regal = await tool('regal');
+const opa = await toolOrExit('opa');
+const regal = await toolOrExit('regal');
 const packs = readdirSync(join(root, 'policies'), { withFileTypes: true }).filter((entry) => entry.isDirectory());
 
 const checks: readonly (readonly [name: string, command: string, ...args: readonly string[]])[] = [

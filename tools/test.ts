@@ -4,7 +4,7 @@ import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { tool } from './tools.ts';
+import { toolOrExit } from './tools.ts';
 
 interface Report {
   readonly testResults: readonly { readonly name: string; readonly message: string; readonly assertionResults: readonly Result[] }[];
@@ -18,7 +18,7 @@ const root = dirname(dirname(fileURLToPath(import.meta.url)));
 const scratch = mkdtempSync(join(tmpdir(), 'interlock-test-'));
 const output = join(scratch, 'report.json');
 
-await tool('opa'); // set-up first, with its progress, so that no test pays for it
+await toolOrExit('opa'); // set-up first, with its progress, so that no test pays for it
 
 const vitest = spawnSync(
   process.execPath,

@@ -7,7 +7,7 @@ import { homedir } from 'node:os';
 import { delimiter, dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
-import { InterlockError } from '#schemas/errors';
+import { EXIT, InterlockError } from '#schemas/errors';
 import { type Release, type Tool, type ToolName, TOOLS } from './tool-table.ts';
 
 export type { ToolName } from './tool-table.ts';
@@ -40,9 +40,19 @@ export function tool(name: ToolName): Promise<string> {
   return path;
 }
 
+/** The same for a script's first lines: without the program it ends with one readable line and exit code 3. */
+export async function toolOrExit(name: ToolName): Promise<string> {
+  try {
+    return await tool(name);
+  } catch (error) {
+    process.stderr.write(`interlock: ${error instanceof Error ? error.message : String(error)}\n`);
+    process.exit(EXIT.config);
+  }
+}
+
 function standardPlace(): ToolPlace {
   return {
-    cacheDir: join(process.env['XDG_CACHE_HOME'] ?? join(homedir(), '.cache'), 'interlock', 'tools'),
+    cacheDir: join(process.env['XDG_CACHE_HOME'] || join(homedir(), '.cache'), 'interlock', 'tools'),
     path: process.env['PATH'] ?? '',
     goModulesDir: dirname(fileURLToPath(import.meta.url)),
     platform: `${process.platform}-${process.arch}`,

@@ -137,7 +137,7 @@ export const CLIENTS: readonly ClientScript[] = [
 
 /** A virtual environment of its own, made once for a user of the machine. */
 export async function psycopgPython(): Promise<string> {
-  const home = join(process.env['XDG_CACHE_HOME'] ?? join(homedir(), '.cache'), 'interlock', 'psycopg-3.2');
+  const home = join(process.env['XDG_CACHE_HOME'] || join(homedir(), '.cache'), 'interlock', 'psycopg-3.2');
   const python = join(home, 'bin', 'python');
   if (existsSync(join(home, 'ready'))) return python;
   mkdirSync(home, { recursive: true });

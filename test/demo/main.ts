@@ -5,7 +5,7 @@ import { createRequire } from 'node:module';
 import { delimiter, dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
-import { tool } from '#tools/tools';
+import { toolOrExit } from '#tools/tools';
 import { launchGateway } from './gateway.ts';
 import { setUp } from './setup.ts';
 import { Shell } from './shell.ts';
@@ -29,7 +29,7 @@ const colour = process.stdout.isTTY
 
 const begun = performance.now();
 const say = (what: string): void => console.log(`${colour.dim}set-up: ${what} …${colour.off}`);
-await tool('opa');
+await toolOrExit('opa');
 const { dir, server } = await setUp(say);
 say('`interlock up`: compiles the policies to WASM, tests itself, opens the listener');
 const gateway = await launchGateway(dir);
