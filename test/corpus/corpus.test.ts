@@ -8,7 +8,7 @@ import type { Verdict } from './verdict.ts';
 
 const file = (name: string): string => fileURLToPath(new URL(name, import.meta.url));
 const PUBLIC = [file('./public/sql.jsonl'), file('./public/mask.jsonl')];
-const OWN = [file('./cases/classes.jsonl'), file('./cases/masks.jsonl'), file('./cases/wire.jsonl')];
+const OWN = ['classes', 'masks', 'messages', 'more', 'orm', 'wire'].map((name) => file(`./cases/${name}.jsonl`));
 const MINUTES = 60_000;
 /** What happens behind a name needs the catalog's triggers and rules; what happens between two statements needs approvals (issue 3). */
 const OUT_OF_REACH = ['needs-catalog', 'approval-toctou'];
