@@ -30,14 +30,23 @@ export function maskedForm(statement: ReadStatement, columns: Readonly<Record<st
 }
 
 function makeForm(statement: ReadStatement, columns: Readonly<Record<string, Mask>>, host: MaskingHost): MaskedForm | Promise<MaskedForm> {
-  const answer = host.masks.rewrite(statement.text, new Map(Object.entries(columns)), statement.context);
+  const answer = host.masks.rewrite(statement.text, mapOf(columns), statement.context);
   return answer instanceof Promise ? answer.then((done) => readAgain(done, statement, host)) : readAgain(answer, statement, host);
+}
+
+/** A judgement's masks are the same object for all its statements, and so is the map: what the rewriter works out of it is found by identity. */
+const maps = new WeakMap<object, ReadonlyMap<string, Mask>>();
+
+function mapOf(columns: Readonly<Record<string, Mask>>): ReadonlyMap<string, Mask> {
+  let map = maps.get(columns);
+  if (!map) maps.set(columns, (map = new Map(Object.entries(columns))));
+  return map;
 }
 
 function readAgain(answer: RewriteAnswer, original: ReadStatement, host: MaskingHost): MaskedForm | Promise<MaskedForm> {
   if (!answer.ok) return answer;
   const { rewrite } = answer;
-  const made = (statement: ReadStatement): MaskedForm => ({ ok: true, rewrite, statement, pruned: new Map() });
+  const made = (statement: ReadStatement): MaskedForm => ({ ok: true, rewrite, statement });
   if (rewrite.masked.length === 0) return made(original);
   const facts = host.facts.read(rewrite.text, original.context);
   return facts instanceof Promise
@@ -45,13 +54,24 @@ function readAgain(answer: RewriteAnswer, original: ReadStatement, host: Masking
     : made(host.statement(rewrite.text, facts, original.context));
 }
 
+/** Of one judgement, by the masked columns that a statement reads: as many as there are combinations in use. */
+const PRUNED_MAX = 256;
+const prunedOf = new WeakMap<Judgement, Map<string, Judgement>>();
+
 /**
  * Policies may ask for the same masks at every statement. What a statement does not read is left out of its decision; one that reads no
- * masked column is simply allowed.
+ * masked column is simply allowed. The same object for the same columns, whatever the text: the journal then writes it once.
  */
 export function pruned(form: MaskedForm & { ok: true }, judgement: Judgement, combined: Combined): Judgement {
-  let result = form.pruned.get(judgement);
-  if (!result) form.pruned.set(judgement, (result = prune(new Set(form.rewrite.masked), judgement, combined)));
+  const { masked } = form.rewrite;
+  let known = prunedOf.get(judgement);
+  if (!known) prunedOf.set(judgement, (known = new Map()));
+  const key = masked.length === 0 ? '' : JSON.stringify(masked);
+  let result = known.get(key);
+  if (!result) {
+    if (known.size >= PRUNED_MAX) known.clear();
+    known.set(key, (result = prune(new Set(masked), judgement, combined)));
+  }
   return result;
 }
 

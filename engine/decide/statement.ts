@@ -7,7 +7,7 @@ import type { ReadContext, RewriteAnswer } from './ports.ts';
 
 /** What masks made of a statement: its rewritten form, read again, or why it cannot be had. */
 export type MaskedForm =
-  | { readonly ok: true; readonly rewrite: Rewrite; readonly statement: ReadStatement; readonly pruned: Map<Judgement, Judgement> }
+  | { readonly ok: true; readonly rewrite: Rewrite; readonly statement: ReadStatement }
   | (RewriteAnswer & { readonly ok: false });
 
 /** A text as it was read under one context, with what judging it remembers. */
