@@ -267,6 +267,7 @@ test_set_config_must_say_what_it_sets if {
 test_settings_that_can_be_read if {
 	every facts in [{"kind": "show"}, {"functions": [{"name": "pg_catalog.current_setting", "class": "session"}]}] {
 		allowed({"statements": [statement(facts)], "effects": [effect("read", {"kind": "setting", "name": "server_version"})]})
+		allowed({"statements": [statement(facts)], "effects": [effect("read", {"kind": "setting", "name": "is_superuser"})]})
 		secret := {"statements": [statement(facts)], "effects": [effect("read", {"kind": "setting", "name": "hba_file"})]}
 		codes(secret) == {"SETTING_NOT_READABLE"}
 		codes({"statements": [statement(facts)]}) == {"SETTING_NOT_READABLE"}

@@ -68,11 +68,13 @@ names_setting(statement) if {
 readable_setting(effect) if lower(effect.object.name) in readable_settings
 
 readable_settings := {
-	"application_name", "bytea_output", "client_encoding", "datestyle", "default_transaction_isolation",
-	"default_transaction_read_only", "extra_float_digits", "integer_datetimes", "intervalstyle", "lc_collate", "lc_ctype",
-	"lc_messages", "lc_monetary", "lc_numeric", "lc_time", "max_identifier_length", "max_index_keys", "search_path",
-	"server_encoding", "server_version", "server_version_num", "standard_conforming_strings", "statement_timeout", "timezone",
-	"transaction_isolation", "transaction_read_only",
+	"application_name", "bytea_output", "client_encoding", "client_min_messages", "datestyle",
+	"default_transaction_deferrable", "default_transaction_isolation", "default_transaction_read_only",
+	"extra_float_digits", "idle_in_transaction_session_timeout", "integer_datetimes", "intervalstyle", "is_superuser",
+	"lc_collate", "lc_ctype", "lc_messages", "lc_monetary", "lc_numeric", "lc_time", "lock_timeout",
+	"max_identifier_length", "max_index_keys", "search_path", "server_encoding", "server_version",
+	"server_version_num", "session_authorization", "standard_conforming_strings", "statement_timeout", "timezone",
+	"transaction_deferrable", "transaction_isolation", "transaction_read_only", "transaction_timeout",
 }
 
 change_phrase(change) := concat("", ["Setting ", change.name, " to this value"]) if {
