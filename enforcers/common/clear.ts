@@ -3,8 +3,8 @@
  * in the journal (not yet that it is durable: `Outbox.release` asks for that).
  */
 import type { Receipt } from '#client/approvals';
-import type { Decided, Statement } from '#client/decision-service';
-import type { EventDraft } from '#client/journal';
+import type { Decided, Rewrite, Statement } from '#client/decision-service';
+import type { EventDraft, Payload } from '#client/journal';
 import type { Asked, Scene } from './asked.ts';
 import type { ClearedStatement, Outcome, Use } from './cleared.ts';
 import { hold } from './hold.ts';
@@ -47,7 +47,8 @@ function mint(asked: Asked, statement: Statement, decided: Decided, scene: Scene
 function intentEvent(asked: Asked, decided: Decided, receipt: Receipt | null, scene: Scene): EventDraft {
   const type = 'statement.cleared';
   const { sessionId: session_id, target } = scene;
-  const { statementId: statement_id, payload, params } = asked;
+  const { statementId: statement_id, params } = asked;
+  const payload = decided.rewrite === null ? asked.payload : payloadOf(decided.rewrite);
   const { binding } = decided.decision;
   const obligations = decided.decision.obligations.length === 0 ? NONE : decided.decision.obligations.map((one) => one.id);
   if (receipt === null) {
@@ -62,3 +63,12 @@ function intentEvent(asked: Asked, decided: Decided, receipt: Receipt | null, sc
 }
 
 const NONE: string[] = [];
+
+/** The record says what leaves, not what was asked for. One payload for each rewritten text, so that the journal stores it once. */
+function payloadOf(rewrite: Rewrite): Payload {
+  let payload = REWRITTEN.get(rewrite);
+  if (!payload) REWRITTEN.set(rewrite, (payload = { bytes: rewrite.text, media: 'text' }));
+  return payload;
+}
+
+const REWRITTEN = new WeakMap<Rewrite, Payload>();

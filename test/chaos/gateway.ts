@@ -10,7 +10,7 @@ import { LocalSession } from '#engine/decide/decision-session';
 import type { JournalFiles } from '#engine/journal/files';
 import { up } from '#engine/main';
 import { droppingFiles, FaultyFiles, type FileFault, lateFiles, unsyncedFiles } from './files.ts';
-import { Random } from './random.ts';
+import { Random } from '#test/support/random';
 
 /** What `PART` may be. */
 export type Part = 'faulty' | 'no-fdatasync' | 'late-intent' | 'dropping' | 'dropping-no-fdatasync' | 'double-consume' | 'deny-ignored';

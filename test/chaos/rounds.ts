@@ -11,7 +11,7 @@ import type { Part } from './gateway.ts';
 import { diskImage, type DiskImage } from './image.ts';
 import type { Sabotage } from './options.ts';
 import { startProcess, type GatewayProcess } from './process.ts';
-import type { Random } from './random.ts';
+import type { Random } from '#test/support/random';
 import { startReviewer } from './reviewer.ts';
 import { startWorkload, type Workload } from './workload.ts';
 

@@ -2,7 +2,7 @@
 import { join } from 'node:path';
 import { openTestBed, type TestBed } from './bed.ts';
 import type { ChaosOptions } from './options.ts';
-import { Random } from './random.ts';
+import { Random } from '#test/support/random';
 import { deadDiskRound, killRound, powerBy, powerRound, stallRound, type Round, type RoundResult } from './rounds.ts';
 
 export interface ChaosReport {

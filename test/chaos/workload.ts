@@ -3,7 +3,7 @@
  * `op_<round>_<number>_allow`, `_deny` or `_approve`. The marker stands in the text, or in a bind parameter of a prepared statement.
  */
 import pg from 'pg';
-import type { Random } from './random.ts';
+import type { Random } from '#test/support/random';
 
 export type Label = 'allow' | 'deny' | 'approve';
 export const MARKER: RegExp = /op_[0-9a-z]+_[0-9]+_(allow|deny|approve)/g;

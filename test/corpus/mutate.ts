@@ -1,7 +1,7 @@
 /** Mutants of a run: the same meaning in another spelling, another message or another wrapping (shared corpus README). Seeded. */
 import type { Run, Step } from './case.ts';
 import type { Mutation } from './mutation.ts';
-import { Random, seedOf } from './random.ts';
+import { Random, seedOf } from '#test/support/random';
 import { SPELLINGS } from './spellings.ts';
 import { WRAPPINGS } from './wrappings.ts';
 

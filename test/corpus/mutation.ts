@@ -1,5 +1,5 @@
 import type { Step } from './case.ts';
-import type { Random } from './random.ts';
+import type { Random } from '#test/support/random';
 
 /** Changes one step; null: does not apply to it. */
 export type Mutation = (step: Step, random: Random) => Step | null;

@@ -4,7 +4,7 @@ import { fileURLToPath } from 'node:url';
 import type { Step } from './case.ts';
 import { tokens, type Token } from './lexer.ts';
 import type { Mutation } from './mutation.ts';
-import type { Random } from './random.ts';
+import type { Random } from '#test/support/random';
 
 export const SPELLINGS: Readonly<Record<string, Mutation>> = {
   gaps: respelled((found, random) => found.map((token, index) => ({ ...token, gap: gap(token, found[index - 1], random) }))),

@@ -104,7 +104,7 @@ export function steps(ask: string): readonly Step[] {
       exit: 1,
       shows: ['problem'],
       command: [
-        'rm -rf copy && cp -r journal copy',
+        'rm -rf copy && mkdir copy && cp journal/checkpoint copy && cp journal/*.seg copy',
         'segment=$(ls copy/*.seg | head -n 1); offset=$(grep -obUa refunded $segment | head -n 1 | cut -d: -f1); offset=${offset:-2000}',
         "printf 'R' | dd of=$segment bs=1 seek=$offset conv=notrunc status=none",
         'interlock audit verify --dir copy --key state/keys/checkpoint.pub',

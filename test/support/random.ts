@@ -1,4 +1,4 @@
-/** A small seeded generator (mulberry32), so that a mutant can be made again from its seed. */
+/** Numbers that a seed repeats (mulberry32), so that a run, or one mutant of it, can be made again. */
 export class Random {
   #state: number;
 
@@ -9,10 +9,14 @@ export class Random {
   /** 0 ≤ x < 1 */
   next(): number {
     this.#state = (this.#state + 0x6d2b79f5) >>> 0;
-    let t = this.#state;
-    t = Math.imul(t ^ (t >>> 15), t | 1);
-    t ^= t + Math.imul(t ^ (t >>> 7), t | 61);
-    return ((t ^ (t >>> 14)) >>> 0) / 4294967296;
+    let mixed = this.#state;
+    mixed = Math.imul(mixed ^ (mixed >>> 15), mixed | 1);
+    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61);
+    return ((mixed ^ (mixed >>> 14)) >>> 0) / 0x1_0000_0000;
+  }
+
+  between(low: number, high: number): number {
+    return low + this.next() * (high - low);
   }
 
   below(limit: number): number {
@@ -23,8 +27,8 @@ export class Random {
     return this.next() < probability;
   }
 
-  pick<T>(list: readonly T[]): T {
-    return list[this.below(list.length)] as T;
+  pick<T>(from: readonly T[]): T {
+    return from[this.below(from.length)] as T;
   }
 }
 
