@@ -10,7 +10,7 @@ import type { LoadedConfig } from './config/config.ts';
 import { selfTest } from './decide/self-test.ts';
 import { openDecisionService, type LocalDecisionService } from './decide/service.ts';
 import { PostgresMaskRewriter } from './facts/postgres/mask/rewriter.ts';
-import { PARSER_MAJORS } from './facts/postgres/parser.ts';
+import { PARSER_MAJORS, Parser } from './facts/postgres/parser.ts';
 import { paramsThatFlowToCode, PostgresFacts } from './facts/postgres/reader.ts';
 import { openLocalIssuer, type LocalIssuer } from './identity/local-issuer.ts';
 
@@ -31,8 +31,9 @@ export interface JudgingOptions {
 export async function openJudging(config: LoadedConfig, options: JudgingOptions): Promise<LocalDecisionService & AsyncDisposable> {
   const { log, clock, ids } = options;
   keepWasmAtBaseline();
-  const facts = new PostgresFacts({ majors: PARSER_MAJORS });
-  const masks = await PostgresMaskRewriter.open(PARSER_MAJORS);
+  const parsers = await Promise.all(PARSER_MAJORS.map((major) => Parser.open(major)));
+  const facts = new PostgresFacts({ majors: PARSER_MAJORS, parsers });
+  const masks = new PostgresMaskRewriter(parsers);
   const { dir, data, maxAgeMs } = config.policies;
   try {
     // a gateway warms its workers up: the first long text must not pay for their start out of its deadline

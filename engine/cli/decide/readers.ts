@@ -9,7 +9,8 @@ export interface Readers extends AsyncDisposable {
 
 /** Facts and masks as a gateway has them, for judging without one. */
 export async function openReaders(): Promise<Readers> {
-  const facts = new PostgresFacts({ majors: PARSER_MAJORS });
-  const masks = new PostgresMaskRewriter(await Promise.all(PARSER_MAJORS.map((major) => Parser.open(major))));
+  const parsers = await Promise.all(PARSER_MAJORS.map((major) => Parser.open(major)));
+  const facts = new PostgresFacts({ majors: PARSER_MAJORS, parsers });
+  const masks = new PostgresMaskRewriter(parsers);
   return { facts, masks, [Symbol.asyncDispose]: () => facts.close() };
 }

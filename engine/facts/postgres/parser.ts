@@ -74,11 +74,16 @@ type Factory = (options: {
 /** Linear memory starts at 128 MiB, untouched pages cost nothing; an instance that grew is replaced, because memory never shrinks. */
 const HEAP_BYTES_MAX = 160 * 1024 * 1024;
 
+/** The tree of a longer text is not kept. */
+const REMEMBERED_BYTES_MAX = 4_096;
+
 export class Parser {
   readonly major: ParserMajor;
   #instance: Instance | null;
   #spare: Instance | null = null;
   #filling: Promise<void> | null = null;
+  /** A text is read for its facts and then for its masks: the second reader gets the same tree. Nobody changes a tree. */
+  #last: { readonly bytes: Uint8Array; readonly tree: ParseTree } | null = null;
 
   private constructor(major: ParserMajor, instance: Instance) {
     this.major = major;
@@ -98,6 +103,7 @@ export class Parser {
   parse(text: string | Uint8Array): ParseTree {
     const bytes = wellFormed(text);
     if (bytes.length === 0) return { version: this.major * 10_000, stmts: [] }; // the build answers a null pointer to it
+    if (this.#last !== null && Buffer.compare(this.#last.bytes, bytes) === 0) return this.#last.tree;
     const instance = this.#take();
     let answer: Answer;
     try {
@@ -111,7 +117,9 @@ export class Parser {
       throw new ParseFailure('syntax', answer.message, answer.cursor === 0 ? null : byteOffset(bytes, answer.cursor - 1));
     }
     try {
-      return JSON.parse(answer.json) as ParseTree;
+      const tree = JSON.parse(answer.json) as ParseTree;
+      this.#last = bytes.length > REMEMBERED_BYTES_MAX ? null : { bytes: Uint8Array.from(bytes), tree };
+      return tree;
     } catch (cause) {
       throw new ParseFailure('budget', 'the syntax tree cannot be read', null, cause);
     }

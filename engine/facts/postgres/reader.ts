@@ -14,6 +14,8 @@ export type { TextContext } from './facts.ts';
 export interface PostgresFactsOptions {
   /** Grammars to load; a text of another major is refused (M2). */
   readonly majors: readonly number[];
+  /** Parsers that stand open already, to be shared; by default its own are opened. */
+  readonly parsers?: readonly Parser[];
   readonly cacheBytesMax?: number;
   readonly worker?: Partial<WorkerBounds>;
 }
@@ -39,7 +41,9 @@ export class PostgresFacts {
     this.#majors = new Set(majors);
     this.#cache = new ByteCache(options.cacheBytesMax ?? CACHE_BYTES_MAX);
     this.#worker = new BoundedWorker(majors, { ...WORKER_BOUNDS, ...options.worker });
-    this.#opening = Promise.all(majors.map(async (major) => void this.#parsers.set(major, await Parser.open(major)))).then(() => undefined);
+    for (const parser of options.parsers ?? []) this.#parsers.set(parser.major, parser);
+    const missing = majors.filter((major) => !this.#parsers.has(major));
+    this.#opening = Promise.all(missing.map(async (major) => void this.#parsers.set(major, await Parser.open(major)))).then(() => undefined);
   }
 
   /** Resolves once short texts are read without waiting; long ones soon after. A gateway calls it at start, a command that reads once does not. */

@@ -35,6 +35,9 @@ export type RewriteAnswer =
 /** The grammar of one server major; throws an Error when there is no tree. `Parser` of ../parser.ts is one. */
 export interface TreeParser {
   readonly major: number;
+  /** False: it would not find an instance just now. */
+  readonly available: boolean;
+  /** Nobody changes the tree: it may be another reader's too. */
   parse(text: string | Uint8Array): ParseTree;
 }
 
@@ -115,7 +118,7 @@ export class PostgresMaskRewriter {
     if (parser === undefined) return refused(REFUSALS.unreadable(`no grammar for PostgreSQL ${context.major}`));
     try {
       const plan = this.#plan(masks, catalog);
-      if (mayParseInline(text)) return answered(inline(this.#rewritten(text, plan, context, parser), parser));
+      if (mayParseInline(text) && parser.available) return answered(inline(this.#rewritten(text, plan, context, parser), parser));
       // the caller may reuse its buffer meanwhile
       const copy = Uint8Array.from(text);
       return elsewhere(this.#rewritten(copy, plan, context, parser), (one) => this.#trees.parse(parser.major, one)).then(answered, refusedFor);
