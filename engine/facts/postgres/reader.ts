@@ -20,7 +20,7 @@ export interface PostgresFactsOptions {
   readonly worker?: Partial<WorkerBounds>;
 }
 
-const CACHE_BYTES_MAX = 64 * 1024 * 1024;
+const CACHE_BYTES_MAX = 24 * 1024 * 1024;
 const WORKER_BOUNDS: WorkerBounds = { deadlineMs: 250, heapMiB: 256, queueMax: 32, queueBytesMax: 32 * 1024 * 1024 };
 /** Longer texts are hardly sent twice. */
 const CACHED_TEXT_BYTES_MAX = 256 * 1024;
@@ -126,8 +126,8 @@ function latin1(text: Uint8Array): string {
   return Buffer.from(text.buffer, text.byteOffset, text.byteLength).toString('latin1');
 }
 
-/** Bytes, roughly: entries measured on the heap. */
+/** Bytes, roughly: entries measured on the heap, with what others remember of the same statement. */
 function sizeOf(key: string, facts: SqlFacts): number {
   const columns = facts.statements.reduce((sum, { columns: uses, output, functions }) => sum + uses.length + output.length + functions.length, 0);
-  return 2 * key.length + 800 + 600 * facts.statements.length + 250 * facts.effects.length + 160 * columns + 120 * facts.opaque.length;
+  return 2 * key.length + 3_000 + 600 * facts.statements.length + 250 * facts.effects.length + 160 * columns + 120 * facts.opaque.length;
 }

@@ -185,7 +185,9 @@ export class PostgresMaskRewriter {
     return digest;
   }
 
+  /** What touches no masked column is known of the statement already; here it would only keep every text that comes by. */
   #keep(key: string, answer: RewriteAnswer): RewriteAnswer {
+    if (answer.ok && answer.rewrite.masked.length === 0) return answer;
     const bytes = weight(key, answer);
     if (bytes > this.#limits.cacheBytesMax / 8 || this.#answers.has(key)) return answer;
     this.#answers.set(key, answer);
