@@ -8,6 +8,8 @@ import { open, unlink } from 'node:fs/promises';
 import { dirname } from 'node:path';
 
 export interface JournalFile {
+  /** A commit ends before it returns, and costs little: no need to gather much for it. */
+  readonly inline?: boolean;
   /**
    * Writes `length` bytes at `position` and calls `done(null)` once they are on stable storage, or `done(error)`; one call at a time. `bytes`
    * belongs to the file until then. `done` may be called before this returns.
@@ -73,6 +75,9 @@ function inlineFile(fd: number): JournalFile {
   const pooled = fileOf(fd);
   let slow = 0;
   return {
+    get inline() {
+      return slow < INLINE_SLOW_MAX;
+    },
     commit(bytes, length, position, done) {
       if (slow >= INLINE_SLOW_MAX) return pooled.commit(bytes, length, position, done);
       const startedUs = performance.now() * 1000;

@@ -25,10 +25,17 @@ const STALL_US = 1_000_000;
 /** A batch buffer that grew past this is not kept. */
 const BUFFER_KEPT_BYTES = 1 << 20;
 
+/**
+ * Where a commit is cheap, so many waiting are enough: what comes next is read while the target works on these, instead of one after the other.
+ */
+const INLINE_WAITING = 4;
+
 interface Batch {
   readonly writer: ByteWriter;
   readonly segment: number;
   lastSeq: number;
+  /** How often it was asked for. */
+  waiting: number;
   waiters: PromiseWithResolvers<DurablePosition> | null;
 }
 
@@ -83,7 +90,7 @@ export class RecordLog {
     this.tree = state.tree;
     this.#durable = state.nextSeq - 1;
     this.#gatheringAt = log.offset;
-    this.#gathering = { writer: encoder.frames, segment: log.segment, lastSeq: -1, waiters: null };
+    this.#gathering = { writer: encoder.frames, segment: log.segment, lastSeq: -1, waiting: 0, waiters: null };
     if (log.offset === 0) this.#header();
   }
 
@@ -131,6 +138,10 @@ export class RecordLog {
     if (this.#dead) return Promise.reject(this.#fault as InterlockError);
     if (position > this.last) return Promise.reject(new InterlockError('INTERNAL', `position ${position} was never placed`));
     const batch = this.#batchOf(position);
+    if (++batch.waiting >= INLINE_WAITING && this.#writing === null && this.#log.inline) {
+      this.#flush();
+      if (position <= this.#durable) return position as DurablePosition;
+    }
     batch.waiters ??= Promise.withResolvers<DurablePosition>();
     if (batch !== this.#writing) this.#schedule();
     return batch.waiters.promise;
@@ -185,7 +196,7 @@ export class RecordLog {
   #nextSegment(): void {
     const segment = this.#gathering.segment + 1;
     if (this.#gathering.writer.at > 0) this.#enqueue();
-    this.#gathering = { writer: this.#freshWriter(), segment, lastSeq: -1, waiters: null };
+    this.#gathering = { writer: this.#freshWriter(), segment, lastSeq: -1, waiting: 0, waiters: null };
     this.#gatheringAt = 0;
     this.#encoder.frames = this.#gathering.writer;
     this.#encoder.definitions.startSegment(segment);
@@ -243,7 +254,7 @@ export class RecordLog {
     if (batch.lastSeq < 0) return null;
     this.#backlogBytes += batch.writer.at;
     this.#gatheringAt += batch.writer.at;
-    this.#gathering = { writer: this.#freshWriter(), segment: batch.segment, lastSeq: -1, waiters: null };
+    this.#gathering = { writer: this.#freshWriter(), segment: batch.segment, lastSeq: -1, waiting: 0, waiters: null };
     this.#encoder.frames = this.#gathering.writer;
     return batch;
   }

@@ -50,6 +50,11 @@ export class SegmentLog {
     return this.#offset;
   }
 
+  /** Batches for the running segment are on stable storage when `commit` returns. */
+  get inline(): boolean {
+    return this.#file.inline === true;
+  }
+
   /** One at a time. `done(null)`: on stable storage. After an error the log must not be used again. */
   commit(batch: Batch, done: (error: Error | null) => void): void {
     if (batch.segment === this.#segment) return this.#write(batch, done);
