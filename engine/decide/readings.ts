@@ -11,8 +11,8 @@ const CONTEXTS_MAX = 1_024;
 export class Readings {
   readonly #paramsAreRead: () => boolean;
   readonly #catalogs = new Map<string, Catalog>();
-  /** By the identity of facts, which the reader caches by exact bytes and context. */
-  readonly #statements = new WeakMap<SqlFacts, WeakMap<ReadContext, ReadStatement>>();
+  /** By the identity of facts, which the reader caches by exact bytes and context; contexts are few, facts are many. */
+  readonly #statements = new WeakMap<ReadContext, WeakMap<SqlFacts, ReadStatement>>();
   /** By the identity of a set of settings, then by everything else; equal contexts are one object, across sessions. */
   readonly #contexts = new WeakMap<object, Map<string, ReadContext>>();
   readonly #equalContexts = new Map<string, ReadContext>();
@@ -33,12 +33,12 @@ export class Readings {
   }
 
   statement(text: Uint8Array, facts: SqlFacts, context: ReadContext): ReadStatement {
-    let byContext = this.#statements.get(facts);
-    if (!byContext) this.#statements.set(facts, (byContext = new WeakMap()));
-    const known = byContext.get(context);
+    let byFacts = this.#statements.get(context);
+    if (!byFacts) this.#statements.set(context, (byFacts = new WeakMap()));
+    const known = byFacts.get(facts);
     if (known && (known.text === text || Buffer.compare(known.text, text) === 0)) return known;
     const statement = new ReadStatement(text, facts, context, this.#paramsAreRead);
-    byContext.set(context, statement);
+    byFacts.set(facts, statement);
     return statement;
   }
 
