@@ -6,6 +6,7 @@ import { parseArgs } from 'node:util';
 import { startPostgres } from '#test/support/postgres';
 import { SERVER_SETTINGS, type BenchOptions, type Run } from './options.ts';
 import { benchBulk } from './run-bulk.ts';
+import { benchMemory } from './run-memory.ts';
 import { benchMicro } from './run-micro.ts';
 import { benchPgbench } from './run-pgbench.ts';
 import { quantile } from './pgbench.ts';
@@ -24,7 +25,7 @@ const { values } = parseArgs({
 if (values.help) {
   console.log(`npm run bench -- --json OUT [--only REGEX] [--clients 1,8,32,90] [--seconds 5] [--rounds 5] [--journal DIR]
 
-Names: pg.select.{simple,extended,prepared} pg.tpcb.prepared pg.bulk.{plain,masked,copy} decide.{cached,cold} facts.{short,medium,10k} journal.append
+Names: pg.select.{simple,extended,prepared} pg.tpcb.prepared pg.bulk.{plain,masked,copy} decide.{cached,cold} facts.{short,medium,10k} journal.append memory.flat
 Subjects: direct, pgbouncer, pipe, interlock. Medians over rounds; ratios of the same round. Needs pgbench and PgBouncer (Debian: postgresql-contrib, pgbouncer).`);
   process.exit(0);
 }
@@ -53,6 +54,7 @@ const runs: Run[] = [];
   await benchMicro(options);
   await benchPgbench(options);
   await benchBulk(options);
+  await benchMemory(options);
 }
 const document = { contract: 1, machine: { cpus: cpus().length, node: process.version, kernel: release(), fdatasync_us: fdatasync(disk) }, runs };
 if (values.json !== undefined) writeFileSync(values.json, `${JSON.stringify(document, null, 1)}\n`);
