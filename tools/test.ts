@@ -37,9 +37,11 @@ const failed = results.filter((result) => result.status === 'failed').length + b
 
 for (const file of broken) console.log(`failed: ${file.name}: ${file.message.split('\n')[0]}`);
 for (const result of skipped) console.log(`skipped: ${result.fullName}`);
+// what needs data that nobody can install names the variable that points to it; everything else is a program that .ci/run installs
+const missing = skipped.filter(({ fullName }) => !/\(INTERLOCK_\w+\)/.test(fullName));
 const strict = process.env['CI'] === 'true';
-if (strict && skipped.length > 0) console.log('A skip fails CI: .ci/run must install what is missing.');
+if (strict && missing.length > 0) console.log('A skip fails CI: .ci/run must install what is missing.');
 const crashed = vitest.status !== 0 && failed === 0;
 if (crashed) console.log(`failed: vitest exited with ${vitest.status}: an error outside of any test, see above`);
 console.log(`${passed} passed, ${failed + (crashed ? 1 : 0)} failed${skipped.length > 0 ? `, ${skipped.length} skipped` : ''}`);
-process.exit(failed > 0 || crashed || passed === 0 || (strict && skipped.length > 0) ? 1 : 0);
+process.exit(failed > 0 || crashed || passed === 0 || (strict && missing.length > 0) ? 1 : 0);

@@ -54,7 +54,7 @@ test('npm run demo -- --once: every step does what it says, and the same command
 function normal(output: string): string {
   return output
     .replaceAll(/\b(ses|stm|dec|apr|lea)_[0-9A-Z]{26}/g, '$1_…')
-    .replaceAll(/\d{4}-\d\d-\d\dT\d\d:\d\d(:\d\d(\.\d+)?)?Z?/g, '<time>')
+    .replaceAll(/\d{4}-\d\d-\d\d[T ]\d\d:\d\d(:\d\d(\.\d+)?)?( UTC|Z)?/g, '<time>')
     .replaceAll(/127\.0\.0\.1:\d+/g, '<address>')
     .replaceAll(/[0-9a-f]{64}/g, '<digest>')
     .replaceAll(/\d+ us\b/g, '<duration>')

@@ -283,5 +283,6 @@ test_read_only_members_read if {
 	codes_read_only({"statements": [statement({"kind": "rollback"})]}) == set()
 	codes_read_only({"session": [{"op": "reset", "name": "all", "value": null, "local": false}]}) == {"READ_ONLY_SESSION"}
 	codes_read_only(set("transaction_read_only", "on")) == set()
+	codes_read_only(set("default_transaction_read_only", "on")) == set()
 	"READ_ONLY_SESSION" in codes_read_only(set("transaction_read_only", "off"))
 }
