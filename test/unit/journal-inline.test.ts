@@ -10,7 +10,7 @@ function inlineFiles(): JournalFiles & { commits: number; fails: boolean } {
   const files = {
     commits: 0,
     fails: false,
-    allocate: realFiles.allocate,
+    allocate: (path: string, bytes: number) => realFiles.allocate(path, bytes),
     open: async (path: string) => {
       const fd = openSync(path, 'r+');
       return {
@@ -46,7 +46,7 @@ test('where a commit is done on the spot, the fourth that waits takes the others
   expect(journal.durable(position)).toBe(position);
   expect(files.commits).toBe(before + 1);
   expect(journal.status().records).toBe(position + 1);
-  for (const proof of await Promise.all(waits)) expect(proof).toBe(position);
+  for (const wait of waits) expect(await wait).toBe(position);
   const types: Event['type'][] = [];
   for await (const event of journal.events()) types.push(event.type);
   expect(types.filter((type) => type === 'statement.cleared')).toHaveLength(4);
