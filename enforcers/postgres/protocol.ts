@@ -114,9 +114,3 @@ export function readFields(body: Buffer): Record<string, string> {
   }
   return fields;
 }
-
-/** NUL-terminated string at `at`; null when it does not end inside the body. */
-export function cstring(bytes: Buffer, at: number, end: number): { readonly text: string; readonly next: number } | null {
-  const nul = bytes.indexOf(0, at);
-  return nul < 0 || nul >= end ? null : { text: bytes.toString('utf8', at, nul), next: nul + 1 };
-}
