@@ -3,7 +3,8 @@ import { mkdtempSync, openSync, fdatasyncSync, writeSync, closeSync, rmSync, wri
 import { cpus, release, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
-import { startPostgres } from '#test/support/postgres';
+import pg from 'pg';
+import { startPostgres, type PostgresServer } from '#test/support/postgres';
 import { SERVER_SETTINGS, type BenchOptions, type Run } from './options.ts';
 import { benchBulk } from './run-bulk.ts';
 import { benchMemory } from './run-memory.ts';
@@ -19,11 +20,12 @@ const { values } = parseArgs({
     seconds: { type: 'string', default: '5' },
     rounds: { type: 'string', default: '5' },
     journal: { type: 'string' },
+    pg: { type: 'string' },
     help: { type: 'boolean', default: false },
   },
 });
 if (values.help) {
-  console.log(`npm run bench -- --json OUT [--only REGEX] [--clients 1,8,32,90] [--seconds 5] [--rounds 5] [--journal DIR]
+  console.log(`npm run bench -- --json OUT [--only REGEX] [--clients 1,8,32,90] [--seconds 5] [--rounds 5] [--journal DIR] [--pg URL]
 
 Names: pg.select.{simple,extended,prepared} pg.tpcb.prepared pg.bulk.{plain,masked,copy} decide.{cached,cold} facts.{short,medium,10k} journal.append memory.flat
 Subjects: direct, pgbouncer, pipe, interlock. Medians over rounds; ratios of the same round. Needs pgbench and PgBouncer (Debian: postgresql-contrib, pgbouncer).`);
@@ -33,7 +35,7 @@ Subjects: direct, pgbouncer, pipe, interlock. Medians over rounds; ratios of the
 const disk = values.journal ?? mkdtempSync(join(tmpdir(), 'interlock-bench-disk-'));
 const runs: Run[] = [];
 {
-  await using server = await startPostgres({ major: 15, settings: SERVER_SETTINGS });
+  await using server = values.pg === undefined ? await startPostgres({ major: 15, settings: SERVER_SETTINGS }) : theirs(values.pg);
   const options: BenchOptions = {
     only: new RegExp(values.only),
     clients: values.clients.split(',').map(Number),
@@ -82,4 +84,33 @@ function fdatasync(dir: string): { p50: number; p99: number } {
   rmSync(file);
   times.sort();
   return { p50: quantile(times, 0.5), p99: quantile(times, 0.99) };
+}
+
+/** A server that somebody else started; its superuser's URL. What the bench makes there, it leaves there. */
+function theirs(url: string): PostgresServer {
+  const { hostname, port, username, password } = new URL(url);
+  const [user, secret] = [decodeURIComponent(username), decodeURIComponent(password)];
+  const at = (database = 'postgres', who = user, word = secret): string =>
+    `postgresql://${encodeURIComponent(who)}:${encodeURIComponent(word)}@${hostname}:${port || 5432}/${database}`;
+  return {
+    host: hostname as '127.0.0.1',
+    port: Number(port || 5432),
+    user: user as 'postgres',
+    password: secret,
+    major: 15,
+    dataDir: '',
+    log: () => '',
+    url: at,
+    async query<Row extends pg.QueryResultRow>(sql: string, database?: string) {
+      const client = new pg.Client({ connectionString: at(database) });
+      await client.connect();
+      try {
+        return await client.query<Row>(sql);
+      } finally {
+        await client.end();
+      }
+    },
+    stop: async () => {},
+    [Symbol.asyncDispose]: async () => {},
+  };
 }
