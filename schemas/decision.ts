@@ -133,6 +133,24 @@ export const Approver = {
 } as const;
 export type Approver = Static<typeof Approver>;
 
+/** A fresh and strong enough login, on the verdict itself: `acr` as the issuer spells it, age in seconds. */
+export const StepUp = {
+  type: 'object',
+  additionalProperties: false,
+  required: ['max_age_s'],
+  properties: { acr: { type: 'string', minLength: 1 }, max_age_s: { type: 'integer', minimum: 1 } },
+} as const;
+export type StepUp = Static<typeof StepUp>;
+
+/** After so long without its quorum, a stage asks these as well. It adds, and never lowers what is required. */
+export const Escalation = {
+  type: 'object',
+  additionalProperties: false,
+  required: ['after_s', 'add'],
+  properties: { after_s: { type: 'integer', minimum: 1 }, add: { type: 'array', minItems: 1, items: Approver } },
+} as const;
+export type Escalation = Static<typeof Escalation>;
+
 export const Stage = {
   type: 'object',
   additionalProperties: false,
@@ -140,8 +158,20 @@ export const Stage = {
   properties: {
     id: { type: 'string', minLength: 1 },
     order: { type: 'integer' },
+    /**
+     * Who is asked. A `ref` names a source that is looked up at the verdict and again at use: `directory:manager`, `directory:owner`,
+     * `directory:role/NAME`, `oncall:NAME`, `rego:NAME`. One that does not answer resolves to nobody.
+     */
     any_of: { type: 'array', minItems: 1, items: Approver },
     quorum: { type: 'integer', minimum: 1 },
+    /** How many must deny; 1 if absent. */
+    deny_quorum: { type: 'integer', minimum: 1 },
+    escalate: { type: 'array', items: Escalation },
+    /** Undecided for so long since the stage is asked: the request is denied. */
+    deny_after_s: { type: 'integer', minimum: 1 },
+    /** An approval needs words as well; a denial always may have them. */
+    reason_required: { type: 'boolean' },
+    step_up: StepUp,
   },
 } as const;
 export type Stage = Static<typeof Stage>;
@@ -157,6 +187,31 @@ export const Grant = {
 } as const;
 export type Grant = Static<typeof Grant>;
 
+/** When an approval may be used: days and times of day in one time zone, across midnight where `to` is not after `from`. */
+export const Schedule = {
+  type: 'object',
+  additionalProperties: false,
+  required: ['time_zone', 'windows'],
+  properties: {
+    /** IANA: `Europe/Zurich` */ time_zone: { type: 'string', minLength: 1 },
+    windows: {
+      type: 'array',
+      minItems: 1,
+      items: {
+        type: 'object',
+        additionalProperties: false,
+        required: ['days', 'from', 'to'],
+        properties: {
+          days: { type: 'array', minItems: 1, items: { enum: ['mon', 'tue', 'wed', 'thu', 'fri', 'sat', 'sun'] } },
+          /** `HH:MM` */ from: { type: 'string', pattern: '^([01][0-9]|2[0-3]):[0-5][0-9]$' },
+          to: { type: 'string', pattern: '^(([01][0-9]|2[0-3]):[0-5][0-9]|24:00)$' },
+        },
+      },
+    },
+  },
+} as const;
+export type Schedule = Static<typeof Schedule>;
+
 export const Requirement = {
   type: 'object',
   additionalProperties: false,
@@ -167,7 +222,13 @@ export const Requirement = {
     valid_for_s: { type: 'integer', minimum: 1 },
     expires_in_s: { type: 'integer', minimum: 1 },
     bind_session: { type: 'boolean' },
-    /** Over codes, stages, grant and the obligations in force at use. */
+    /** The approval may be used inside these windows only; of several policies, inside all of theirs. */
+    schedules: { type: 'array', items: Schedule },
+    /** The row ceiling: an approved write that touches more rows is rolled back. Absent: derived from the estimate that the reviewer saw. */
+    rows_max: { type: 'integer', minimum: 0 },
+    /** Names of the chains in `data.approval_chains` that it was put together from. */
+    chains: { type: 'array', items: { type: 'string' } },
+    /** Over codes, stages, grant, windows, ceiling and the obligations in force at use. */
     digest: Digest,
   },
 } as const;

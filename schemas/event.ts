@@ -57,6 +57,7 @@ export const ApprovalBinding = {
     /** resolved objects where a catalog is at hand */ objects: { type: 'array', items: text },
     requirement: Digest,
     session: text,
+    /** Of a grant for a shape: stands in the place of the exact payload and parameters. */ shape: text,
   },
 } as const;
 export type ApprovalBinding = Static<typeof ApprovalBinding>;
@@ -205,6 +206,21 @@ export const StatementFinished = {
 } as const;
 export type StatementFinished = Static<typeof StatementFinished>;
 
+/** EXPLAIN through the gateway's own connection; `state` says why there is no number. The plan is a payload: it shows constants (M17). */
+export const Estimate = {
+  type: 'object',
+  additionalProperties: false,
+  required: ['state'],
+  properties: {
+    state: { enum: ['ok', 'timeout', 'refused', 'error', 'none'] },
+    rows: { type: 'number', minimum: 0 },
+    cost: { type: 'number', minimum: 0 },
+    plan: PayloadRef,
+    detail: text,
+  },
+} as const;
+export type Estimate = Static<typeof Estimate>;
+
 export const ApprovalRequested = {
   type: 'object',
   required: ['type', 'approval_id', 'requirement', 'binding', 'payload', 'summary', 'expires_at'],
@@ -224,6 +240,12 @@ export const ApprovalRequested = {
     reasons: { type: 'array', items: Reason },
     /** The revision that asked; named when another one supersedes the request. */
     revision: Digest,
+    /** What the target's planner thinks of it. */
+    estimate: Estimate,
+    /** The most rows that it may touch, as the reviewer saw it; null: no ceiling could be had. */
+    row_ceiling: { anyOf: [count, { type: 'null' }] },
+    /** The request that this one answers, after `changes`. */
+    follows: text,
   },
 } as const;
 export type ApprovalRequested = Static<typeof ApprovalRequested>;
@@ -235,11 +257,14 @@ export const ApprovalVerdict = {
     type: { const: 'approval.verdict' },
     approval_id: text,
     stage: text,
-    outcome: { enum: ['approve', 'deny'] },
+    /** `changes`: closes the request, and asks for another statement. */
+    outcome: { enum: ['approve', 'deny', 'changes'] },
     reviewer: Subject,
     acr: text,
     auth_time: text,
     comment: PayloadRef,
+    /** The delegation by which the reviewer was asked, where it was one. */
+    delegation: text,
   },
 } as const;
 export type ApprovalVerdict = Static<typeof ApprovalVerdict>;
@@ -250,9 +275,11 @@ export const ApprovalSettled = {
   properties: {
     type: { const: 'approval.settled' },
     approval_id: text,
-    outcome: { enum: ['approved', 'denied', 'expired', 'cancelled', 'superseded', 'withdrawn'] },
+    outcome: { enum: ['approved', 'denied', 'expired', 'cancelled', 'superseded', 'withdrawn', 'changes_requested'] },
     valid_until: Timestamp,
     detail: text,
+    /** Whose doing it was, where it was somebody's: the login. */
+    by: text,
   },
 } as const;
 export type ApprovalSettled = Static<typeof ApprovalSettled>;
@@ -270,6 +297,75 @@ export const ApprovalConsumed = {
   properties: { type: { const: 'approval.consumed' }, approval_id: text, enforcer: text, nonce: text, receipt: text },
 } as const;
 export type ApprovalConsumed = Static<typeof ApprovalConsumed>;
+
+/** The requester took the approval themselves, by the break-glass rules in force; a review stays open until somebody else closes it. */
+export const ApprovalGlassBroken = {
+  type: 'object',
+  required: ['type', 'approval_id', 'by', 'reason', 'valid_until', 'rule', 'reviewers'],
+  properties: {
+    type: { const: 'approval.glass_broken' },
+    approval_id: text,
+    by: Subject,
+    reason: PayloadRef,
+    valid_until: Timestamp,
+    /** The rule of `data.break_glass` that let them. */ rule: text,
+    /** Who may close the review. */ reviewers: { type: 'array', items: Approver },
+  },
+} as const;
+export type ApprovalGlassBroken = Static<typeof ApprovalGlassBroken>;
+
+export const ApprovalGlassReviewed = {
+  type: 'object',
+  required: ['type', 'approval_id', 'by', 'outcome'],
+  properties: {
+    type: { const: 'approval.glass_reviewed' },
+    approval_id: text,
+    by: Subject,
+    outcome: { enum: ['justified', 'unjustified'] },
+    comment: PayloadRef,
+  },
+} as const;
+export type ApprovalGlassReviewed = Static<typeof ApprovalGlassReviewed>;
+
+/** `from` lets `to` decide in their place between two times; it applies to requests already open. */
+export const DelegationOpened = {
+  type: 'object',
+  required: ['type', 'delegation_id', 'from', 'to', 'starts', 'ends', 'reason'],
+  properties: {
+    type: { const: 'delegation.opened' },
+    delegation_id: text,
+    from: Subject,
+    /** login or subject id */ to: text,
+    starts: Timestamp,
+    ends: Timestamp,
+    reason: text,
+  },
+} as const;
+export type DelegationOpened = Static<typeof DelegationOpened>;
+
+export const DelegationEnded = {
+  type: 'object',
+  required: ['type', 'delegation_id', 'by'],
+  properties: { type: { const: 'delegation.ended' }, delegation_id: text, by: text },
+} as const;
+export type DelegationEnded = Static<typeof DelegationEnded>;
+
+/** What became of one message to one channel: `dead` after the last try, visible and re-sendable. */
+export const NotificationSent = {
+  type: 'object',
+  required: ['type', 'notification_id', 'channel', 'about', 'outcome', 'tries'],
+  properties: {
+    type: { const: 'notification.sent' },
+    notification_id: text,
+    channel: text,
+    /** what it told: `requested`, `escalated`, `settled`, `glass_broken` … */ about: text,
+    approval_id: text,
+    outcome: { enum: ['delivered', 'dead'] },
+    tries: count,
+    detail: text,
+  },
+} as const;
+export type NotificationSent = Static<typeof NotificationSent>;
 
 export const ApprovalViewed = {
   type: 'object',
@@ -319,7 +415,12 @@ export const EVENTS = {
   'approval.settled': ApprovalSettled,
   'approval.escalated': ApprovalEscalated,
   'approval.consumed': ApprovalConsumed,
+  'approval.glass_broken': ApprovalGlassBroken,
+  'approval.glass_reviewed': ApprovalGlassReviewed,
   'approval.viewed': ApprovalViewed,
+  'delegation.opened': DelegationOpened,
+  'delegation.ended': DelegationEnded,
+  'notification.sent': NotificationSent,
   'recording.viewed': RecordingViewed,
   'checkpoint.signed': CheckpointSigned,
   'admin.changed': AdminChanged,

@@ -36,6 +36,8 @@ export function fold(record: ApprovalRecord | null, event: ApprovalEvent): Appro
     case 'approval.consumed':
       return consumed(at, event);
     case 'approval.viewed':
+    case 'approval.glass_broken':
+    case 'approval.glass_reviewed':
       return at;
   }
 }
@@ -69,6 +71,7 @@ function requested(event: Of<'approval.requested'>): ApprovalRecord {
     validUntil: null,
     settledAt: null,
     detail: null,
+    rowCeiling: event.row_ceiling ?? null,
     fault: null,
     first: event.seq,
     last: event.seq,

@@ -9,7 +9,7 @@ export type ApprovalEvent = Pick<EventBase, 'seq' | 'time' | 'session_id' | 'sta
 
 export interface Verdict {
   readonly stage: string;
-  readonly outcome: 'approve' | 'deny';
+  readonly outcome: 'approve' | 'deny' | 'changes';
   /** With the groups of that moment: they are what counts at use. */
   readonly reviewer: Subject;
   readonly comment: PayloadRef | null;
@@ -47,6 +47,8 @@ export interface ApprovalRecord {
   readonly validUntil: string | null;
   readonly settledAt: string | null;
   readonly detail: string | null;
+  /** The most rows that an approved write may touch, as the reviewer saw it. */
+  readonly rowCeiling: number | null;
   readonly fault: string | null;
   /** Position of the request itself: the order in which they were asked. */
   readonly first: number;

@@ -25,6 +25,7 @@ export function ticketOf(entry: Entry, publicUrl: string): Ticket {
             requirement: record.requirement.digest,
           }
         : null,
+    rowCeiling: record.rowCeiling,
   };
 }
 
@@ -79,6 +80,8 @@ export function whyVoid(record: ApprovalRecord): string {
     case 'withdrawn':
     case 'denied':
       return `it is ${record.state}`;
+    case 'changes_requested':
+      return 'changes were asked for';
   }
 }
 

@@ -38,6 +38,16 @@ function gist(event: Event): string {
     case 'approval.consumed':
     case 'approval.escalated':
       return event.approval_id;
+    case 'approval.glass_broken':
+      return `${event.approval_id} by ${event.by.properties.login}, until ${event.valid_until}`;
+    case 'approval.glass_reviewed':
+      return `${event.approval_id}: ${event.outcome}, by ${event.by.properties.login}`;
+    case 'delegation.opened':
+      return `${event.delegation_id}: ${event.from.properties.login} to ${event.to}, ${event.starts} to ${event.ends}`;
+    case 'delegation.ended':
+      return `${event.delegation_id} by ${event.by}`;
+    case 'notification.sent':
+      return `${event.notification_id}: ${event.about} to ${event.channel}, ${event.outcome} after ${event.tries}`;
     case 'approval.viewed':
       return `${event.approval_id} by ${event.by}`;
     case 'recording.viewed':

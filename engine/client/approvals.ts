@@ -21,6 +21,17 @@ export interface ApprovalDraft {
   readonly requirement: Requirement;
   /** What it does: the reviewer reads a sentence of it. */
   readonly facts: SqlFacts;
+  /** What the target's planner thinks of it; the ceiling of rows is derived from it where policy names none. */
+  readonly estimate?: DraftEstimate;
+}
+
+/** EXPLAIN through the gateway's own connection; `state` says why there is no number. */
+export interface DraftEstimate {
+  readonly state: 'ok' | 'timeout' | 'refused' | 'error' | 'none';
+  readonly rows?: number;
+  readonly cost?: number;
+  readonly plan?: Payload;
+  readonly detail?: string;
 }
 
 /** Where a request stands, as the enforcer sees it. */
@@ -36,6 +47,8 @@ export interface Ticket {
   readonly comment: string | null;
   /** Present while approved and not used up: goes into `Moment.approval`. */
   readonly approval: ApprovalContext | null;
+  /** The most rows that an approved write may touch, as the reviewer saw it; compared before anything can be committed. null: no ceiling. */
+  readonly rowCeiling: number | null;
 }
 
 export interface Receipt {
