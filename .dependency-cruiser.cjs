@@ -11,6 +11,11 @@ const HOMES = {
   pino: '^engine/config/',
   yaml: '^engine/(config|decide)/',
   commander: '^engine/cli/',
+  react: '^engine/console/',
+  'react-dom': '^engine/console/',
+  '@base-ui/react': '^engine/console/',
+  vite: '^engine/console/',
+  '@vitejs/plugin-react': '^engine/console/',
 };
 
 module.exports = {
@@ -35,10 +40,17 @@ module.exports = {
       from: { path: '^(engine|enforcers|schemas)/', pathNot: home },
       to: { path: `(^|/)node_modules/${name}/` },
     })),
+    {
+      name: 'console-imports-schemas-only',
+      severity: 'error',
+      from: { path: '^engine/console/source/' },
+      to: { path: '^(engine/(?!console/source/)|enforcers/|test/|tools/)' },
+    },
+    { name: 'nobody-imports-the-console', severity: 'error', from: { path: '^(engine|enforcers|schemas)/', pathNot: '^engine/console/' }, to: { path: '^engine/console/' } },
     { name: 'unresolved', severity: 'error', from: {}, to: { couldNotResolve: true, pathNot: '^typebox' } },
   ],
   options: {
-    tsConfig: { fileName: 'tsconfig.json' },
+    tsConfig: { fileName: 'engine/console/tsconfig.json' }, // its `paths` say what `imports` of package.json says to the others
     tsPreCompilationDeps: true,
     doNotFollow: { path: 'node_modules' },
     exclude: { path: '\\.(json|wasm)$' },

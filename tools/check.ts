@@ -13,6 +13,7 @@ const packs = readdirSync(join(root, 'policies'), { withFileTypes: true }).filte
 
 const checks: readonly (readonly [name: string, command: string, ...args: readonly string[]])[] = [
   ['types', bin('tsc'), '-p', '.', '--noEmit'],
+  ['console types', bin('tsc'), '-p', 'engine/console', '--noEmit'],
   ['lint', bin('oxlint'), '--deny-warnings'],
   ['format', bin('biome'), 'format', '.'],
   ['imports', bin('depcruise'), '--config', '.dependency-cruiser.cjs', 'engine', 'enforcers', 'schemas', 'tools', 'test'],

@@ -4,6 +4,7 @@ import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { ensureConsole } from './console.ts';
 import { toolOrExit } from './tools.ts';
 
 interface Report {
@@ -19,6 +20,7 @@ const scratch = mkdtempSync(join(tmpdir(), 'interlock-test-'));
 const output = join(scratch, 'report.json');
 
 await toolOrExit('opa'); // set-up first, with its progress, so that no test pays for it
+await ensureConsole(console.log);
 
 const vitest = spawnSync(
   process.execPath,
