@@ -1,7 +1,9 @@
-/** What the API needs of its neighbours; the composition root plugs them in. */
+/** What the API needs of its neighbours; the composition root plugs them in. A part that is null is not there (yet): its routes answer 503 NOT_READY. */
 import type { Identity, Principal } from '#client/identity';
-import type { ApprovalView } from '#schemas/approval';
+import type { ApprovalState, ApprovalView, DelegationView } from '#schemas/approval';
+import type { Subject } from '#schemas/decision-request';
 import type { Event } from '#schemas/event';
+import type { Ability, InboxItem, LiveEvent, ReviewText, SessionItem, SessionPage, StatementItem, StatementPage, StoryLine } from '#schemas/review';
 
 export type Readers = readonly string[] | null;
 
@@ -13,20 +15,197 @@ export interface ApiParts {
   /** Events of the journal in their order; with `follow` it goes on until the signal aborts. */
   events(query: EventQuery): AsyncIterable<Event>;
   status(): Status | Promise<Status>;
-  /** Somebody looked at something: goes into the journal (`approval.viewed`, `recording.viewed`). */
-  viewed(by: Principal, what: { readonly approvalId: string } | { readonly sessionId: string }): void;
+  /** Somebody looked at something: goes into the journal (`approval.viewed`, `recording.viewed`), and is durable when it resolves. */
+  viewed(by: Principal, what: Viewed): Promise<void>;
+  readonly projection: Projection | null;
+  /** What a reviewer reads of a text; null where nothing can make it. */
+  readonly reviewText: ((approval: ApprovalView) => ReviewText | Promise<ReviewText>) | null;
+  readonly delegations: Delegations | null;
+  readonly notifications: Notifications | null;
+  readonly login: LoginParts;
+  /** For the console's first line. */
+  readonly version: string;
+  readonly targets: readonly string[];
 }
 
-/** The reviewer's side of the approvals. */
+export type Viewed = { readonly approvalId: string } | { readonly sessionId: string };
+
+/** Who reads: what the neighbours need to leave out what these eyes may not see (N6). */
+export interface Reader {
+  readonly principal: Principal;
+  /** Reads everything (`api.readers`); else their own, what acts on their behalf, and what asks them. */
+  readonly all: boolean;
+}
+
+/** The reviewer's side of the approvals. What it does is durable when it resolves. */
 export interface ReviewBook {
-  list(): readonly ApprovalView[] | Promise<readonly ApprovalView[]>;
+  /** Newest first. */
+  list(filter?: BookFilter): readonly ApprovalView[];
+  /** @throws InterlockError USAGE for a cursor that is none */
+  page(
+    filter: BookFilter,
+    paging: { readonly limit: number; readonly cursor?: string | null },
+  ): { readonly items: readonly ApprovalView[]; readonly next: string | null; readonly total: number };
   /** @throws InterlockError APPROVAL_NOT_FOUND */
-  show(id: string): ApprovalView | Promise<ApprovalView>;
-  /** @throws InterlockError VERDICT_SELF, VERDICT_NOT_ELIGIBLE, VERDICT_TOKEN, VERDICT_CLOSED, APPROVAL_NOT_FOUND, APPROVAL_UNAVAILABLE */
-  verdict(
+  show(id: string): ApprovalView;
+  /** @throws InterlockError the errors of VERDICT_…, APPROVAL_NOT_FOUND, APPROVAL_UNAVAILABLE; so do the others */
+  verdict(id: string, verdict: Verdict): Promise<ApprovalView>;
+  cancel(id: string, act: Act): Promise<void>;
+  withdraw(id: string, act: Act): Promise<ApprovalView>;
+  breakGlass(id: string, act: { readonly by: Principal; readonly reason: string }): Promise<ApprovalView>;
+  review(
     id: string,
-    verdict: { readonly reviewer: Principal; readonly outcome: 'approve' | 'deny'; readonly comment?: string },
-  ): ApprovalView | Promise<ApprovalView>;
+    review: { readonly by: Principal; readonly outcome: 'justified' | 'unjustified'; readonly comment: string },
+  ): Promise<ApprovalView>;
+  /** What they may do with it now: sources and delegations are looked up. */
+  abilities(id: string, reader: Principal): readonly Ability[] | Promise<readonly Ability[]>;
+  story(id: string): readonly StoryLine[];
+  /** Called once for each durable event, after the new state can be read; the answer ends it. */
+  onChange(listener: (change: { readonly approvalId: string; readonly state: ApprovalState }) => void): () => void;
+}
+
+export interface BookFilter {
+  readonly state?: ApprovalState | readonly ApprovalState[];
+  readonly target?: string;
+  readonly requestedBy?: Subject;
+  /** Those that wait for this principal now. */
+  readonly waitingFor?: Subject;
+  /** Broken glass whose review is open; of a principal: those that they may close. */
+  readonly reviewOpen?: true | Subject;
+  readonly visible?: (outline: Outline) => boolean;
+}
+
+/** What can be told of a request without its text. */
+export type Outline = Pick<ApprovalView, 'approval_id' | 'state' | 'requirement' | 'subject' | 'target'>;
+
+export interface Verdict {
+  readonly reviewer: Principal;
+  readonly outcome: 'approve' | 'deny' | 'changes';
+  readonly comment?: string;
+  /** `payload_digest` of what the reviewer was shown: another is refused. */
+  readonly seen?: string;
+}
+
+export interface Act {
+  readonly by: Principal;
+  readonly comment?: string;
+}
+
+/** The journal as tables (engine/journal/projection): every answer leaves out what the reader may not see. */
+export interface Projection {
+  sessions(query: SessionQuery, reader: Reader): SessionPage | Promise<SessionPage>;
+  /** null: there is none, or it is not theirs to read. */
+  session(id: string, reader: Reader): SessionItem | null | Promise<SessionItem | null>;
+  search(query: SearchQuery, reader: Reader): StatementPage | Promise<StatementPage>;
+  /** The statements of a request's session before it, newest first: shown to whoever may read the request. */
+  sessionSoFar(approval: ApprovalView, limit: number): readonly StatementItem[] | Promise<readonly StatementItem[]>;
+  /** Earlier requests of the same shape on the same target that the reader may read, newest first. */
+  earlierLike(approval: ApprovalView, limit: number, reader: Reader): readonly InboxItem[] | Promise<readonly InboxItem[]>;
+  /** Sessions and statements as they change, with whose they are; the answer ends it. */
+  onChange(listener: (change: Change) => void): () => void;
+}
+
+interface Paged {
+  readonly cursor?: string;
+  /** 1 to 200 */
+  readonly limit: number;
+}
+
+export interface SessionQuery extends Paged {
+  readonly state?: 'open' | 'closed';
+  readonly target?: string;
+  /** Login of who acts, or of the human behind them. */
+  readonly who?: string;
+  /** RFC 3339, from and before. */
+  readonly since?: string;
+  readonly until?: string;
+}
+
+export interface SearchQuery extends Paged {
+  readonly session?: string;
+  readonly who?: string;
+  readonly target?: string;
+  /** `public.payments`: an object that was touched; a bare name means it in any schema. */
+  readonly object?: string;
+  readonly effect?: string;
+  /** Of the fact: `delete`, `update` … */
+  readonly verb?: string;
+  readonly code?: string;
+  readonly outcome?: string;
+  /** Words of the text. */
+  readonly q?: string;
+  readonly since?: string;
+  readonly until?: string;
+}
+
+/** Something that readers may want to look at again, and whose it is. */
+export interface Change {
+  readonly live: LiveEvent;
+  /** Subject ids that may see it besides those who read everything: who acts, and the human behind. */
+  readonly owners: readonly string[];
+}
+
+/** One human decides in another's place for a while. */
+export interface Delegations {
+  /** Those from or to the reader; all of them for whoever reads everything. */
+  list(reader: Reader): readonly DelegationView[] | Promise<readonly DelegationView[]>;
+  /** @throws InterlockError USAGE, VERDICT_TOKEN */
+  open(
+    by: Principal,
+    ask: { readonly to: string; readonly starts: string; readonly ends: string; readonly reason: string },
+  ): DelegationView | Promise<DelegationView>;
+  /** By whoever gave it. @throws InterlockError DELEGATION_NOT_FOUND */
+  end(id: string, by: Principal): DelegationView | Promise<DelegationView>;
+}
+
+/** Messages that could not be delivered. */
+export interface Notifications {
+  dead(): readonly DeadLetter[] | Promise<readonly DeadLetter[]>;
+  /** @throws InterlockError NOTIFICATION_NOT_FOUND */
+  resend(id: string, by: Principal): Promise<void>;
+}
+
+export interface DeadLetter {
+  readonly notification_id: string;
+  readonly channel: string;
+  readonly about: string;
+  readonly time: string;
+  readonly tries: number;
+  readonly approval_id?: string;
+  readonly detail?: string;
+}
+
+/** How humans log in to the console. */
+export interface LoginParts {
+  /** Issuers with a `login`: OpenID Connect, authorization code with PKCE. */
+  readonly oidc: readonly OidcLogin[];
+  /** A token of the local issuer may be pasted, and `interlock console login` prints a one-time link. */
+  readonly local: boolean;
+}
+
+export interface OidcLogin {
+  /** In the path of its redirect URI, `/login/callback/NAME`: each issuer has its own (mix-up). */
+  readonly name: string;
+  /** Where the browser goes, and what to keep, on this side, until it comes back. @throws InterlockError LOGIN_FAILED when the issuer does not answer */
+  begin(ask: { readonly redirectUri: string; readonly fresh?: Fresh }): Promise<LoginBegun>;
+  /** The human who logged in, by the identity module's own verification. @throws InterlockError LOGIN_FAILED */
+  finish(callback: URL, begun: LoginBegun): Promise<Principal>;
+}
+
+/** Not what the issuer remembers, but a new login, of this strength. */
+export interface Fresh {
+  readonly acr?: string;
+  readonly maxAgeS?: number;
+}
+
+export interface LoginBegun {
+  readonly url: string;
+  readonly state: string;
+  readonly nonce: string;
+  readonly verifier: string;
+  readonly redirectUri: string;
+  readonly maxAgeS: number;
+  readonly acr: string | null;
 }
 
 export interface EventQuery {
