@@ -183,6 +183,30 @@ export const Issuer = {
         groups: { ...Text, description: 'Claim with the list of groups. Default: groups.' },
       },
     },
+    login: {
+      type: 'object',
+      additionalProperties: false,
+      required: ['client_id'],
+      title: 'a map with `client_id`',
+      description:
+        'Humans log in to the console here (OpenID Connect, authorization code with PKCE). Register the redirect URI `PUBLIC_URL/login/callback/NAME` with the issuer. The claims of `claims` must stand in its ID tokens.',
+      properties: {
+        name: {
+          type: 'string',
+          pattern: '^[a-z0-9][a-z0-9._-]{0,62}$',
+          title: 'a name of lower-case letters, digits, `.`, `-` and `_`',
+          description: 'Last part of the redirect URI, and shown on the login page. Default: the issuer’s host name.',
+        },
+        client_id: { ...Text, description: 'What the issuer calls the console.' },
+        client_secret: { ...SecretRef, description: 'Of a confidential client. Left out: a public client, held by PKCE alone.' },
+        scopes: {
+          type: 'array',
+          items: { type: 'string', pattern: '^[\\x21\\x23-\\x5B\\x5D-\\x7E]{1,128}$', title: 'a scope without spaces' },
+          title: 'a list of scopes',
+          description: 'What is asked for. Default: [openid, profile]; `openid` is always among them.',
+        },
+      },
+    },
   },
 } as const;
 export type Issuer = Static<typeof Issuer>;

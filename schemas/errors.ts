@@ -88,6 +88,21 @@ export const ERRORS = {
     meaning: 'The approval no longer fits: context or requirement changed, or it is used up.',
     remedy: 'Run the statement again to ask anew.',
   },
+  APPROVAL_CHANGES: {
+    sqlstate: 'IL002',
+    meaning: 'A reviewer asks for another statement.',
+    remedy: 'Read the reviewer’s words, change the statement and run it: the new request refers to this one.',
+  },
+  APPROVAL_NOT_YET: {
+    sqlstate: 'IL001',
+    meaning: 'It is approved, but policy lets it run at certain times only.',
+    remedy: 'Run the same statement again when the window opens; the message says when.',
+  },
+  APPROVAL_FROZEN: {
+    sqlstate: 'IL001',
+    meaning: 'A freeze is on: what needs approval does not run, whoever approved it.',
+    remedy: 'Run the same statement again after the freeze; the message names it.',
+  },
   APPROVAL_IN_TRANSACTION: {
     sqlstate: '42501',
     meaning: 'A statement that needs approval was sent in a transaction that already did work.',
@@ -184,6 +199,27 @@ export const ERRORS = {
     meaning: 'A verdict needs a human’s own token with scope `approve`, at most an hour old.',
     remedy: 'Get a fresh token with scope `approve`.',
   },
+  VERDICT_REASON: { sqlstate: null, meaning: 'This needs words: why.', remedy: 'Say why, in the comment.' },
+  VERDICT_UNSEEN: {
+    sqlstate: null,
+    meaning: 'What the reviewer was shown is not what the request holds.',
+    remedy: 'Look at the request again, and compare the first digits of its digest.',
+  },
+  VERDICT_NOT_SHOWN: {
+    sqlstate: null,
+    meaning: 'The request cannot be shown whole, so nobody can approve it.',
+    remedy: 'Deny it; ask for a shorter statement, or set `journal.payloads: clear`.',
+  },
+  BREAK_GLASS_REFUSED: {
+    sqlstate: null,
+    meaning: 'No rule of `data.break_glass` lets this person break the glass here.',
+    remedy: 'Wait for a reviewer; the owner of the policies can add a rule.',
+  },
+  BREAK_GLASS_REVIEW_OPEN: {
+    sqlstate: null,
+    meaning: 'An earlier broken glass of the same person still waits for its review.',
+    remedy: 'Ask one of its reviewers to close it.',
+  },
   VERDICT_CLOSED: { sqlstate: null, meaning: 'The request is no longer open.', remedy: 'None: it is settled.' },
   APPROVAL_NOT_FOUND: { sqlstate: null, meaning: 'There is no such approval request.', remedy: '`interlock approvals list`.' },
   SESSION_NOT_FOUND: {
@@ -196,6 +232,23 @@ export const ERRORS = {
     meaning: 'Too many readings of the record at a time.',
     remedy: 'Try again in a moment; end streams that nobody reads.',
   },
+  RATE_LIMITED: { sqlstate: null, meaning: 'Too many requests in a short time.', remedy: 'Wait a moment; the message says how long.' },
+  NOT_READY: {
+    sqlstate: null,
+    meaning: 'A part that this needs does not run, or is still being built.',
+    remedy: 'The message names the part; try again in a moment, or see the log of the engine.',
+  },
+  LOGIN_FAILED: {
+    sqlstate: null,
+    meaning: 'The login was not completed.',
+    remedy: 'Log in again; the log of the gateway says which check failed.',
+  },
+  CSRF: {
+    sqlstate: null,
+    meaning: 'The request did not come from the console’s own page, or without its token.',
+    remedy: 'Reload the console.',
+  },
+  NOTIFICATION_NOT_FOUND: { sqlstate: null, meaning: 'There is no such undelivered message.', remedy: 'It was delivered, or sent again already.' },
   ROUTE_NOT_FOUND: { sqlstate: null, meaning: 'The API has no such route.', remedy: 'SURFACE.md lists what there is.' },
   // start-up and commands
   CONFIG_INVALID: {

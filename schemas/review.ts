@@ -192,10 +192,15 @@ export const RequestPage = object(
     story: { type: 'array', items: StoryLine },
     /** The statements of its session before it, newest first; at most 50. */ session: { type: 'array', items: StatementItem },
     /** Earlier requests of the same shape on the same target, newest first; at most 10. */ earlier: { type: 'array', items: InboxItem },
+    /** What could not be had just now: an empty list here says nothing then. */ missing: { type: 'array', items: { enum: ['session', 'earlier'] } },
   },
   ['approval', 'text', 'can', 'story', 'session', 'earlier'] as const,
 );
 export type RequestPage = Static<typeof RequestPage>;
+
+/** A session with its statements, oldest first. */
+export const SessionDetail = object({ session: SessionItem, statements: StatementPage }, ['session', 'statements'] as const);
+export type SessionDetail = Static<typeof SessionDetail>;
 
 /** Who is logged in to the console. */
 export const Me = object(
@@ -204,10 +209,12 @@ export const Me = object(
     login: text,
     groups: { type: 'array', items: text },
     expires_at: Timestamp,
-    /** Goes back in the header `x-interlock-csrf` of everything that changes something. */ csrf: text,
+    /** Goes back in the header `x-interlock-csrf` of everything that changes something; empty with a bearer token, which needs none. */ csrf: text,
     reads_all: { type: 'boolean' },
     /** May give verdicts: a token with scope `approve`. */ decides: { type: 'boolean' },
-    login_by: { enum: ['local', 'oidc'] },
+    login_by: { enum: ['local', 'oidc', 'token'] },
+    /** When they last showed who they are: a verdict needs at most an hour. */ authenticated_at: Timestamp,
+    /** Where to log in anew for a verdict that needs it; `next`, `acr` and `max_age` go behind it. */ login_start: text,
     version: text,
     targets: { type: 'array', items: text },
   },
