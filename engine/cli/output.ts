@@ -57,6 +57,7 @@ function stackOf(error: Error): string {
 export function exitCode(code: ErrorCode): number {
   switch (code) {
     case 'USAGE':
+    case 'VERDICT_REASON':
     case 'UNSUPPORTED':
       return EXIT.usage;
     case 'CONFIG_INVALID':
@@ -89,6 +90,11 @@ export function exitCode(code: ErrorCode): number {
     case 'VERDICT_SELF':
     case 'VERDICT_NOT_ELIGIBLE':
     case 'VERDICT_TOKEN':
+    case 'VERDICT_STEP_UP':
+    case 'VERDICT_UNSEEN':
+    case 'VERDICT_NOT_SHOWN':
+    case 'BREAK_GLASS_REFUSED':
+    case 'BREAK_GLASS_REVIEW_OPEN':
       return EXIT.unauthorised;
     case 'APPROVAL_NOT_FOUND':
     case 'SESSION_NOT_FOUND':
