@@ -103,6 +103,11 @@ export const ERRORS = {
     meaning: 'A freeze is on: what needs approval does not run, whoever approved it.',
     remedy: 'Run the same statement again after the freeze; the message names it.',
   },
+  APPROVAL_CHAIN: {
+    sqlstate: '42501',
+    meaning: 'Policy asks for approval in a way that nobody can give: an unknown or malformed chain, or a stage that nobody could approve.',
+    remedy: 'The message names the chain or stage; the owner of the policies corrects `data.approval_chains` or the approvers’ source.',
+  },
   APPROVAL_IN_TRANSACTION: {
     sqlstate: '42501',
     meaning: 'A statement that needs approval was sent in a transaction that already did work.',
@@ -199,6 +204,11 @@ export const ERRORS = {
     meaning: 'A verdict needs a human’s own token with scope `approve`, at most an hour old.',
     remedy: 'Get a fresh token with scope `approve`.',
   },
+  VERDICT_STEP_UP: {
+    sqlstate: null,
+    meaning: 'The stage asks for a stronger or fresher login than the verdict’s token shows.',
+    remedy: 'Log in again as the stage asks (`acr`, age), and give the verdict with the new token.',
+  },
   VERDICT_REASON: { sqlstate: null, meaning: 'This needs words: why.', remedy: 'Say why, in the comment.' },
   VERDICT_UNSEEN: {
     sqlstate: null,
@@ -222,6 +232,12 @@ export const ERRORS = {
   },
   VERDICT_CLOSED: { sqlstate: null, meaning: 'The request is no longer open.', remedy: 'None: it is settled.' },
   APPROVAL_NOT_FOUND: { sqlstate: null, meaning: 'There is no such approval request.', remedy: '`interlock approvals list`.' },
+  DELEGATION_REFUSED: {
+    sqlstate: null,
+    meaning: 'This delegation is not possible: to yourself, to no human, for too long, or one too many.',
+    remedy: 'The message says which; only the human who is asked delegates, to another human.',
+  },
+  DELEGATION_NOT_FOUND: { sqlstate: null, meaning: 'There is no such delegation of yours.', remedy: '`interlock approvals delegations`.' },
   SESSION_NOT_FOUND: {
     sqlstate: null,
     meaning: 'There is no such session, or it is not yours to read.',

@@ -1,12 +1,19 @@
 /** Who may decide, and whether enough of them did: the chain of stages with its quorums. Pure; judged at the verdict and again at use. */
 import type { Approver, Stage } from '#schemas/decision';
 import type { Subject } from '#schemas/decision-request';
-import type { ApprovalRecord } from './record.ts';
+import type { ApprovalRecord, Verdict } from './record.ts';
+import { TOKENS_ONLY, type World } from './world.ts';
 
 export interface StageProgress {
   readonly stage: Stage;
   /** Distinct humans whose approval counts here. */
   readonly approvedBy: readonly Subject[];
+  readonly deniedBy: readonly Subject[];
+  /** The same with those in whose place they decided: nobody of them counts a second time. */
+  readonly approving: readonly Subject[];
+  readonly denying: readonly Subject[];
+  /** When the stages before it had their quorum; null: they have not, or somebody's verdict in them counts no more. */
+  readonly askedAt: string | null;
 }
 export interface Chain {
   /** In the order in which they are asked. */
@@ -14,26 +21,61 @@ export interface Chain {
   /** The first without its quorum; null when the chain is complete. */
   readonly current: StageProgress | null;
   readonly complete: boolean;
+  /** A stage in which as many distinct humans denied as it takes. */
+  readonly denied: StageProgress | null;
   readonly approvedBy: readonly Subject[];
 }
 
-/** Counts a verdict at most once, and only one of a human who was asked and is not the requester. What was counted in one stage counts in no other. */
-export function chainOf(record: Pick<ApprovalRecord, 'requirement' | 'verdicts' | 'subject' | 'added'>): Chain {
+/** How somebody is asked: by themselves, or in the place of who delegated to them. */
+export interface Place {
+  readonly delegation: string | null;
+  /** The humans that this place takes up: nobody of them counts a second time. */
+  readonly humans: readonly Subject[];
+}
+
+/** What of a record the chain is judged by. */
+export type Decided = Pick<ApprovalRecord, 'requirement' | 'subject' | 'added' | 'requestedAt'> & {
+  readonly verdicts: readonly (Verdict & { readonly delegation?: string | null })[];
+};
+
+/**
+ * Counts a verdict at most once, and only one of a human who is asked now and is not the requester. Who counted in one stage counts in no other,
+ * nor does whoever they stood for; who denied does not approve as well.
+ */
+export function chainOf(record: Decided, world: World = TOKENS_ONLY): Chain {
+  return chainBy(record, world, (stage, { reviewer, delegation }) => placeIn(stage, reviewer, record.subject, world, delegation ?? null));
+}
+
+/**
+ * The same as the record alone tells it: whoever gave a verdict was asked then. For the fold, which judges the history and not the moment;
+ * nothing may be used because of it.
+ */
+export function chainAsRecorded(record: Decided): Chain {
+  return chainBy(record, TOKENS_ONLY, (_stage, { reviewer, delegation = null }) =>
+    isHuman(reviewer) && !sharesIdentity(reviewer, record.subject) ? { delegation, humans: [reviewer] } : null,
+  );
+}
+
+type PlaceFor = (stage: Stage, verdict: Decided['verdicts'][number]) => Place | null;
+
+function chainBy(record: Decided, world: World, placeFor: PlaceFor): Chain {
   const stages = record.requirement.stages.map((stage) => withAdded(stage, record.added)).toSorted((a, b) => a.order - b.order);
-  const counted: Subject[] = [];
-  const byStage = new Map<string, Subject[]>(stages.map((stage) => [stage.id, []]));
-  for (const { outcome, reviewer, stage: id } of record.verdicts) {
-    const stage = stages.find((one) => one.id === id);
-    if (outcome !== 'approve' || !stage || !isHuman(reviewer) || !isAsked(stage, reviewer)) continue;
-    if (sharesIdentity(reviewer, record.subject) || counted.some((one) => sharesIdentity(one, reviewer))) continue;
-    counted.push(reviewer);
-    byStage.get(id)?.push(reviewer);
-  }
-  const progress = stages.map((stage) => ({ stage, approvedBy: byStage.get(stage.id) ?? [] }));
+  const counting = { record, stages, world, placeFor };
+  const denials = countedOf('deny', counting, []);
+  const denying = denials.flatMap(({ place }) => place.humans);
+  const approvals = countedOf('approve', counting, denying);
+  const progress = progressOf(record, stages, approvals, denials);
   const current = progress.find(({ stage, approvedBy }) => approvedBy.length < stage.quorum) ?? null;
   // A chain without a stage asks nobody, and stages that share a name would share a verdict: neither is ever complete.
-  const sound = progress.length > 0 && byStage.size === progress.length;
-  return { stages: progress, current, complete: current === null && sound, approvedBy: counted };
+  const sound = progress.length > 0 && new Set(stages.map(({ id }) => id)).size === progress.length;
+  const denied = progress.find(({ stage, deniedBy }) => deniedBy.length >= (stage.deny_quorum ?? 1)) ?? null;
+  return {
+    stages: progress,
+    current,
+    complete: current === null && denied === null && sound,
+    denied,
+    approvedBy: approvals.map(({ reviewer }) => reviewer),
+  };
 }
 
 /** A user of their own accord: no service account, no agent, nobody's delegate. */
@@ -41,34 +83,102 @@ export function isHuman(subject: Subject): boolean {
   return subject.type === 'user' && subject.properties.on_behalf_of === undefined;
 }
 
-/** Membership as the reviewer's own token says it. A `ref` names a source that this version does not have: it resolves to nobody. */
-export function isAsked(stage: Stage, reviewer: Subject): boolean {
-  return stage.any_of.some((approver) => matches(approver, reviewer));
+/** By themselves, not in somebody's place. */
+export function isAsked(stage: Stage, reviewer: Subject, world: World = TOKENS_ONLY): boolean {
+  return stage.any_of.some((approver) => matches(approver, reviewer, world));
 }
 
 /**
- * Whether two principals are, or may be, one human: the same subject, one acting for the other, both for a third, or the same login under two
- * issuers. Logins are compared folded, because the systems behind them fold (SECURITY §1.11).
+ * How this stage asks the reviewer; null: not at all. Never the requester or whoever shares an identity with them, in their own name or in
+ * another's, nor whom the requester made their delegate. Delegations do not chain: who stands for somebody hands nothing on.
+ * @param preferred the delegation that a verdict names, where several would do
  */
-export function sharesIdentity(a: Subject, b: Subject): boolean {
-  const marks = identities(a);
-  return identities(b).some((mark) => marks.includes(mark));
+export function placeIn(stage: Stage, reviewer: Subject, requester: Subject, world: World, preferred: string | null = null): Place | null {
+  if (!isHuman(reviewer) || sharesIdentity(reviewer, requester, world)) return null;
+  const mine = world.delegations.filter(({ to }) => to === reviewer.properties.login || to === reviewer.id);
+  if (mine.some(({ from }) => sharesIdentity(from, requester, world))) return null;
+  if (isAsked(stage, reviewer, world)) return { delegation: null, humans: [reviewer] };
+  const usable = mine.filter(({ from }) => isHuman(from) && !sharesIdentity(from, reviewer, world) && isAsked(stage, from, world));
+  const chosen = usable.find(({ delegationId }) => delegationId === preferred) ?? usable[0];
+  return chosen ? { delegation: chosen.delegationId, humans: [reviewer, chosen.from] } : null;
 }
 
-function matches(approver: Approver, reviewer: Subject): boolean {
-  if ('group' in approver) return reviewer.properties.groups.includes(approver.group);
-  if ('user' in approver) return approver.user === reviewer.properties.login || approver.user === reviewer.id;
-  return false;
+/**
+ * Whether two principals are, or may be, one human: the same subject, one acting for the other, both for a third, the same login under two
+ * issuers, or accounts that the directory links. Logins are compared folded, because the systems behind them fold (SECURITY §1.11).
+ */
+export function sharesIdentity(a: Subject, b: Subject, world: World = TOKENS_ONLY): boolean {
+  const marks = identities(a, world);
+  return identities(b, world).some((mark) => marks.includes(mark));
 }
 
-function identities(subject: Subject): readonly string[] {
-  const { login, on_behalf_of: owner } = subject.properties;
-  const marks = [`id ${subject.id}`, `login ${folded(login)}`];
-  return owner ? [...marks, `id ${owner.id}`, `login ${folded(owner.login)}`] : marks;
-}
-
-function folded(login: string): string {
+/** One spelling for what the systems behind take for one login. */
+export function foldedLogin(login: string): string {
   return login.normalize('NFKC').toLowerCase();
+}
+
+interface Counted {
+  readonly stage: string;
+  readonly reviewer: Subject;
+  readonly place: Place;
+  readonly time: string;
+}
+
+interface Counting {
+  readonly record: Decided;
+  readonly stages: readonly Stage[];
+  readonly world: World;
+  readonly placeFor: PlaceFor;
+}
+
+function countedOf(outcome: 'approve' | 'deny', { record, stages, world, placeFor }: Counting, taken: readonly Subject[]): readonly Counted[] {
+  const counted: Counted[] = [];
+  const humans = [...taken];
+  for (const verdict of record.verdicts) {
+    const stage = stages.find(({ id }) => id === verdict.stage);
+    if (verdict.outcome !== outcome || !stage) continue;
+    const place = placeFor(stage, verdict);
+    if (!place || place.humans.some((one) => humans.some((other) => sharesIdentity(one, other, world)))) continue;
+    humans.push(...place.humans);
+    counted.push({ stage: stage.id, reviewer: verdict.reviewer, place, time: verdict.time });
+  }
+  return counted;
+}
+
+function progressOf(record: Decided, stages: readonly Stage[], approvals: readonly Counted[], denials: readonly Counted[]): readonly StageProgress[] {
+  let askedAt: string | null = record.requestedAt;
+  return stages.map((stage) => {
+    const here = approvals.filter((one) => one.stage === stage.id);
+    const against = denials.filter((one) => one.stage === stage.id);
+    const progress = {
+      stage,
+      approvedBy: here.map(({ reviewer }) => reviewer),
+      deniedBy: against.map(({ reviewer }) => reviewer),
+      approving: here.flatMap(({ place }) => place.humans),
+      denying: against.flatMap(({ place }) => place.humans),
+      askedAt,
+    };
+    askedAt = askedAt === null ? null : laterOf(askedAt, here[stage.quorum - 1]?.time);
+    return progress;
+  });
+}
+
+/** Times of fixed width, UTC: the order of the strings is theirs. */
+function laterOf(time: string, other: string | undefined): string | null {
+  if (other === undefined) return null;
+  return other > time ? other : time;
+}
+
+function matches(approver: Approver, human: Subject, world: World): boolean {
+  if ('group' in approver) return world.groupsOf(human).includes(approver.group);
+  if ('user' in approver) return approver.user === human.properties.login || approver.user === human.id;
+  return (world.resolve(approver.ref) ?? []).some((named) => matches(named, human, world));
+}
+
+function identities(subject: Subject, world: World): readonly string[] {
+  const { login, on_behalf_of: owner } = subject.properties;
+  const accounts = [{ id: subject.id, login }, ...(owner ? [owner] : [])];
+  return accounts.flatMap((account) => [`id ${account.id}`, `login ${foldedLogin(account.login)}`, ...world.personsOf(account)]);
 }
 
 function withAdded(stage: Stage, added: ReadonlyMap<string, readonly Approver[]>): Stage {
