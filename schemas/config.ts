@@ -211,6 +211,115 @@ export const Issuer = {
 } as const;
 export type Issuer = Static<typeof Issuer>;
 
+/** What a channel may be told of. */
+export const NOTIFY_ABOUT = ['requested', 'escalated', 'settled', 'glass_broken', 'glass_reviewed', 'delegated'] as const;
+export type NotifyAbout = (typeof NOTIFY_ABOUT)[number];
+
+const Names = { type: 'array', minItems: 1, items: Text, title: 'a list of names' } as const;
+const Mail = { type: 'string', pattern: '^[A-Za-z0-9.!#$%&*+/=?^_{|}~-]{1,64}@[A-Za-z0-9.-]{1,253}$', title: 'an e-mail address' } as const;
+const MailMap = { type: 'object', additionalProperties: Mail } as const;
+
+export const NotifyChannel = {
+  type: 'object',
+  additionalProperties: false,
+  title: 'a map with one of `slack`, `teams`, `smtp`, `webhook`',
+  properties: {
+    name: {
+      type: 'string',
+      pattern: '^[a-z0-9][a-z0-9_-]{0,62}$',
+      title: 'a name of lower-case letters, digits, `-` and `_`',
+      description: 'What the journal and `interlock notify` call it. Default: its kind and its place in the list, such as `slack-1`.',
+    },
+    slack: {
+      type: 'object',
+      additionalProperties: false,
+      required: ['webhook'],
+      properties: { webhook: { ...SecretRef, description: 'The address of an incoming webhook: whoever knows it can post, so it is a secret.' } },
+      description: 'Slack, by an incoming webhook.',
+    },
+    teams: {
+      type: 'object',
+      additionalProperties: false,
+      required: ['url'],
+      properties: {
+        url: { ...SecretRef, description: 'The address of a workflow that posts to a channel: whoever knows it can post, so it is a secret.' },
+      },
+      description: 'Microsoft Teams, by the address of a workflow ("when a webhook request is received").',
+    },
+    smtp: {
+      type: 'object',
+      additionalProperties: false,
+      required: ['host', 'from'],
+      properties: {
+        host: { type: 'string', pattern: '^([A-Za-z0-9._-]+|[0-9A-Fa-f:.]+)$', title: 'a host name or an address' },
+        port: {
+          type: 'integer',
+          minimum: 1,
+          maximum: 65535,
+          title: 'a port from 1 to 65535',
+          description: 'Default: 587, with `tls: implicit` 465.',
+        },
+        tls: {
+          enum: ['starttls', 'implicit', 'off'],
+          description: 'starttls: refused where the server does not offer it. off: on loopback only. Default: starttls.',
+        },
+        ca: { ...Path, description: 'Authority that the server’s certificate is checked with. Default: the system’s roots.' },
+        user: Text,
+        password: SecretRef,
+        from: { ...Mail, description: 'Sender of the messages.' },
+        to: {
+          type: 'array',
+          minItems: 1,
+          items: Mail,
+          title: 'a list of e-mail addresses',
+          description: 'Told of everything that this channel is told of.',
+        },
+        to_approvers: {
+          type: 'object',
+          additionalProperties: false,
+          description:
+            'Tells those who are asked, and the requester of the outcome. Addresses: of `users`, else the login if it is one, else login@domain.',
+          properties: {
+            domain: { type: 'string', pattern: '^[A-Za-z0-9.-]{1,253}$', title: 'a domain', description: 'Appended to logins.' },
+            users: { ...MailMap, description: 'Addresses by login.' },
+            groups: { ...MailMap, description: 'Addresses (of lists) by group.' },
+          },
+        },
+      },
+      description: 'E-mail.',
+    },
+    webhook: {
+      type: 'object',
+      additionalProperties: false,
+      required: ['url', 'secret'],
+      properties: {
+        url: { ...HttpUrl, description: 'https; http on loopback only.' },
+        secret: { ...SecretRef, description: 'Signs what is sent (Standard Webhooks): `whsec_…`, base64 of 24 to 64 bytes.' },
+        ca: { ...Path, description: 'Authority that the receiver’s certificate is checked with. Default: the system’s roots.' },
+      },
+      description: 'JSON by POST, signed as standardwebhooks.com describes.',
+    },
+    on: {
+      type: 'array',
+      minItems: 1,
+      items: { enum: NOTIFY_ABOUT },
+      title: 'a list of events',
+      description: `What it is told of. Default: everything. A broken glass is told to every channel, whatever stands here.`,
+    },
+    stages: { ...Names, description: 'Only where one of these stages is asked.' },
+    targets: { ...Names, description: 'Only requests for these targets.' },
+    groups: { ...Names, description: 'Only where one of these groups is asked.' },
+    templates: {
+      type: 'object',
+      additionalProperties: false,
+      properties: Object.fromEntries(NOTIFY_ABOUT.map((about) => [about, Text])) as Record<NotifyAbout, typeof Text>,
+      description:
+        'First line of the message by event, with fields such as {{who}}, {{target}}, {{summary}}, {{expires}}, {{stage}}, {{outcome}}, {{by}}, {{to}}, {{codes}}.',
+    },
+  },
+} as const;
+export type NotifyChannel = Static<typeof NotifyChannel>;
+
 export const Config = {
   $schema: 'https://json-schema.org/draft/2020-12/schema',
   title: 'interlock.yaml',
@@ -300,20 +409,10 @@ export const Config = {
         remember_denial: { ...Duration, description: 'After a denial the same statement is refused at once for so long. Default: 10m.' },
         notify: {
           type: 'array',
-          title: 'a list',
-          items: {
-            type: 'object',
-            additionalProperties: false,
-            required: ['webhook'],
-            properties: {
-              webhook: {
-                type: 'object',
-                additionalProperties: false,
-                required: ['url', 'secret'],
-                properties: { url: HttpUrl, secret: SecretRef },
-              },
-            },
-          },
+          items: NotifyChannel,
+          title: 'a list of channels',
+          description:
+            'Who is told of approval requests, and how. A message is a pointer: who asks, where, one sentence and the address of the page where it is decided.',
         },
       },
     },

@@ -363,6 +363,11 @@ export const NotificationSent = {
     outcome: { enum: ['delivered', 'dead'] },
     tries: count,
     detail: text,
+    /** The stage whose reviewers it asked. */
+    stage: text,
+    delegation_id: text,
+    /** The gathered message in which it was told. */
+    within: text,
   },
 } as const;
 export type NotificationSent = Static<typeof NotificationSent>;
