@@ -214,6 +214,9 @@ export type Issuer = Static<typeof Issuer>;
 /** What a channel may be told of. */
 export const NOTIFY_ABOUT = ['requested', 'escalated', 'settled', 'glass_broken', 'glass_reviewed', 'delegated'] as const;
 export type NotifyAbout = (typeof NOTIFY_ABOUT)[number];
+/** What templates may name. */
+export const NOTIFY_FIELDS = ['who', 'target', 'summary', 'expires', 'stage', 'outcome', 'by', 'to', 'codes', 'count', 'id'] as const;
+export type NotifyField = (typeof NOTIFY_FIELDS)[number];
 
 const Names = { type: 'array', minItems: 1, items: Text, title: 'a list of names' } as const;
 const Mail = { type: 'string', pattern: '^[A-Za-z0-9.!#$%&*+/=?^_{|}~-]{1,64}@[A-Za-z0-9.-]{1,253}$', title: 'an e-mail address' } as const;

@@ -1,4 +1,5 @@
 /** The configuration as everything else receives it: checked, defaults filled in, paths absolute, units in the names. */
+import type { NotifyAbout } from '#schemas/config';
 import type { Places } from './places.ts';
 
 export interface LoadedConfig {
@@ -107,6 +108,39 @@ export interface ApprovalsConfig {
   readonly expireMs: number;
   readonly inTransaction: InTransaction;
   readonly rememberDenialMs: number;
+  readonly notify: readonly NotifyConfig[];
+}
+
+/** One channel of notification; what is null here is not restricted. */
+export interface NotifyConfig {
+  readonly name: string;
+  readonly to: NotifyTo;
+  readonly on: readonly NotifyAbout[] | null;
+  readonly stages: readonly string[] | null;
+  readonly targets: readonly string[] | null;
+  readonly groups: readonly string[] | null;
+  readonly templates: Readonly<Partial<Record<NotifyAbout, string>>>;
+}
+
+export type NotifyTo =
+  | { readonly kind: 'slack' | 'teams'; readonly url: SecretSource }
+  | { readonly kind: 'webhook'; readonly url: string; readonly secret: SecretSource; readonly caFile: string | null }
+  | ({ readonly kind: 'smtp' } & SmtpConfig);
+
+export interface SmtpConfig {
+  readonly host: string;
+  readonly port: number;
+  readonly tls: 'starttls' | 'implicit' | 'off';
+  readonly caFile: string | null;
+  readonly login: { readonly user: string; readonly password: SecretSource } | null;
+  readonly from: string;
+  readonly to: readonly string[];
+  /** null: nobody but `to`. */
+  readonly people: {
+    readonly domain: string | null;
+    readonly users: Readonly<Record<string, string>>;
+    readonly groups: Readonly<Record<string, string>>;
+  } | null;
 }
 
 export interface JournalConfig {

@@ -1,7 +1,9 @@
 /** A configuration of the right form → the object that everything else receives. */
 import { isAbsolute, join, resolve as resolvePath } from 'node:path';
-import type { Config, Issuer, SecretRef, Target } from '#schemas/config';
-import type { Address, LoadedConfig, ServerTlsFiles, SecretSource, TargetConfig, UpstreamConfig, UpstreamTls, IssuerConfig } from './config.ts';
+import type { Config, Issuer, Target } from '#schemas/config';
+import type { Address, LoadedConfig, ServerTlsFiles, TargetConfig, UpstreamConfig, UpstreamTls, IssuerConfig } from './config.ts';
+import { resolveChannel } from './notify.ts';
+import { type Absolute, secretSource } from './secret-source.ts';
 import { durationMs, sizeBytes } from './units.ts';
 
 type Resolved = Omit<LoadedConfig, 'places' | 'notices'>;
@@ -37,6 +39,7 @@ export function resolveConfig(raw: Config, file: string, dir: string): Resolved 
       expireMs: durationMs(raw.approvals?.expire ?? '24h'),
       inTransaction,
       rememberDenialMs: durationMs(raw.approvals?.remember_denial ?? '10m'),
+      notify: (raw.approvals?.notify ?? []).map((channel, at) => resolveChannel(channel, at, absolute)),
     },
     journal: {
       dir: absolute(raw.journal?.dir ?? join(stateDir, 'journal')),
@@ -50,8 +53,6 @@ export function resolveConfig(raw: Config, file: string, dir: string): Resolved 
     log: { level: raw.log?.level ?? 'info', format: raw.log?.format ?? 'auto' },
   };
 }
-
-type Absolute = (path: string) => string;
 
 function resolveIssuer(issuer: Issuer, absolute: Absolute): IssuerConfig {
   return {
@@ -112,12 +113,6 @@ function upstreamTls(tls: { mode?: 'verify-full' | 'off'; ca?: string }, absolut
 function serverTls(tls: Target['tls'], absolute: Absolute): ServerTlsFiles | null {
   if (tls === undefined || tls === 'off') return null;
   return { certFile: absolute(tls.cert), keyFile: absolute(tls.key), caFile: tls.ca === undefined ? null : absolute(tls.ca) };
-}
-
-function secretSource(ref: SecretRef, absolute: Absolute): SecretSource {
-  if (ref.file !== undefined) return { kind: 'file', path: absolute(ref.file) };
-  if (ref.exec !== undefined) return { kind: 'exec', argv: ref.exec };
-  return { kind: 'env', name: ref.env ?? '' };
 }
 
 /** `[::1]:6432` → `{ host: '::1', port: 6432 }`. */

@@ -2,6 +2,8 @@
 import type { Config, Target } from '#schemas/config';
 import type { Findings } from './places.ts';
 import type { LoadedConfig, TargetConfig } from './config.ts';
+import { checkNotify } from './notify-rules.ts';
+import { staysHere } from './stays-here.ts';
 
 const SEGMENT_BYTES_MIN = 64 * 1024;
 const SEGMENT_BYTES_MAX = 1024 ** 3;
@@ -13,6 +15,7 @@ export function checkRules(raw: Config, config: Omit<LoadedConfig, 'places' | 'n
   checkPorts(raw, findings);
   checkApi(config, findings, notices);
   checkIdentity(config, findings, notices);
+  checkNotify(raw, config, findings, notices);
   checkExpansion(raw, notices);
   if (config.journal.segmentBytes < SEGMENT_BYTES_MIN || config.journal.segmentBytes > SEGMENT_BYTES_MAX)
     findings.addAt('journal.segment', `found \`${raw.journal?.segment ?? ''}\`; allowed: 64KiB to 1GiB`);
@@ -23,11 +26,6 @@ export function checkRules(raw: Config, config: Omit<LoadedConfig, 'places' | 'n
   return notices;
 }
 
-/** Loopback by its name or address, or the folder of a unix socket: what never leaves the machine. */
-export function staysHere(host: string): boolean {
-  return host === 'localhost' || host === '::1' || host.startsWith('/') || /^127(\.\d{1,3}){3}$/.test(host);
-}
-
 /** Refused by name rather than ignored. */
 function checkNotYet(raw: Config, findings: Findings): void {
   const notYet = (path: string, what: string, instead: string): void => findings.addAt(path, `${what} is not supported yet; ${instead}`);
@@ -35,7 +33,6 @@ function checkNotYet(raw: Config, findings: Findings): void {
     if (raw.policies.source[kind] !== undefined) notYet(`policies.source.${kind}`, `\`${kind}\``, 'use `dir: PATH`');
   if (raw.journal?.nats !== undefined) notYet('journal.nats', 'forwarding to NATS', 'leave it out');
   if (raw.journal?.payloads === 'sealed') notYet('journal.payloads', '`sealed`', 'use `clear` or `redacted`');
-  if (raw.approvals?.notify !== undefined) notYet('approvals.notify', 'notification', 'leave it out; `interlock approvals list` shows what is open');
   if (hasClientCa(raw.api?.tls)) notYet('api.tls.client_ca', 'a certificate of the client', 'leave it out');
   for (const [name, target] of Object.entries(raw.targets)) {
     const at = `targets.${name}`;

@@ -1,7 +1,7 @@
 import { resolve } from 'node:path';
 import { InterlockError } from '#schemas/errors';
 import { whereIs, type LoadedConfig, type TargetConfig, type UpstreamTls } from './config.ts';
-import { staysHere } from './rules.ts';
+import { staysHere } from './stays-here.ts';
 import { describeSecret, readSecret } from './secret.ts';
 
 /** Where a target is and how the gateway signs in there. Holds a secret: never logged, never in an event. */

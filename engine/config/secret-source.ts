@@ -1,0 +1,11 @@
+/** Where a secret is read from, with paths absolute. */
+import type { SecretRef } from '#schemas/config';
+import type { SecretSource } from './config.ts';
+
+export type Absolute = (path: string) => string;
+
+export function secretSource(ref: SecretRef, absolute: Absolute): SecretSource {
+  if (ref.file !== undefined) return { kind: 'file', path: absolute(ref.file) };
+  if (ref.exec !== undefined) return { kind: 'exec', argv: ref.exec };
+  return { kind: 'env', name: ref.env ?? '' };
+}
