@@ -34,11 +34,23 @@ export const ReviewText = object(
       type: 'array',
       items: object(
         {
-          /** from 1 */ number: { type: 'integer', minimum: 1 },
+          /** from 1 */ number: { type: 'integer', minimum: 1 } as const,
           /** `DELETE`, `CREATE TABLE` … */ kind: text,
           tokens: { type: 'array', items: ReviewToken },
         },
         ['number', 'kind', 'tokens'] as const,
+      ),
+    },
+    /** Of the protocol, as the client sent them. */
+    params: {
+      type: 'array',
+      items: object(
+        {
+          /** `$1` is 1 */ number: { type: 'integer', minimum: 1 } as const,
+          /** As the client declared it. */ type: text,
+          tokens: { type: 'array', items: ReviewToken },
+        },
+        ['number', 'type', 'tokens'] as const,
       ),
     },
     /** What a reader could miss: `2 hidden characters`, `a comment holds a second WHERE`, `20,000 spaces`. */
