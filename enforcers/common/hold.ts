@@ -186,7 +186,12 @@ function command({ approvalId }: Ticket): string {
 }
 
 function approvalDetail(ticket: Ticket, decided: Decided): string {
-  return verdictDetail(decided.decision, approvalReason(decided), ticket.approvalId);
+  return `${verdictDetail(decided.decision, approvalReason(decided), ticket.approvalId)} digest=${prefix(ticket.digest)}`;
+}
+
+/** The reviewer is shown the same digits (SECURITY A7). */
+function prefix(digest: Ticket['digest']): string {
+  return digest.slice('sha256:'.length).slice(0, 12);
 }
 
 function approvalReason(decided: Decided): Decided['decision']['reasons'][number] {

@@ -13,6 +13,7 @@ export function ticketOf(entry: Entry, publicUrl: string): Ticket {
     approvalId: record.approvalId,
     state: record.state,
     expiresAt: record.validUntil ?? record.expiresAt,
+    digest: record.binding.payload,
     url: `${publicUrl.replace(/\/+$/, '')}/approvals/${record.approvalId}`,
     askedFor: (chain.current?.stage ?? chain.stages[0]?.stage)?.any_of.map(named) ?? [],
     comment: record.state === 'denied' ? entry.comment : null,

@@ -1,6 +1,7 @@
 import type { ApprovalContext, Subject } from '#schemas/decision-request';
 import type { Decision, Requirement } from '#schemas/decision';
 import type { ApprovalState } from '#schemas/approval';
+import type { Digest } from '#schemas/common';
 import type { SqlFacts } from '#schemas/sql-facts';
 import type { Payload } from './journal.ts';
 
@@ -39,6 +40,8 @@ export interface Ticket {
   readonly approvalId: string;
   readonly state: ApprovalState;
   readonly expiresAt: string;
+  /** Of the payload, as its record has it: its first 12 digits are shown to the requester and to the reviewer. */
+  readonly digest: Digest;
   /** `https://…/approvals/apr_…`: where a reviewer decides. */
   readonly url: string;
   /** Groups and logins who may decide, for the notice to the client. */

@@ -103,7 +103,7 @@ describe('what is shown', () => {
     const { view, refused, notice } = seen;
     const hint = `group owners may decide until ${view.expires_at.slice(0, 16).replace('T', ' ')} UTC: interlock approvals approve ${view.approval_id} --token-file FILE (${shop.gateway.ready.api}/approvals/${view.approval_id})`;
     const detail = expect.stringMatching(
-      new RegExp(`^decision=dec_\\S+ policy=postgres.production_writes code=PRODUCTION_WRITE approval=${view.approval_id}$`),
+      new RegExp(`^decision=dec_\\S+ policy=postgres.production_writes code=PRODUCTION_WRITE approval=${view.approval_id} digest=${view.payload_digest?.slice(7, 19)}$`),
     );
     expect(notice).toEqual({ message: `held for approval ${view.approval_id}`, detail, hint });
     expect(refused).toMatchObject({

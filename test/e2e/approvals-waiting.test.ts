@@ -58,7 +58,7 @@ describe('within a wait of a minute', () => {
     const expected = {
       code: 'IL002',
       message: 'denied by a reviewer: not before the audit',
-      detail: expect.stringMatching(new RegExp(`^decision=dec_\\S+ policy=\\S+ code=PRODUCTION_WRITE approval=${approval_id}$`)),
+      detail: expect.stringMatching(new RegExp(`^decision=dec_\\S+ policy=\\S+ code=PRODUCTION_WRITE approval=${approval_id} digest=[0-9a-f]{12}$`)),
     };
     expect(await running).toMatchObject(expected);
     expect(await refusalOf(client.query(text))).toMatchObject(expected);

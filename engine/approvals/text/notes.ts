@@ -16,7 +16,6 @@ export class Notes {
   #hiddenCount = 0;
   #blankRuns = 0;
   #brokenBytes = 0;
-  #comments = 0;
   #moreWords = 0;
   #moreQuoted = 0;
 
@@ -36,7 +35,6 @@ export class Notes {
   }
 
   comment(text: string): void {
-    this.#comments += 1;
     for (const [, word = ''] of text.slice(0, COMMENT_CHARS_MAX).matchAll(MISLEADING)) {
       if (word === word.toUpperCase() || /^(?:where|limit|rollback|returning)$/i.test(word)) this.#clauses.add(word.toUpperCase());
     }
