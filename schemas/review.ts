@@ -6,7 +6,7 @@ import { EFFECTS } from './decision.ts';
 
 const text = { type: 'string' } as const;
 const count = { type: 'integer', minimum: 0 } as const;
-const object = <P extends object, R extends readonly (keyof P & string)[]>(
+const object = <const P extends object, const R extends readonly (keyof P & string)[]>(
   properties: P,
   required: R,
 ): { readonly type: 'object'; readonly additionalProperties: false; readonly properties: P; readonly required: R } => ({
