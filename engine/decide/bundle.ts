@@ -1,10 +1,14 @@
 /** Policies as text → what judges: checked, compiled to metered WASM, with what each entrypoint reads and the data it reads it with. */
 import { DecisionRequest } from '#schemas/decision-request';
 import { type ErrorCode, InterlockError } from '#schemas/errors';
+import { findApproverSets, isApproversModule } from './approver-modules.ts';
 import { digest } from './canonical.ts';
+import { checkChainNames } from './chain-names.ts';
+import type { Chains } from './chains.ts';
+import { checkDocuments } from './checked-documents.ts';
 import { meter } from './meter.ts';
 import { type OpaProblem, OpaWorkspace } from './opa.ts';
-import { entryModule, entrypointName, findPackages, type PolicyPackage, STAGES, type StageName, slotsOf } from './packages.ts';
+import { entryModule, entrypointName, findPackages, parseModules, type PolicyPackage, STAGES, type StageName, slotsOf } from './packages.ts';
 import type { Plan } from './plan.ts';
 import type { Slot } from './policy-result.ts';
 import { type ReadNode, reads, settled } from './read-trie.ts';
@@ -49,6 +53,11 @@ export interface CompiledPolicies {
   readonly plan: Plan;
   /** JSON text. */
   readonly data: string;
+  /** The same as an object: what the engine itself reads of it, the approvals' documents. */
+  readonly documents: Readonly<Record<string, unknown>>;
+  readonly chains: Chains;
+  /** Names of the sets in package `approvers`. */
+  readonly approverSets: readonly string[];
   readonly packages: readonly PolicyPackage[];
   readonly stages: Readonly<Record<StageName, CompiledStage>>;
   /** A package in force asks for masks, or could. */
@@ -87,9 +96,13 @@ export async function compilePolicies(sources: PolicySources, opa: () => Promise
   const known = await workspace.writeCapabilities(CAPABILITIES);
   // a path that no request can have is a misspelling, and its deny would silently never fire (E4)
   await workspace.write(SCHEMA, JSON.stringify(DecisionRequest));
-  refuse(await workspace.check(files, ['--capabilities', CAPABILITIES, '--schema', SCHEMA]), known);
-  const packages = await findPackages(workspace, sources.modules, sources.data);
-  const entry = entryModule(packages);
+  await check(workspace, sources.modules, known);
+  const modules = await parseModules(workspace, sources.modules);
+  const packages = findPackages(modules, sources.data);
+  const approverSets = findApproverSets(modules);
+  const chains = checkDocuments(sources);
+  checkChainNames(modules, sources, packages, chains);
+  const entry = entryModule(packages, approverSets);
   await workspace.write(ENTRY, entry.text);
   const options = ['--capabilities', CAPABILITIES, ...entry.entrypoints.flatMap((name) => ['--entrypoint', name])];
   const [wasm, planText] = await Promise.all([
@@ -104,8 +117,19 @@ export async function compilePolicies(sources: PolicySources, opa: () => Promise
     data: JSON.stringify(sources.data),
     packages,
     stages: { session: compiledStage(plan, packages, 'session'), sql_request: compiledStage(plan, packages, 'sql_request') },
+    chains,
+    documents: sources.data,
+    approverSets,
     masksPossible: packages.some((entryPackage) => !entryPackage.shadow && entryPackage.sets.includes('mask')),
   };
+}
+
+/** Sets of approvers are asked about a request for approval, whose form is another: they are checked apart from what judges statements. */
+async function check(workspace: OpaWorkspace, modules: ReadonlyMap<string, string>, known: ReadonlySet<string>): Promise<void> {
+  const files = [...modules.keys()];
+  const judging = files.filter((file) => !isApproversModule(modules.get(file) ?? ''));
+  refuse(await workspace.check(judging, ['--capabilities', CAPABILITIES, '--schema', SCHEMA]), known);
+  if (judging.length < files.length) refuse(await workspace.check(files, ['--capabilities', CAPABILITIES]), known);
 }
 
 function compiledStage(plan: Plan, packages: readonly PolicyPackage[], stage: StageName): CompiledStage {

@@ -1,5 +1,6 @@
 /** What the packages answered, as one judgement (DESIGN §4). Order-free; `test/unit/combine.rego` says the same in Rego and is its oracle. */
 import type { DecisionEffect, Judgement, MaskObligation, Obligation, Reason, Requirement, Shadow } from '#schemas/decision';
+import type { Chains } from './chains.ts';
 import { mergeObligations, supportNeeded } from './obligations.ts';
 import type { PackageAnswer, Verdict } from './policy-result.ts';
 import { requirementOf } from './requirement.ts';
@@ -7,6 +8,8 @@ import { requirementOf } from './requirement.ts';
 export interface CombineContext {
   readonly revision: string;
   readonly supportedObligations: readonly string[];
+  /** Those of the data documents in force; without them, what names a chain is denied. */
+  readonly chains?: Chains;
 }
 
 /** A judgement without an approval, and what a valid approval of exactly its requirement would make of it. */
@@ -48,14 +51,16 @@ export function combine(answers: readonly PackageAnswer[], context: CombineConte
   const allowed = [...reasonsOf(live, 'allow', 'allow'), ...reasonsOf(live, 'mask', 'mask')];
   const held = reasonsOf(live, 'require_approval', 'require_approval');
   if (held.length > 0) {
-    const requirement = requirementOf(live, obligations);
-    if (typeof requirement === 'string') return final(judge('deny', [emptyStage(requirement)]));
+    const requirement = requirementOf(live, obligations, context.chains ?? NO_CHAINS);
+    if ('code' in requirement) return final(judge('deny', [{ policy: 'interlock', ...requirement, effect: 'deny' }]));
     const judgement = judge('require_approval', [...held, ...reasonsOf(live, 'mask', 'mask')], obligations, requirement);
     return { ...final(judgement), approved: judge(effect, [...allowed, ...held], obligations) };
   }
   if (reasonsOf(live, 'allow', 'allow').length === 0) return final(judge('deny', [DEFAULT_DENY]));
   return final(judge(effect, allowed, obligations));
 }
+
+const NO_CHAINS: Chains = new Map();
 
 export const DEFAULT_DENY: Reason = { policy: 'interlock', code: 'DEFAULT_DENY', reason: 'no policy allows this', effect: 'deny' };
 
@@ -91,10 +96,6 @@ function masksOf(answers: readonly PackageAnswer[]): Combined['masks'] {
 
 function unsupportedReason(need: string): Reason {
   return { policy: 'interlock', code: 'OBLIGATION_UNSUPPORTED', reason: `this enforcer cannot fulfil the obligation ${need}`, effect: 'deny' };
-}
-
-function emptyStage(stage: string): Reason {
-  return { policy: 'interlock', code: 'POLICY_RESULT', reason: `nobody could approve stage ${stage}: its approvers do not overlap`, effect: 'deny' };
 }
 
 function shadowOf(answers: readonly PackageAnswer[]): Shadow[] {

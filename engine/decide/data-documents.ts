@@ -5,7 +5,7 @@ import { InterlockError } from '#schemas/errors';
 type Data = Readonly<Record<string, unknown>>;
 
 /** Rules live there; data of the same name would hide or be hidden. */
-const RESERVED = ['policies', 'interlock'];
+const RESERVED = ['policies', 'interlock', 'approvers'];
 const DEPTH_MAX = 64;
 
 /** @throws InterlockError POLICY_BUILD with file and line */

@@ -4,7 +4,9 @@ import { DecisionRequest } from '#schemas/decision-request';
 import { type ErrorCode, InterlockError } from '#schemas/errors';
 import type { Log } from '#client/log';
 import { answersOf, mayBeIllFormed, orderless, wellFormed } from './answer-text.ts';
+import { type ApproversInput, ApproverSets, type NamedApprover } from './approver-sets.ts';
 import type { CompiledPolicies, CompiledStage } from './bundle.ts';
+import { chainsOf } from './chains.ts';
 import { type Combined, combine, ownDenial } from './combine.ts';
 import { type Evaluation, MACHINE_LIMITS, type MachineLimits, PolicyMachine } from './machine.ts';
 import type { StageName } from './packages.ts';
@@ -48,6 +50,7 @@ export class Judge {
   /** The same answer is the same object: the journal stores it once. */
   readonly #answers = new Map<string, Combined>();
   #answersLength = 0;
+  #approverSets: ApproverSets | null = null;
   readonly #failures = new Map<string, number>();
   #cold = 0;
 
@@ -71,7 +74,18 @@ export class Judge {
 
   /** The same policies over other data, for a dry run. @param data JSON text */
   withData(data: string): Judge {
-    return new Judge({ ...this.policies, data }, this.#module, this.#options);
+    const documents = JSON.parse(data) as CompiledPolicies['documents'];
+    return new Judge({ ...this.policies, data, documents, chains: chainsOf(documents['approval_chains']) }, this.#module, this.#options);
+  }
+
+  /** Whom `data.approvers.NAME` holds for a request for approval; null: there is no such set, or it did not answer. */
+  approvers(name: string, input: ApproversInput): readonly NamedApprover[] | null {
+    return this.#sets().ask(name, input);
+  }
+
+  /** Of its own: made when it is first needed. */
+  #sets(): ApproverSets {
+    return (this.#approverSets ??= new ApproverSets(this.policies, this.#module, this.#options));
   }
 
   get revision(): string {
@@ -114,6 +128,8 @@ export class Judge {
       if (typeof problem === 'string')
         throw new InterlockError('POLICY_SELF_TEST', `${compiled.live.entrypoint} does not answer an empty request: ${problem}`);
     }
+    const silent = this.policies.approverSets.length === 0 ? null : this.#sets().selfTest();
+    if (silent !== null) throw new InterlockError('POLICY_SELF_TEST', silent);
     const spent = this.#evaluate(
       new PolicyMachine(this.#module, this.policies.data, { ...MACHINE_LIMITS, fuelUnits: 0 }),
       this.policies.stages.sql_request.live.entrypoint,
@@ -155,7 +171,7 @@ export class Judge {
     if (typeof inShadow === 'string')
       this.#log.warn({ detail: inShadow }, 'a policy in shadow answered something that is not of the contract’s form');
     const all = [...answers, ...(typeof inShadow === 'string' ? [] : inShadow)];
-    const combined = combine(all, { revision: this.revision, supportedObligations: supported });
+    const combined = combine(all, { revision: this.revision, supportedObligations: supported, chains: this.policies.chains });
     this.#remember(key, combined);
     return { combined, lasting: true, lengthOfAnswer };
   }

@@ -15,11 +15,11 @@ export interface PolicyPackage {
 export const STAGES = ['session', 'sql_request'] as const;
 export type StageName = (typeof STAGES)[number];
 
-interface Term {
+export interface Term {
   readonly type: string;
   readonly value: unknown;
 }
-interface Module {
+export interface Module {
   readonly package: { readonly path: readonly Term[] };
   readonly rules?: readonly {
     readonly default?: boolean;
@@ -27,17 +27,22 @@ interface Module {
   }[];
 }
 
-/** @throws InterlockError POLICY_BUILD for a set that is not one, or a package that stands where no judgement would find it */
-export async function findPackages(workspace: OpaWorkspace, modules: ReadonlyMap<string, string>, data: unknown): Promise<PolicyPackage[]> {
+/** File → what OPA's own parser makes of it. @throws InterlockError POLICY_BUILD */
+export async function parseModules(workspace: OpaWorkspace, modules: ReadonlyMap<string, string>): Promise<ReadonlyMap<string, Module>> {
   await workspace.write('.interlock-parse.json', JSON.stringify(Object.fromEntries(modules)));
   const query = '{file: module | some file, text in input; module := rego.parse_module(file, text)}';
   const answer = await workspace.run(['eval', '--format', 'json', '--input', '.interlock-parse.json', query]);
   const parsed =
     (JSON.parse(answer.stdout) as { result?: { expressions: { value: Record<string, Module> }[] }[] }).result?.[0]?.expressions[0]?.value ?? {};
+  const missing = [...modules.keys()].find((file) => !parsed[file]);
+  if (missing !== undefined) throw new InterlockError('POLICY_BUILD', `${missing}: OPA could not parse it`);
+  return new Map(Object.entries(parsed));
+}
+
+/** @throws InterlockError POLICY_BUILD for a set that is not one, or a package that stands where no judgement would find it */
+export function findPackages(modules: ReadonlyMap<string, Module>, data: unknown): PolicyPackage[] {
   const sets = new Map<string, Set<SetName>>();
-  for (const file of modules.keys()) {
-    const module = parsed[file];
-    if (!module) throw new InterlockError('POLICY_BUILD', `${file}: OPA could not parse it`);
+  for (const [file, module] of modules) {
     const path = module.package.path.slice(1).map((term) => String(term.value));
     if (path[0] === 'interlock') throw new InterlockError('POLICY_BUILD', `${file}: package interlock is generated: choose another name`);
     const defined = definedSets(file, module);
@@ -85,8 +90,15 @@ export function entrypointName(stage: StageName, shadow: boolean): string {
   return `interlock/entry/${stage}${shadow ? '_shadow' : ''}`;
 }
 
+export function approversEntrypoint(name: string): string {
+  return `interlock/entry/approvers_${name}`;
+}
+
 /** Static references only: `data.policies[scope][name]` costs half as much again. */
-export function entryModule(packages: readonly PolicyPackage[]): { readonly text: string; readonly entrypoints: readonly string[] } {
+export function entryModule(
+  packages: readonly PolicyPackage[],
+  approverSets: readonly string[],
+): { readonly text: string; readonly entrypoints: readonly string[] } {
   const lines: string[] = [];
   const entrypoints: string[] = [];
   for (const stage of STAGES) {
@@ -97,6 +109,10 @@ export function entryModule(packages: readonly PolicyPackage[]): { readonly text
       entrypoints.push(entrypointName(stage, shadow));
       lines.push(`${stage}${shadow ? '_shadow' : ''} := [${refs.join(', ')}]`);
     }
+  }
+  for (const name of approverSets) {
+    entrypoints.push(approversEntrypoint(name));
+    lines.push(`approvers_${name} := data.approvers[${JSON.stringify(name)}]`);
   }
   return { text: `package interlock.entry\n\n${lines.join('\n\n')}\n`, entrypoints };
 }

@@ -1,7 +1,7 @@
 /** The closed form of what policies answer (M4): the five sets of DESIGN §4. Anything else in a set is POLICY_RESULT, a refusal. */
 import { Compile } from 'typebox/compile';
 import type { Static } from 'typebox';
-import { Approver, Grant, LIMIT_TYPES, MASK_METHODS, Mask, type MaskMethod } from '#schemas/decision';
+import { Approver, Grant, LIMIT_TYPES, MASK_METHODS, Mask, type MaskMethod, Schedule } from '#schemas/decision';
 
 const text = { type: 'string', maxLength: 4096 } as const;
 const code = { type: 'string', minLength: 1, maxLength: 128 } as const;
@@ -13,33 +13,61 @@ const seconds = { type: 'integer', minimum: 1, maximum: 31_536_000 } as const;
 export const Verdict = { type: 'object', additionalProperties: false, required: ['code', 'reason'], properties: worded } as const;
 export type Verdict = Static<typeof Verdict>;
 
+const approvers = { type: 'array', minItems: 1, maxItems: 64, items: Approver } as const;
+const quorum = { type: 'integer', minimum: 1, maximum: 64 } as const;
+
 export const StageAsked = {
   type: 'object',
   additionalProperties: false,
   required: ['id', 'any_of'],
   properties: {
     id: { type: 'string', minLength: 1, maxLength: 128 },
-    /** 1 if absent */ order: { type: 'integer', minimum: -1000, maximum: 1000 },
-    any_of: { type: 'array', minItems: 1, maxItems: 64, items: Approver },
-    /** 1 if absent */ quorum: { type: 'integer', minimum: 1, maximum: 64 },
+    /** 1 if absent; in a chain by name: its place in the list */ order: { type: 'integer', minimum: -1000, maximum: 1000 },
+    any_of: approvers,
+    /** 1 if absent */ quorum,
+    /** 1 if absent */ deny_quorum: quorum,
+    escalate: {
+      type: 'array',
+      maxItems: 8,
+      items: { type: 'object', additionalProperties: false, required: ['after_s', 'add'], properties: { after_s: seconds, add: approvers } },
+    },
+    deny_after_s: seconds,
+    reason_required: { type: 'boolean' },
+    step_up: { type: 'object', additionalProperties: false, required: ['max_age_s'], properties: { acr: code, max_age_s: seconds } },
   },
 } as const;
 export type StageAsked = Static<typeof StageAsked>;
 
+const stages = { type: 'array', minItems: 1, maxItems: 16, items: StageAsked } as const;
+/** What a chain and an item may say of what is granted. */
+const terms = {
+  /** one statement, once, if absent */ grant: Grant,
+  /** 15 minutes if absent */ valid_for_s: seconds,
+  /** one day if absent */ expires_in_s: seconds,
+  bind_session: { type: 'boolean' },
+  schedules: { type: 'array', maxItems: 8, items: Schedule },
+  rows_max: { type: 'integer', minimum: 0, maximum: Number.MAX_SAFE_INTEGER },
+} as const;
+
+/** A document of `data.approval_chains`. */
+export const ChainDocument = {
+  type: 'object',
+  additionalProperties: false,
+  required: ['stages'],
+  properties: { /** for people */ description: text, stages, ...terms },
+} as const;
+export type ChainDocument = Static<typeof ChainDocument>;
+
+/** At least one of `stages` and `chain`; beside a chain, everything else narrows it. */
 export const ApprovalAsked = {
   type: 'object',
   additionalProperties: false,
-  required: ['code', 'reason', 'stages'],
-  properties: {
-    ...worded,
-    stages: { type: 'array', minItems: 1, maxItems: 16, items: StageAsked },
-    /** one statement, once, if absent */ grant: Grant,
-    /** 15 minutes if absent */ valid_for_s: seconds,
-    /** one day if absent */ expires_in_s: seconds,
-    bind_session: { type: 'boolean' },
-  },
+  required: ['code', 'reason'],
+  anyOf: [{ required: ['stages'] }, { required: ['chain'] }],
+  properties: { ...worded, /** its name in `data.approval_chains` */ chain: { type: 'string', minLength: 1, maxLength: 128 }, stages, ...terms },
 } as const;
-export type ApprovalAsked = Static<typeof ApprovalAsked>;
+export type ApprovalAsked = Verdict &
+  Omit<ChainDocument, 'description' | 'stages'> & { readonly chain?: string; readonly stages?: readonly StageAsked[] };
 
 const names = { type: 'array', minItems: 1, maxItems: 4096, items: { type: 'string', minLength: 1, maxLength: 512 } } as const;
 /** At least one of columns, paths and detectors. */

@@ -6,6 +6,7 @@ import { type Clock, timestamp } from '#client/clock';
 import type { DecisionService, SessionScope } from '#client/decision-service';
 import type { Ids } from '#client/ids';
 import type { Log } from '#client/log';
+import type { ApproversInput, NamedApprover } from './approver-sets.ts';
 import { compilePolicies } from './bundle.ts';
 import { digest } from './canonical.ts';
 import { LocalSession } from './decision-session.ts';
@@ -202,6 +203,16 @@ export class LocalDecisionService implements DecisionService {
     if (this.#error !== null || this.#behind) return;
     this.#confirmedUs = this.#options.clock.monotonicUs();
     this.#confirmedWallUs = this.#options.clock.wallUs();
+  }
+
+  /** The data documents in force, for what the engine itself reads of them; null: there are none that may still be gone by. */
+  documents(): Readonly<Record<string, unknown>> | null {
+    return this.inForce()?.judge.policies.documents ?? null;
+  }
+
+  /** Whom `data.approvers.NAME` holds for a request for approval; null: nothing answers. */
+  approvers(name: string, input: ApproversInput): readonly NamedApprover[] | null {
+    return this.inForce()?.judge.approvers(name, input) ?? null;
   }
 
   /** @param fixed judge by this revision, in force or not */

@@ -8,6 +8,8 @@ import { mergeData, readDocument } from './data-documents.ts';
 const FILES_MAX = 2_000;
 const BYTES_MAX = 16 * 1024 * 1024;
 const DEPTH_MAX = 12;
+/** Data documents that the engine reads, beside the policies. */
+const ENGINE_KEYS = ['approval_chains', 'directory'];
 
 export interface PolicySources {
   /** By path relative to the folder, with `/`. */
@@ -16,6 +18,8 @@ export interface PolicySources {
   readonly cases: ReadonlyMap<string, string>;
   /** All data documents as one: those of the folder, then each of `data` over it. */
   readonly data: Readonly<Record<string, unknown>>;
+  /** Which document brought `approval_chains.NAME`, `directory.people` …: `key.key` → file. */
+  readonly origins: ReadonlyMap<string, string>;
   /** Of modules and data, and of nothing else. */
   readonly digest: string;
 }
@@ -25,7 +29,12 @@ export async function readSources(dir: string, data: readonly string[]): Promise
   const modules = new Map<string, string>();
   const tests = new Map<string, string>();
   const cases = new Map<string, string>();
+  const origins = new Map<string, string>();
   let merged: Record<string, unknown> = {};
+  const taken = (document: Readonly<Record<string, unknown>>, file: string, clash: 'refuse' | 'override'): void => {
+    merged = mergeData(merged, document, file, clash);
+    for (const key of keysOf(document)) origins.set(key, file);
+  };
   let bytes = 0;
   for (const path of await policyFiles(dir)) {
     const text = await readFile(path, 'utf8');
@@ -35,12 +44,12 @@ export async function readSources(dir: string, data: readonly string[]): Promise
     if (name.endsWith('_test.rego')) tests.set(name, text);
     else if (name.endsWith('.rego')) modules.set(name, text);
     else if (isCases(name)) cases.set(name, text);
-    else merged = mergeData(merged, readDocument(name, text), name, 'refuse');
+    else taken(readDocument(name, text), name, 'refuse');
   }
   if (modules.size === 0) throw new InterlockError('POLICY_BUILD', `${dir}: there is no .rego file`);
-  for (const path of data) merged = mergeData(merged, readDocument(path, await readText(path)), path, 'override');
+  for (const path of data) taken(readDocument(path, await readText(path)), path, 'override');
   const parts = [...modules].sort(([a], [b]) => (a < b ? -1 : 1)).map(([name, text]) => [name, digest(text)]);
-  return { modules, tests, cases, data: merged, digest: digest(canonical([parts, merged])) };
+  return { modules, tests, cases, data: merged, origins, digest: digest(canonical([parts, merged])) };
 }
 
 /** Changes whenever a file that the policies are made of changes; cheap. */
@@ -84,6 +93,16 @@ function isPolicyFile(name: string): boolean {
 function isCases(path: string): boolean {
   const name = basename(path);
   return name === 'cases.yaml' || name.endsWith('_cases.yaml');
+}
+
+/** Of what the engine itself reads. */
+function keysOf(document: Readonly<Record<string, unknown>>): string[] {
+  return ENGINE_KEYS.flatMap((key) => {
+    const value = document[key];
+    return value === undefined
+      ? []
+      : [key, ...(value !== null && typeof value === 'object' ? Object.keys(value).map((name) => `${key}.${name}`) : [])];
+  });
 }
 
 async function readText(path: string): Promise<string> {

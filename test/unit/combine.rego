@@ -66,18 +66,52 @@ asked[stage.id] contains stage if {
 	some stage in item.stages
 }
 
-stages[id] := {"quorum": max({stage.quorum | some stage in all}), "any_of": approvers(all)} if some id, all in asked
+stages[id] := {
+	"quorum": max({stage.quorum | some stage in all}),
+	"any_of": allowed(all, 0),
+	"escalate": object.union({}, escalations(all)),
+	"deny_quorum": min({object.get(stage, "deny_quorum", 1) | some stage in all}),
+	"deny_after_s": {min(times) | times := {stage.deny_after_s | some stage in all}; count(times) > 0},
+	"reason_required": true in {object.get(stage, "reason_required", false) | some stage in all},
+	"acr": {stage.step_up.acr | some stage in all},
+	"max_age_s": {min(ages) | ages := {stage.step_up.max_age_s | some stage in all}; count(ages) > 0},
+} if some id, all in asked
 
-approvers(all) := intersection({{approver | some approver in stage.any_of} | some stage in all})
+# who may decide so long after a stage is asked: by one package …
+who(stage, after_s) := {approver | some approver in stage.any_of} | {approver |
+	some step in object.get(stage, "escalate", [])
+	step.after_s <= after_s
+	some approver in step.add
+}
+
+# … and by all of them, at that moment
+allowed(all, after_s) := intersection({who(stage, after_s) | some stage in all})
+
+times(all) := {step.after_s | some stage in all; some step in object.get(stage, "escalate", [])}
+
+escalations(all) := {sprintf("%d", [after_s]): added |
+	some after_s in times(all)
+	before := max({0} | {time | some time in times(all); time < after_s})
+	added := allowed(all, after_s) - allowed(all, before)
+	count(added) > 0
+}
 
 impossible contains id if {
 	some id, stage in stages
 	count(stage.any_of) == 0
 }
 
+impossible contains id if {
+	some id, stage in stages
+	count(stage.acr) > 1
+}
+
+rows_max := {min(rows) | rows := {item.rows_max | some answer in live; some item in answer.require_approval}; count(rows) > 0}
+
 answer := {
 	"effect": effect,
 	"limits": object.union({}, minimum),
 	"masks": object.union({}, masks),
+	"rows_max": rows_max,
 	"stages": object.union({}, stages),
 }

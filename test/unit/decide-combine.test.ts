@@ -17,19 +17,30 @@ const code = fc.constantFrom('A', 'B', 'C').map((name) => ({ code: name, reason:
 const few = <T>(item: fc.Arbitrary<T>, chance: number): fc.Arbitrary<T[]> =>
   fc.oneof({ weight: 10 - chance, arbitrary: fc.constant([] as T[]) }, { weight: chance, arbitrary: fc.array(item, { minLength: 1, maxLength: 3 }) });
 const approver = fc.constantFrom({ group: 'dba' }, { group: 'sre' }, { user: 'bob' });
-const stage: fc.Arbitrary<StageAsked> = fc.record({
-  id: fc.constantFrom('owner', 'security'),
-  order: fc.integer({ min: 0, max: 2 }),
-  any_of: fc.array(approver, { minLength: 1, maxLength: 3 }),
-  quorum: fc.integer({ min: 1, max: 3 }),
-});
+const approvers = fc.array(approver, { minLength: 1, maxLength: 3 });
+const stage: fc.Arbitrary<StageAsked> = fc.record(
+  {
+    id: fc.constantFrom('owner', 'security'),
+    order: fc.integer({ min: 0, max: 2 }),
+    any_of: approvers,
+    quorum: fc.integer({ min: 1, max: 3 }),
+    deny_quorum: fc.integer({ min: 1, max: 3 }),
+    escalate: fc.array(fc.record({ after_s: fc.integer({ min: 1, max: 4 }), add: approvers }), { maxLength: 3 }),
+    deny_after_s: fc.integer({ min: 1, max: 9 }),
+    reason_required: fc.boolean(),
+    step_up: fc.record({ acr: fc.constantFrom('mfa', 'hw'), max_age_s: fc.integer({ min: 1, max: 9 }) }, { requiredKeys: ['max_age_s'] }),
+  },
+  { requiredKeys: ['id', 'order', 'any_of', 'quorum'] },
+);
 const answer: fc.Arbitrary<PackageAnswer> = fc.record({
   policy: fc.constantFrom('a.one', 'a.two', 'b.three'),
   shadow: fc.boolean(),
   allow: few(code, 6),
   deny: few(code, 1),
   require_approval: few(
-    fc.tuple(code, fc.array(stage, { minLength: 1, maxLength: 2 })).map(([item, stages]) => ({ ...item, stages })),
+    fc
+      .tuple(code, fc.array(stage, { minLength: 1, maxLength: 2 }), fc.option(fc.integer({ min: 0, max: 3 }), { nil: undefined }))
+      .map(([item, stages, rows]) => ({ ...item, stages, ...(rows !== undefined && { rows_max: rows }) })),
     3,
   ),
   mask: few(
@@ -65,12 +76,37 @@ function summary(judgement: Judgement): object {
     if ('max' in properties) limits[type] = properties.max;
     if (type === 'mask') masks.push(...Object.entries(properties.columns).map(([column, mask]): [string, string] => [column, mask.using]));
   }
-  const stages = (judgement.approval?.stages ?? []).map(({ id, quorum, any_of }) => [
-    id,
-    quorum,
-    any_of.map((entry) => JSON.stringify(entry)).sort(),
-  ]);
-  return { effect: judgement.effect, limits, masks: inOrder(masks), stages: inOrder(stages) };
+  const { approval } = judgement;
+  const stages = (approval?.stages ?? []).map((one) => ({
+    id: one.id,
+    quorum: one.quorum,
+    any_of: texts(one.any_of),
+    escalate: Object.fromEntries((one.escalate ?? []).map(({ after_s, add }) => [String(after_s), texts(add)])),
+    deny_quorum: one.deny_quorum ?? 1,
+    deny_after_s: listed(one.deny_after_s),
+    reason_required: one.reason_required ?? false,
+    acr: listed(one.step_up?.acr),
+    max_age_s: listed(one.step_up?.max_age_s),
+  }));
+  return {
+    effect: judgement.effect,
+    limits,
+    masks: inOrder(masks),
+    stages: inOrder(stages.map((one) => inKeyOrder(one))),
+    rows_max: listed(approval?.rows_max),
+  };
+}
+
+function texts(approvers: readonly object[]): string[] {
+  return approvers.map((entry) => JSON.stringify(entry)).sort();
+}
+
+function inKeyOrder(value: object): object {
+  return Object.fromEntries(Object.entries(value).sort(([a], [b]) => (a < b ? -1 : 1)));
+}
+
+function listed<T>(value: T | undefined): T[] {
+  return value === undefined ? [] : [value];
 }
 
 function inOrder<T>(items: readonly T[]): T[] {
@@ -81,16 +117,24 @@ interface Told {
   readonly effect: Judgement['effect'];
   readonly limits: Record<string, number>;
   readonly masks: Record<string, string>;
-  readonly stages: Record<string, { quorum: number; any_of: object[] }>;
+  readonly stages: Record<string, { quorum: number; any_of: object[]; escalate: Record<string, object[]> }>;
+  readonly rows_max: number[];
 }
 function oracleSummary(told: Told): object {
   const open = told.effect !== 'deny';
-  const stages = Object.entries(told.stages).map(([id, { quorum, any_of }]) => [id, quorum, any_of.map((entry) => JSON.stringify(entry)).sort()]);
+  const stages = Object.entries(told.stages).map(([id, stage]) => ({
+    ...stage,
+    id,
+    any_of: texts(stage.any_of),
+    escalate: Object.fromEntries(Object.entries(stage.escalate).map(([after, added]) => [after, texts(added)])),
+  }));
+  const held = told.effect === 'require_approval';
   return {
     effect: told.effect,
     limits: open ? told.limits : {},
     masks: open ? inOrder(Object.entries(told.masks)) : [],
-    stages: told.effect === 'require_approval' ? inOrder(stages) : [],
+    stages: held ? inOrder(stages.map((one) => inKeyOrder(one))) : [],
+    rows_max: held ? told.rows_max : [],
   };
 }
 
@@ -106,7 +150,7 @@ describe('the combiner', () => {
         seen.add(judgement.effect);
         expect(summary(judgement)).toEqual(oracleSummary(told as Told));
       }),
-      { numRuns: 2_000 },
+      { numRuns: 4_000 },
     );
     expect([...seen].sort()).toEqual(['allow', 'deny', 'mask', 'require_approval']);
   });
@@ -126,7 +170,7 @@ describe('the combiner', () => {
           deny: shuffled(entry.deny),
           mask: shuffled(entry.mask),
           obligation: shuffled(entry.obligation),
-          require_approval: shuffled(entry.require_approval).map((item) => ({ ...item, stages: shuffled(item.stages) })),
+          require_approval: shuffled(entry.require_approval).map((item) => ({ ...item, stages: shuffled(item.stages ?? []) })),
         }));
         expect(combine(other, CONTEXT)).toMatchObject({ judgement: combine(merged, CONTEXT).judgement, approved: combine(merged, CONTEXT).approved });
       }),
