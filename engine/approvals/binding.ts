@@ -2,7 +2,9 @@
 import { createHash } from 'node:crypto';
 import type { ApprovalDraft } from '#client/approvals';
 import type { Journal } from '#client/journal';
+import type { Requirement } from '#schemas/decision';
 import type { ApprovalBinding } from '#schemas/event';
+import { type CodeParams, shapeOf } from './grant-shape.ts';
 
 export interface Bound {
   readonly principal: string;
@@ -10,8 +12,11 @@ export interface Bound {
   readonly target: string;
   readonly database: string;
   readonly role: string;
+  /** What the reviewer is shown; of a grant for a shape, that of the statement that asked. */
   readonly payload: Uint8Array;
   readonly params: Uint8Array | null;
+  /** Of a grant for a shape: compared in the place of payload and parameters. */
+  readonly shape: string | null;
   readonly settings: Readonly<Record<string, string>>;
   readonly transaction: string;
   readonly objects: readonly string[];
@@ -20,7 +25,8 @@ export interface Bound {
   readonly session: string | null;
 }
 
-export function boundOf(draft: ApprovalDraft, bindSession: boolean): Bound {
+/** @param grant as it was asked for, which is not always what the draft asks for now */
+export function boundOf(draft: ApprovalDraft, grant: Pick<Requirement, 'grant' | 'bind_session'>, codeParams?: CodeParams): Bound {
   return {
     principal: draft.subject.id,
     onBehalfOf: draft.subject.properties.on_behalf_of?.id ?? null,
@@ -30,11 +36,12 @@ export function boundOf(draft: ApprovalDraft, bindSession: boolean): Bound {
     // A copy: the enforcer's buffer may be used again.
     payload: Uint8Array.from(draft.payload.bytes),
     params: draft.params && Uint8Array.from(draft.params.bytes),
+    shape: shapeOf(draft, grant, codeParams),
     settings: { ...draft.settings },
     transaction: draft.transaction,
     objects: draft.objects.toSorted(),
     requirement: draft.requirement.digest,
-    session: bindSession ? draft.sessionId : null,
+    session: grant.bind_session ? draft.sessionId : null,
   };
 }
 
@@ -48,6 +55,7 @@ export function boundOfRecord(binding: ApprovalBinding, payload: Uint8Array, par
     role: binding.role,
     payload,
     params,
+    shape: binding.shape ?? null,
     settings: binding.settings,
     transaction: binding.transaction,
     objects: binding.objects,
@@ -71,6 +79,7 @@ export function salted(bound: Bound, draft: ApprovalDraft, journal: Pick<Journal
     objects: [...bound.objects],
     requirement: bound.requirement,
     ...(bound.session !== null && { session: bound.session }),
+    ...(bound.shape !== null && { shape: bound.shape }),
   };
 }
 
@@ -81,6 +90,7 @@ const FIELDS: Readonly<Record<keyof Bound, string>> = {
   target: 'target',
   database: 'database',
   role: 'role',
+  shape: 'shape',
   payload: 'payload',
   params: 'params',
   settings: 'settings',
@@ -90,9 +100,13 @@ const FIELDS: Readonly<Record<keyof Bound, string>> = {
   requirement: 'requirement',
 };
 
+/** What a shape stands for. */
+const EXACT: readonly (keyof Bound)[] = ['payload', 'params'];
+
 /** The contract's name of the first field in which they differ; null when equal. `requirement` is compared last. */
 export function differing(a: Bound, b: Bound): string | null {
   for (const [field, name] of Object.entries(FIELDS) as [keyof Bound, string][]) {
+    if (a.shape !== null && EXACT.includes(field)) continue; // the shapes are equal: they are compared before
     if (canonical(a[field]) !== canonical(b[field])) return name;
   }
   return null;
@@ -111,7 +125,7 @@ export function denialKey(bound: Bound): string {
 function digestOver(bound: Bound, without: readonly (keyof Bound)[]): string {
   const hash = createHash('sha256');
   for (const field of Object.keys(FIELDS) as (keyof Bound)[]) {
-    if (!without.includes(field)) hash.update(`${field}=${canonical(bound[field])}\n`);
+    if (!without.includes(field) && !(bound.shape !== null && EXACT.includes(field))) hash.update(`${field}=${canonical(bound[field])}\n`);
   }
   return hash.digest('base64');
 }

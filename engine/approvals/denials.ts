@@ -26,7 +26,7 @@ export class Denials {
   /** Denied before the start: remembered for what is left of the time. */
   restore(entry: Entry, ticket: Ticket): void {
     const nowUs = this.#clock.wallUs();
-    const endUs = parseUs(entry.record.settledAt ?? entry.record.requestedAt) + this.#rememberMs * 1000;
+    const endUs = parseUs(entry.record.settlements.at(-1)?.time ?? entry.record.requestedAt) + this.#rememberMs * 1000;
     const leftUs = Math.min(endUs - nowUs, this.#rememberMs * 1000);
     this.#put(entry, ticket, { wallUs: nowUs + leftUs, monotonicUs: this.#clock.monotonicUs() + leftUs });
   }

@@ -3,20 +3,20 @@
  *
  *   requested ─▶ open ─▶ approved ─▶ consumed
  *                  │         └─▶ expired · cancelled · superseded · withdrawn
- *                  └─▶ denied · expired · cancelled · superseded · withdrawn
+ *                  └─▶ denied · expired · cancelled · superseded · withdrawn · changes_requested
  *
  * What does not fit this picture never becomes a grant: it closes the request for good, and `fault` says why.
  */
 import type { ApprovalState } from '#schemas/approval';
 import type { Subject } from '#schemas/decision-request';
-import { chainOf } from './chain.ts';
+import { chainAsRecorded, isHuman, sharesIdentity } from './chain.ts';
 import type { ApprovalEvent, ApprovalRecord, Use, Verdict } from './record.ts';
 
 /** Nonces of a grant without a number of uses that are still recognised as a repetition. */
 export const USES_KEPT = 1_000;
 /** What a request may be left for while nobody has used it up. */
 const FROM: Readonly<Record<'open' | 'approved', readonly ApprovalState[]>> = {
-  open: ['approved', 'denied', 'expired', 'cancelled', 'superseded', 'withdrawn'],
+  open: ['approved', 'denied', 'expired', 'cancelled', 'superseded', 'withdrawn', 'changes_requested'],
   approved: ['expired', 'cancelled', 'superseded', 'withdrawn'],
 };
 
@@ -35,10 +35,13 @@ export function fold(record: ApprovalRecord | null, event: ApprovalEvent): Appro
       return escalated(at, event);
     case 'approval.consumed':
       return consumed(at, event);
-    case 'approval.viewed':
     case 'approval.glass_broken':
+      return glassBroken(at, event);
     case 'approval.glass_reviewed':
-      return at;
+      return glassReviewed(at, event);
+    case 'approval.viewed':
+      // No part of the stream: it may stand anywhere, and compare-and-append does not count it.
+      return record;
   }
 }
 
@@ -55,6 +58,9 @@ function requested(event: Of<'approval.requested'>): ApprovalRecord {
     requestedAt: event.time,
     subject: event.subject_detail ?? nobody(event.binding.principal),
     target: event.binding.target,
+    objects: event.binding.objects,
+    sessionId: event.session_id ?? null,
+    statementId: event.statement_id ?? null,
     requirement: event.requirement,
     binding: event.binding,
     payload: event.payload,
@@ -64,12 +70,16 @@ function requested(event: Of<'approval.requested'>): ApprovalRecord {
     revision: event.revision ?? null,
     expiresAt: event.expires_at,
     supersedes: event.supersedes ?? null,
+    follows: event.follows ?? null,
+    estimate: event.estimate ?? null,
     verdicts: [],
     added: new Map(),
+    escalations: [],
+    glass: null,
     uses: [],
     used: 0,
     validUntil: null,
-    settledAt: null,
+    settlements: [],
     detail: null,
     rowCeiling: event.row_ceiling ?? null,
     fault: null,
@@ -88,6 +98,9 @@ function verdict(record: ApprovalRecord, event: Of<'approval.verdict'>): Approva
     reviewer: event.reviewer,
     comment: event.comment ?? null,
     time: event.time,
+    ...(event.acr !== undefined && { acr: event.acr }),
+    ...(event.auth_time !== undefined && { authTime: event.auth_time }),
+    ...(event.delegation !== undefined && { delegation: event.delegation }),
   };
   return { ...record, verdicts: [...record.verdicts, one] };
 }
@@ -95,22 +108,45 @@ function verdict(record: ApprovalRecord, event: Of<'approval.verdict'>): Approva
 function settled(record: ApprovalRecord, event: Of<'approval.settled'>): ApprovalRecord {
   if (!isLive(record) || !FROM[record.state].includes(event.outcome)) return spoilt(record, `${event.outcome} while ${record.state}`);
   if (event.outcome === 'approved') {
-    if (!chainOf(record).complete) return spoilt(record, 'approved without its quorum');
+    if (!record.glass && !chainAsRecorded(record).complete) return spoilt(record, 'approved without its quorum');
     if (event.valid_until === undefined) return spoilt(record, 'approved without an end');
+    if (record.glass && event.valid_until !== record.glass.validUntil) return spoilt(record, 'approved for longer than the glass is broken');
   }
-  return { ...record, state: event.outcome, settledAt: event.time, validUntil: event.valid_until ?? record.validUntil, detail: event.detail ?? null };
+  return {
+    ...record,
+    state: event.outcome,
+    settlements: [...record.settlements, { outcome: event.outcome, by: event.by ?? null, detail: event.detail ?? null, time: event.time }],
+    validUntil: event.valid_until ?? record.validUntil,
+    detail: event.detail ?? null,
+  };
 }
 
 function escalated(record: ApprovalRecord, event: Of<'approval.escalated'>): ApprovalRecord {
   if (record.state !== 'open') return spoilt(record, `escalated while ${record.state}`);
   const added = new Map(record.added);
   added.set(event.stage, [...(added.get(event.stage) ?? []), ...event.added]);
-  return { ...record, added };
+  return { ...record, added, escalations: [...record.escalations, { stage: event.stage, added: event.added, time: event.time }] };
+}
+
+function glassBroken(record: ApprovalRecord, event: Of<'approval.glass_broken'>): ApprovalRecord {
+  if (record.state !== 'open' || record.glass) return spoilt(record, `the glass was broken while ${record.state}`);
+  if (event.by.id !== record.subject.id || !isHuman(event.by)) return spoilt(record, 'the glass was broken by somebody else');
+  const { by, reason, time, rule, reviewers } = event;
+  return { ...record, glass: { by, reason, time, validUntil: event.valid_until, rule, reviewers, review: null } };
+}
+
+/** Whatever became of the request meanwhile. */
+function glassReviewed(record: ApprovalRecord, event: Of<'approval.glass_reviewed'>): ApprovalRecord {
+  const { glass } = record;
+  if (!glass || glass.review) return spoilt(record, glass ? 'reviewed twice' : 'a review of a glass that is whole');
+  if (sharesIdentity(event.by, glass.by)) return spoilt(record, 'reviewed by who broke the glass');
+  const { by, outcome, comment = null, time } = event;
+  return { ...record, glass: { ...glass, review: { by, outcome, comment, time } } };
 }
 
 function consumed(record: ApprovalRecord, event: Of<'approval.consumed'>): ApprovalRecord {
   if (record.state !== 'approved') return spoilt(record, `used while ${record.state}`);
-  const use: Use = { nonce: event.nonce, statementId: event.statement_id ?? '', enforcer: event.enforcer, receipt: event.receipt };
+  const use: Use = { nonce: event.nonce, statementId: event.statement_id ?? '', enforcer: event.enforcer, receipt: event.receipt, time: event.time };
   const used = record.used + 1;
   const limit = record.requirement.grant.uses;
   return {

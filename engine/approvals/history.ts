@@ -6,49 +6,61 @@ import { boundOfRecord } from './binding.ts';
 import { deadlineAfterRestart, parseUs } from './deadline.ts';
 import { fold, isLive } from './fold.ts';
 import type { ApprovalRecord } from './record.ts';
-import { type ApprovalJournal, type Entry, isApprovalEvent } from './store.ts';
+import { type ApprovalJournal, type Entry, type Execution, isApprovalEvent, needsReview } from './store.ts';
+import { Uses } from './uses.ts';
 
 export async function readHistory(options: { journal: ApprovalJournal; clock: Clock; log: Log; closedMax: number }): Promise<readonly Entry[]> {
-  const { records, seen } = await foldAll(options.journal, options.closedMax);
+  const { records: kept, seen, uses } = await foldAll(options.journal, options.closedMax);
   const seenUs = seen === '' ? 0 : parseUs(seen);
   const behindMs = Math.round((seenUs - options.clock.wallUs()) / 1000);
   if (behindMs > 1000) options.log.warn({ behind_ms: behindMs }, 'the wall clock stands before the last record: approvals end by the record’s time');
-  const kept = [...records];
   const bytes = await payloadsOf(kept, options.journal);
   for (const { approvalId, fault } of kept)
     if (fault !== null) options.log.error({ approval_id: approvalId, fault }, 'approval history does not fit');
-  return kept.map((record) => entryOf(record, bytes, options.clock, seenUs));
+  return kept.map((record) => entryOf(record, bytes, uses, endOf(record, options.clock, seenUs)));
 }
 
-async function foldAll(journal: ApprovalJournal, closedMax: number): Promise<{ records: Iterable<ApprovalRecord>; seen: string }> {
+interface History {
+  readonly records: readonly ApprovalRecord[];
+  readonly seen: string;
+  readonly uses: ReadonlyMap<string, Execution>;
+}
+
+/** Keeps what is live, what still needs a review, and the last of the rest. */
+async function foldAll(journal: ApprovalJournal, closedMax: number): Promise<History> {
   const records = new Map<string, ApprovalRecord>();
   const closed = new Set<string>();
+  const uses = new Uses();
   let seen = '';
   for await (const event of journal.events()) {
     // Fixed width, UTC: the order of the strings is the order of the times.
     if (event.time > seen) seen = event.time;
+    uses.note(event);
     if (!isApprovalEvent(event)) continue;
     const record = fold(records.get(event.approval_id) ?? null, event);
     if (!record) continue;
     records.set(record.approvalId, record);
-    if (isLive(record)) continue;
+    if (isLive(record) || needsReview(record)) continue;
     closed.add(record.approvalId);
     for (const id of closed) {
       if (closed.size <= closedMax) break;
       closed.delete(id);
+      uses.forget(records.get(id));
       records.delete(id);
     }
   }
-  return { records: records.values(), seen };
+  return { records: [...records.values()], seen, uses: uses.ended() };
 }
 
 type Bytes = ReadonlyMap<string, Uint8Array>;
 
 async function payloadsOf(records: readonly ApprovalRecord[], journal: ApprovalJournal): Promise<Bytes> {
   if (journal.payloads) return journal.payloads(records.flatMap(payloadsNamed));
-  const needed = records.filter((record) => isLive(record) || record.state === 'denied').flatMap(payloadsNamed);
+  const needed = records.filter(
+    (record) => isLive(record) || needsReview(record) || record.state === 'denied' || record.state === 'changes_requested',
+  );
   const found = new Map<string, Uint8Array>();
-  for (const ref of needed) {
+  for (const ref of needed.flatMap(payloadsNamed)) {
     const bytes = await journal.payload(ref);
     if (bytes) found.set(ref.digest, bytes);
   }
@@ -57,28 +69,42 @@ async function payloadsOf(records: readonly ApprovalRecord[], journal: ApprovalJ
 
 /** Redacted or sealed bytes are other bytes: nobody may approve them, and nothing could be compared with them. */
 function payloadsNamed(record: ApprovalRecord): PayloadRef[] {
-  const refs = [record.payload, record.params, denialOf(record)?.comment ?? null];
-  return refs.filter((ref) => ref !== null).filter((ref) => ref.form === 'clear');
+  const refs = [record.payload, record.params, record.estimate?.plan, ...wordsNamed(record)];
+  return refs.filter((ref) => ref !== null && ref !== undefined).filter((ref) => ref.form === 'clear');
 }
 
-function entryOf(record: ApprovalRecord, bytes: Bytes, clock: Clock, seenUs: number): Entry {
+function wordsNamed({ verdicts, glass }: ApprovalRecord): PayloadRef[] {
+  const refs = [...verdicts.map(({ comment }) => comment), glass?.reason, glass?.review?.comment];
+  return refs.filter((ref) => ref !== null && ref !== undefined);
+}
+
+function entryOf(record: ApprovalRecord, bytes: Bytes, uses: ReadonlyMap<string, Execution>, deadline: Entry['deadline']): Entry {
   const at = (ref: PayloadRef | null | undefined): Uint8Array | null => {
     const found = ref ? bytes.get(ref.digest) : undefined;
     return found?.length === ref?.bytes ? (found ?? null) : null;
   };
+  const text = (ref: PayloadRef | null | undefined): string | null => {
+    const found = at(ref);
+    return found && new TextDecoder().decode(found);
+  };
   const payload = at(record.payload);
   const params = at(record.params);
-  const comment = at(denialOf(record)?.comment);
+  const words = wordsNamed(record).flatMap((ref): [string, string][] => {
+    const said = text(ref);
+    return said === null ? [] : [[ref.digest, said]];
+  });
+  const executions = record.uses.flatMap(({ statementId }): [string, Execution][] => {
+    const execution = uses.get(statementId);
+    return execution ? [[statementId, execution]] : [];
+  });
   return {
     record,
     bound: payload && (record.params === null || params) ? boundOfRecord(record.binding, payload, params) : null,
-    comment: comment && new TextDecoder().decode(comment),
-    deadline: endOf(record, clock, seenUs),
+    words: new Map(words),
+    plan: text(record.estimate?.plan),
+    executions: new Map(executions),
+    deadline,
   };
-}
-
-function denialOf(record: ApprovalRecord): ApprovalRecord['verdicts'][number] | undefined {
-  return record.verdicts.find((verdict) => verdict.outcome === 'deny');
 }
 
 function endOf(record: ApprovalRecord, clock: Clock, seenUs: number): Entry['deadline'] {

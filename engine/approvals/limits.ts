@@ -26,6 +26,9 @@ export const APPROVAL_LIMITS: ApprovalLimits = {
   summaryCharsMax: 2_000,
 };
 
+/** What is longer cannot be put before a reviewer whole, so nobody can approve it. */
+export const SHOWN_BYTES_MAX = 1024 * 1024;
+
 /** A verdict needs a token at most this old (SECURITY A4). */
 export const VERDICT_TOKEN_AGE_MS = 3_600_000;
 export const CLOCK_TOLERANCE_MS = 60_000;

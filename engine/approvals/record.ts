@@ -2,7 +2,7 @@
 import type { ApprovalState } from '#schemas/approval';
 import type { Approver, Reason, Requirement } from '#schemas/decision';
 import type { Subject } from '#schemas/decision-request';
-import type { ApprovalBinding, EventBase, EventBody, PayloadRef } from '#schemas/event';
+import type { ApprovalBinding, Estimate, EventBase, EventBody, PayloadRef } from '#schemas/event';
 
 export type ApprovalEvent = Pick<EventBase, 'seq' | 'time' | 'session_id' | 'statement_id' | 'target' | 'subject'> &
   Extract<EventBody, { type: `approval.${string}` }>;
@@ -10,10 +10,14 @@ export type ApprovalEvent = Pick<EventBase, 'seq' | 'time' | 'session_id' | 'sta
 export interface Verdict {
   readonly stage: string;
   readonly outcome: 'approve' | 'deny' | 'changes';
-  /** With the groups of that moment: they are what counts at use. */
+  /** With the groups of that moment. */
   readonly reviewer: Subject;
   readonly comment: PayloadRef | null;
   readonly time: string;
+  readonly acr?: string;
+  readonly authTime?: string;
+  /** The delegation by which the reviewer was asked. */
+  readonly delegation?: string;
 }
 
 export interface Use {
@@ -21,6 +25,39 @@ export interface Use {
   readonly statementId: string;
   readonly enforcer: string;
   readonly receipt: string;
+  readonly time: string;
+}
+
+export interface Escalated {
+  readonly stage: string;
+  readonly added: readonly Approver[];
+  readonly time: string;
+}
+
+/** An end, or an approval: one may be followed by the other. */
+export interface Settlement {
+  readonly outcome: ApprovalState;
+  readonly by: string | null;
+  readonly detail: string | null;
+  readonly time: string;
+}
+
+export interface Glass {
+  readonly by: Subject;
+  readonly reason: PayloadRef;
+  readonly time: string;
+  readonly validUntil: string;
+  readonly rule: string;
+  readonly reviewers: readonly Approver[];
+  /** null: the review is open. */
+  readonly review: GlassReview | null;
+}
+
+export interface GlassReview {
+  readonly by: Subject;
+  readonly outcome: 'justified' | 'unjustified';
+  readonly comment: PayloadRef | null;
+  readonly time: string;
 }
 
 export interface ApprovalRecord {
@@ -29,6 +66,10 @@ export interface ApprovalRecord {
   readonly requestedAt: string;
   readonly subject: Subject;
   readonly target: string;
+  /** As they are bound: `update public.payments`. */
+  readonly objects: readonly string[];
+  readonly sessionId: string | null;
+  readonly statementId: string | null;
   readonly requirement: Requirement;
   readonly binding: ApprovalBinding;
   readonly payload: PayloadRef;
@@ -38,14 +79,20 @@ export interface ApprovalRecord {
   readonly revision: string | null;
   readonly expiresAt: string;
   readonly supersedes: string | null;
+  /** The request that this one answers, after changes were asked for. */
+  readonly follows: string | null;
+  readonly estimate: Estimate | null;
   readonly verdicts: readonly Verdict[];
   /** Approvers that escalation added, by stage. It adds, and never lowers what is required. */
   readonly added: ReadonlyMap<string, readonly Approver[]>;
+  readonly escalations: readonly Escalated[];
+  readonly glass: Glass | null;
   /** Oldest first; at most USES_KEPT, `used` counts all. */
   readonly uses: readonly Use[];
   readonly used: number;
   readonly validUntil: string | null;
-  readonly settledAt: string | null;
+  /** Oldest first. */
+  readonly settlements: readonly Settlement[];
   readonly detail: string | null;
   /** The most rows that an approved write may touch, as the reviewer saw it. */
   readonly rowCeiling: number | null;

@@ -10,6 +10,7 @@ import { type Deadline, deadlineAfterRestart, deadlineIn } from './deadline.ts';
 import { fold, isLive } from './fold.ts';
 import type { ApprovalEvent, ApprovalRecord } from './record.ts';
 import type { ApprovalLimits } from './limits.ts';
+import type { StatementEnd } from './parts.ts';
 import { Serial } from './serial.ts';
 
 /** What the approvals need of a journal beside writing: its history, for the fold at start. */
@@ -28,11 +29,24 @@ export interface Entry {
   record: ApprovalRecord;
   /** null: the text is no longer held, so the request is closed and only its outline is shown. */
   readonly bound: Bound | null;
-  /** The reviewer's words at a denial. */
-  comment: string | null;
+  /** What people wrote to it, by the digest of the payload. */
+  readonly words: Map<string, string>;
+  /** The target's plan, where it is kept in clear. */
+  readonly plan: string | null;
+  /** What became of its uses, by statement. */
+  readonly executions: Map<string, Execution>;
   /** End of waiting while open, end of the grant while approved. */
   deadline: Deadline;
 }
+
+export interface Execution {
+  readonly outcome: 'running' | StatementEnd['outcome'];
+  readonly rows?: number;
+  readonly time: string;
+}
+
+/** What was written, in order; `before` is null for a new request. Seen by nobody before it is durable. */
+export type OnChange = (entry: Entry, before: ApprovalRecord | null, events: readonly ApprovalEvent[]) => void;
 
 /** Another writer on the stream is met at most this often before we give up. */
 const ATTEMPTS_MAX = 3;
@@ -44,11 +58,11 @@ export class ApprovalStore {
   readonly #clock: Clock;
   readonly #log: Log;
   readonly #limits: ApprovalLimits;
-  readonly #onChange: (entry: Entry) => void;
+  readonly #onChange: OnChange;
   readonly serial: Serial = new Serial();
   #closedBytes = 0;
 
-  constructor(options: { journal: ApprovalJournal; clock: Clock; log: Log; limits: ApprovalLimits; onChange: (entry: Entry) => void }) {
+  constructor(options: { journal: ApprovalJournal; clock: Clock; log: Log; limits: ApprovalLimits; onChange: OnChange }) {
     this.#journal = options.journal;
     this.#clock = options.clock;
     this.#log = options.log;
@@ -70,16 +84,23 @@ export class ApprovalStore {
     if (!isLive(entry.record)) this.#retire(entry);
   }
 
-  /** The first event of a stream. */
-  async open(event: Extract<ApprovalEventDraft, { type: 'approval.requested' }>, bound: Bound, lengthMs: number): Promise<Entry> {
+  /** The first event of a stream. `deadline` counts from before it was written. */
+  async open(
+    event: Extract<ApprovalEventDraft, { type: 'approval.requested' }>,
+    bound: Bound,
+    plan: string | null,
+    lengthMs: number,
+  ): Promise<Entry> {
     const deadline = deadlineIn(this.#clock, lengthMs);
     const stream = event.approval_id;
     const position = this.#journal.appendIf(event, { stream, expectedLast: -1 });
-    const record = position === null ? null : fold(null, this.#written(event, position));
+    const written = position === null ? null : this.#written(event, position);
+    const record = written && fold(null, written);
     if (position === null || !record) throw new InterlockError('APPROVAL_UNAVAILABLE', `${stream} exists already`);
     await this.#journal.durable(position);
-    const entry: Entry = { record, bound, comment: null, deadline };
+    const entry: Entry = { record, bound, words: new Map(), plan, executions: new Map(), deadline };
     this.put(entry);
+    this.#onChange(entry, null, [written]);
     return entry;
   }
 
@@ -89,11 +110,14 @@ export class ApprovalStore {
    */
   async change(entry: Entry, plan: (record: ApprovalRecord) => readonly ApprovalEventDraft[]): Promise<void> {
     for (let attempt = 0; attempt < ATTEMPTS_MAX; attempt++) {
-      const placed = this.#place(entry.record, plan(entry.record));
+      const drafts = plan(entry.record);
+      const placed = this.#place(entry.record, drafts);
       if (placed) {
-        if (placed.last === entry.record.last) return;
-        await this.#journal.durable(placed.last);
-        this.#apply(entry, placed);
+        const { record, events } = placed;
+        if (events.length === 0) return;
+        await this.#journal.durable(record.last);
+        for (const draft of drafts) this.#remember(entry, draft);
+        this.#apply(entry, record, events);
         return;
       }
       await this.#refresh(entry);
@@ -101,24 +125,27 @@ export class ApprovalStore {
     throw new InterlockError('APPROVAL_UNAVAILABLE', `${entry.record.approvalId} is being changed by others`);
   }
 
-  #place(record: ApprovalRecord, events: readonly ApprovalEventDraft[]): ApprovalRecord | null {
+  #place(record: ApprovalRecord, drafts: readonly ApprovalEventDraft[]): { record: ApprovalRecord; events: readonly ApprovalEvent[] } | null {
     let next = record;
-    for (const event of events) {
-      const position = this.#journal.appendIf(event, { stream: record.approvalId, expectedLast: next.last });
+    const events: ApprovalEvent[] = [];
+    for (const draft of drafts) {
+      const position = this.#journal.appendIf(draft, { stream: record.approvalId, expectedLast: next.last });
       if (position === null) return null;
-      next = fold(next, this.#written(event, position)) ?? next;
+      const event = this.#written(draft, position);
+      events.push(event);
+      next = fold(next, event) ?? next;
     }
-    return next;
+    return { record: next, events };
   }
 
-  #apply(entry: Entry, record: ApprovalRecord): void {
+  #apply(entry: Entry, record: ApprovalRecord, events: readonly ApprovalEvent[]): void {
     const before = entry.record;
     entry.record = record;
-    if (before.state === record.state) return;
-    if (record.state === 'approved') entry.deadline = grantEnd(this.#clock, record);
-    if (isLive(before) && !isLive(record)) this.#retire(entry);
-    if (record.fault !== null) this.#log.error({ approval_id: record.approvalId, fault: record.fault }, 'approval history does not fit');
-    this.#onChange(entry);
+    if (before.state !== 'approved' && record.state === 'approved') entry.deadline = grantEnd(this.#clock, record);
+    if (before.fault === null && record.fault !== null)
+      this.#log.error({ approval_id: record.approvalId, fault: record.fault }, 'approval history does not fit');
+    this.#onChange(entry, before, events);
+    if (!isLive(record)) this.#retire(entry);
   }
 
   /** Somebody else wrote on this stream (never within one engine): take what the journal says. */
@@ -126,29 +153,48 @@ export class ApprovalStore {
     const id = entry.record.approvalId;
     await this.#journal.durable(this.#journal.lastOf(id));
     let record: ApprovalRecord | null = null;
+    const news: ApprovalEvent[] = [];
     for await (const event of this.#journal.events()) {
-      if (isApprovalEvent(event) && event.approval_id === id) record = fold(record, event);
+      if (!isApprovalEvent(event) || event.approval_id !== id) continue;
+      record = fold(record, event);
+      if (event.seq > entry.record.last && event.type !== 'approval.viewed') news.push(event);
     }
     if (!record) throw new InterlockError('APPROVAL_UNAVAILABLE', `the journal does not know ${id}`);
-    this.#apply(entry, record);
+    this.#apply(entry, record, news);
   }
 
+  #remember(entry: Entry, draft: ApprovalEventDraft): void {
+    for (const value of Object.values(draft)) {
+      if (isPayload(value) && value.media === 'comment') entry.words.set(this.#journal.digestOf(value), utf8.decode(value.bytes));
+    }
+  }
+
+  /** A broken glass whose review is open stays, however many came after it: it blocks the next one. */
   #retire(entry: Entry): void {
+    const id = entry.record.approvalId;
+    if (this.#closed.has(id) || needsReview(entry.record)) return;
     const bytes = sizeOf(entry);
-    this.#closed.set(entry.record.approvalId, bytes);
+    this.#closed.set(id, bytes);
     this.#closedBytes += bytes;
-    for (const [id, size] of this.#closed) {
+    for (const [oldest, size] of this.#closed) {
       if (this.#closed.size <= this.#limits.closedMax && this.#closedBytes <= this.#limits.closedBytesMax) break;
-      this.#closed.delete(id);
-      this.#entries.delete(id);
+      this.#closed.delete(oldest);
+      this.#entries.delete(oldest);
       this.#closedBytes -= size;
     }
   }
 
   /** The event as a reader will see it; its time may differ by the microseconds between the two calls. */
   #written(event: ApprovalEventDraft, seq: number): ApprovalEvent {
-    const fields = Object.entries(event).map(([key, value]) => [key, isPayload(value) ? this.#reference(value) : value]);
+    const fields = Object.entries(event).map(([key, value]) => [key, this.#asStored(value)]);
     return { ...Object.fromEntries(fields), seq, time: timestamp(this.#clock.wallUs()) } as ApprovalEvent;
+  }
+
+  #asStored(value: unknown): unknown {
+    if (isPayload(value)) return this.#reference(value);
+    // The estimate holds its plan.
+    if (typeof value !== 'object' || value === null || !('plan' in value) || !isPayload(value.plan)) return value;
+    return { ...value, plan: this.#reference(value.plan) };
   }
 
   #reference(payload: Payload): PayloadRef {
@@ -160,9 +206,15 @@ export function isApprovalEvent(event: Event): event is Event & ApprovalEvent {
   return event.type.startsWith('approval.');
 }
 
-export function sizeOf(entry: Entry): number {
-  return entry.record.payload.bytes + (entry.record.params?.bytes ?? 0);
+export function sizeOf({ record }: Entry): number {
+  return record.payload.bytes + (record.params?.bytes ?? 0) + (record.estimate?.plan?.bytes ?? 0);
 }
+
+export function needsReview(record: ApprovalRecord): boolean {
+  return record.glass !== null && record.glass.review === null;
+}
+
+const utf8 = new TextDecoder('utf-8', { ignoreBOM: true });
 
 /** By what the record says: a verdict that is concluded after a restart grants no more time than it did. */
 function grantEnd(clock: Clock, { validUntil, requirement }: ApprovalRecord): Deadline {

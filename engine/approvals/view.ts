@@ -2,46 +2,50 @@
 import type { Ticket } from '#client/approvals';
 import type { ApprovalView } from '#schemas/approval';
 import type { Approver, Stage } from '#schemas/decision';
-import { chainOf } from './chain.ts';
+import type { Chain } from './chain.ts';
 import type { ApprovalRecord } from './record.ts';
 import type { Entry } from './store.ts';
+import type { World } from './world.ts';
 
-export function ticketOf(entry: Entry, publicUrl: string): Ticket {
-  const { record } = entry;
-  const chain = chainOf(record);
+export function ticketOf({ record, words }: Entry, publicUrl: string, chain: Chain): Ticket {
   return {
     approvalId: record.approvalId,
     state: record.state,
     expiresAt: record.validUntil ?? record.expiresAt,
-    digest: record.binding.payload,
     url: `${publicUrl.replace(/\/+$/, '')}/approvals/${record.approvalId}`,
     askedFor: (chain.current?.stage ?? chain.stages[0]?.stage)?.any_of.map(named) ?? [],
-    comment: record.state === 'denied' ? entry.comment : null,
+    comment: declinedWith(record, words),
     approval:
       record.state === 'approved'
         ? {
             valid: true,
             id: record.approvalId,
-            approved_by: chain.approvedBy.map((reviewer) => reviewer.properties.login),
+            approved_by: (record.glass ? [record.glass.by] : chain.approvedBy).map((reviewer) => reviewer.properties.login),
             requirement: record.requirement.digest,
           }
         : null,
     rowCeiling: record.rowCeiling,
+    digest: record.binding.payload,
   };
 }
 
-export function viewOf(entry: Entry): ApprovalView {
+/** What the view takes from beside the entry. */
+export interface Surroundings {
+  /** Judged now. */
+  readonly chain: Chain;
+  readonly world: World;
+  readonly followedBy: string | null;
+}
+
+export function viewOf(entry: Entry, { chain, world, followedBy }: Surroundings): ApprovalView {
   const { record, bound } = entry;
-  const denial = record.state === 'denied' ? record.verdicts.find((verdict) => verdict.outcome === 'deny') : undefined;
+  const comment = declinedWith(record, entry.words);
+  const denial = record.state === 'denied' ? record.verdicts.findLast((verdict) => verdict.outcome === 'deny') : undefined;
   return {
     approval_id: record.approvalId,
     state: record.state,
     requirement: record.requirement,
-    progress: chainOf(record).stages.map(({ stage, approvedBy }) => ({
-      stage: stage.id,
-      approved_by: approvedBy.map((reviewer) => reviewer.properties.login),
-      needed: stage.quorum,
-    })),
+    progress: progressOf(chain, world),
     subject: record.subject,
     target: record.target,
     payload_text: bound ? utf8.decode(bound.payload) : '',
@@ -53,11 +57,74 @@ export function viewOf(entry: Entry): ApprovalView {
     summary: record.summary,
     reasons: [...record.reasons],
     uses: record.used,
+    row_ceiling: record.rowCeiling,
+    ...(record.estimate && { estimate: record.estimate }),
+    ...(entry.plan !== null && { plan_text: entry.plan }),
+    ...(record.sessionId !== null && { session_id: record.sessionId }),
+    ...(record.statementId !== null && { statement_id: record.statementId }),
     ...(record.validUntil !== null && { valid_until: record.validUntil }),
     ...(denial && { denied_by: denial.reviewer.properties.login }),
-    ...(denial && entry.comment !== null && { comment: entry.comment }),
+    ...(comment !== null && { comment }),
     ...(record.detail !== null && { detail: record.detail }),
     ...(record.supersedes !== null && { supersedes: record.supersedes }),
+    ...(record.follows !== null && { follows: record.follows }),
+    ...(followedBy !== null && { followed_by: followedBy }),
+    ...settledOf(record),
+    ...executionsOf(entry),
+    ...glassOf(entry),
+  };
+}
+
+/** The words of whoever declined it; null: it is not declined, or without a word. */
+function declinedWith({ state, verdicts }: ApprovalRecord, words: Entry['words']): string | null {
+  if (state !== 'denied' && state !== 'changes_requested') return null;
+  const last = verdicts.findLast(({ outcome }) => outcome === (state === 'denied' ? 'deny' : 'changes'));
+  return (last?.comment && words.get(last.comment.digest)) ?? null;
+}
+
+function progressOf(chain: Chain, world: World): ApprovalView['progress'] {
+  return chain.stages.map(({ stage, approvedBy, deniedBy, askedAt }) => ({
+    stage: stage.id,
+    approved_by: approvedBy.map((reviewer) => reviewer.properties.login),
+    needed: stage.quorum,
+    denied_by: deniedBy.map((reviewer) => reviewer.properties.login),
+    asks: stage.any_of.map((approver) => resolved(approver, world)),
+    state: approvedBy.length >= stage.quorum ? ('complete' as const) : askedAt === null ? ('waiting' as const) : ('asked' as const),
+  }));
+}
+
+function settledOf({ settlements }: ApprovalRecord): Pick<ApprovalView, 'settled_at' | 'settled_by'> {
+  const last = settlements.at(-1);
+  return { ...(last && { settled_at: last.time }), ...(last && last.by !== null && { settled_by: last.by }) };
+}
+
+function executionsOf({ executions }: Entry): Pick<ApprovalView, 'executions'> {
+  if (executions.size === 0) return {};
+  return {
+    executions: [...executions].map(([statement_id, { outcome, rows, time }]) => ({
+      statement_id,
+      outcome,
+      ...(rows !== undefined && { rows }),
+      time,
+    })),
+  };
+}
+
+function glassOf({ record: { glass }, words }: Entry): Pick<ApprovalView, 'glass'> {
+  if (!glass) return {};
+  const { review } = glass;
+  const comment = review?.comment && words.get(review.comment.digest);
+  return {
+    glass: {
+      by: glass.by.properties.login,
+      reason: words.get(glass.reason.digest) ?? '',
+      time: glass.time,
+      valid_until: glass.validUntil,
+      rule: glass.rule,
+      review: review?.outcome ?? 'open',
+      ...(review && { reviewed_by: review.by.properties.login, reviewed_at: review.time }),
+      ...(typeof comment === 'string' && { comment }),
+    },
   };
 }
 
@@ -86,9 +153,18 @@ export function whyVoid(record: ApprovalRecord): string {
   }
 }
 
-function named(approver: Approver): string {
+/** `on call: shop (bob)`: whom a reference names now. */
+function resolved(approver: Approver, world: World): string {
+  if (!('ref' in approver)) return named(approver);
+  const names = world.resolve(approver.ref);
+  if (names === null) return `${named(approver)} (does not answer, so nobody)`;
+  return `${named(approver)} (${names.map(named).join(', ') || 'nobody'})`;
+}
+
+export function named(approver: Approver): string {
   if ('group' in approver) return `group ${approver.group}`;
-  return 'user' in approver ? approver.user : approver.ref;
+  if ('user' in approver) return approver.user;
+  return approver.ref.replace(/^oncall:/, 'on call: ').replace(/^(directory|rego):/, '$1: ');
 }
 
 /** The enforcer writes parameters as a JSON list of `Param` (or of texts and nulls). Anything else is shown as what it is: bytes. */

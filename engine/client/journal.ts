@@ -21,7 +21,10 @@ export interface Payload {
 /** Fields that the writer fills in (seq, prev, time, digests …) are absent; payloads are bytes here, references in what is read back. */
 type Written<B> = B extends { type: 'statement.decided' }
   ? Omit<B, 'decision' | 'facts'> & { decision: WrittenDecision; facts: FactsPayload }
-  : { [K in keyof B]: B[K] extends PayloadRef ? Payload : B[K] extends PayloadRef | undefined ? Payload | undefined : B[K] };
+  : { [K in keyof B]: B[K] extends PayloadRef ? Payload : B[K] extends PayloadRef | undefined ? Payload | undefined : WithPlan<B[K]> };
+
+/** An estimate holds its plan. */
+type WithPlan<V> = V extends { plan?: PayloadRef } ? Omit<V, 'plan'> & { plan?: Payload } : V;
 
 /** The same `judgement` object for the same judgement: the journal stores it once and refers to it. */
 export interface WrittenDecision {

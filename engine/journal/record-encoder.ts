@@ -3,7 +3,7 @@
  * The layout is FORMAT.md's.
  */
 import type { EventDraft, Payload } from '#client/journal';
-import type { EventType } from '#schemas/event';
+import type { EventType, PayloadRef } from '#schemas/event';
 import { InterlockError } from '#schemas/errors';
 import { ByteWriter } from './byte-writer.ts';
 import { Definitions } from './definitions.ts';
@@ -201,12 +201,11 @@ export class RecordEncoder {
 
   /** Every other event stands as JSON: rare, and readable as it is. */
   #json(event: EventDraft, tickUs: number): void {
-    const { body, definitions } = this;
+    const { body } = this;
     const shown: Record<string, unknown> = { ...event };
     for (const [key, value] of Object.entries(shown)) {
-      if (!isPayload(value)) continue;
-      definitions.payload(value, body, this.frames);
-      shown[key] = definitions.refOf(value);
+      if (isPayload(value)) shown[key] = this.#reference(value);
+      else if (hasPlan(value)) shown[key] = { ...value, plan: this.#reference(value.plan) };
     }
     if (event.session_id !== undefined && (event.type.startsWith('session.') || event.type.startsWith('statement.'))) {
       const session = this.sessions.entry(event.session_id, event);
@@ -217,6 +216,11 @@ export class RecordEncoder {
     }
     this.#item(ITEM.json, tickUs);
     body.text(JSON.stringify(shown));
+  }
+
+  #reference(payload: Payload): PayloadRef {
+    this.definitions.payload(payload, this.body, this.frames);
+    return this.definitions.refOf(payload);
   }
 
   #item(kind: number, tickUs: number): void {
@@ -244,6 +248,11 @@ function checkBinding(binding: { readonly context: string; readonly expires_at: 
 
 function isPayload(value: unknown): value is Payload {
   return typeof value === 'object' && value !== null && 'media' in value && 'bytes' in value && value.bytes instanceof Uint8Array;
+}
+
+/** An estimate: the one object of an event that holds a payload. */
+function hasPlan(value: unknown): value is { readonly plan: Payload } {
+  return typeof value === 'object' && value !== null && 'plan' in value && isPayload(value.plan);
 }
 
 function isEmpty(value: object): boolean {

@@ -111,15 +111,16 @@ export class MemoryJournal implements Journal {
   }
 
   #note(event: Event): void {
-    // statements name their approval too, but are no part of its stream
-    if (event.type.startsWith('approval.') && 'approval_id' in event) this.#last.set(event.approval_id, event.seq);
+    // statements and viewings name their approval too, but are no part of its stream
+    if (event.type.startsWith('approval.') && event.type !== 'approval.viewed' && 'approval_id' in event)
+      this.#last.set(event.approval_id, event.seq);
   }
 
   #stored(event: EventDraft): object {
     return Object.fromEntries(
       Object.entries(event)
         .filter(([, value]) => value !== undefined)
-        .map(([key, value]) => [key, isPayload(value) ? this.#refOf(value) : value]),
+        .map(([key, value]) => [key, isPayload(value) ? this.#refOf(value) : hasPlan(value) ? { ...value, plan: this.#refOf(value.plan) } : value]),
     );
   }
 
@@ -133,6 +134,10 @@ export class MemoryJournal implements Journal {
     }
     return ref;
   }
+}
+
+function hasPlan(value: unknown): value is { readonly plan: Payload } {
+  return typeof value === 'object' && value !== null && 'plan' in value && isPayload(value.plan);
 }
 
 function isPayload(value: unknown): value is Payload {

@@ -76,7 +76,6 @@ describe('a story that fits', () => {
     const added: Body = { type: 'approval.escalated', approval_id: ID, stage: 'one', added: [{ group: 'managers' }] };
     const manager = verdict('erin', { reviewer: subject('erin', ['managers']) });
     expect(story(requested, added, verdict('carol'), manager, settled('approved')).state).toBe('approved');
-    expect(story(requested, verdict('carol'), manager, settled('approved')).fault).toContain('without its quorum');
     expect(story(requested, added, manager, settled('approved')).fault).toContain('without its quorum');
   });
 
@@ -96,7 +95,6 @@ describe('a story that does not fit is closed for good, and says why', () => {
     ['without its quorum', [requested, verdict('carol'), verdict('carol'), settled('approved')]],
     ['without its quorum', [requested, verdict('alice'), verdict('carol'), settled('approved')]],
     ['without its quorum', [requested, verdict('carol'), verdict('dave', { stage: 'two' }), settled('approved')]],
-    ['without its quorum', [requested, verdict('carol'), verdict('dave', { reviewer: subject('dave', ['support']) }), settled('approved')]],
     [
       'without its quorum',
       [requested, verdict('carol'), verdict('x', { reviewer: subject('x', ['owners'], { type: 'service' }) }), settled('approved')],
@@ -127,14 +125,15 @@ const anyEvent: fc.Arbitrary<Body> = fc.oneof(
   fc.constant<Body>({ type: 'approval.viewed', approval_id: ID, by: 'x' }),
 );
 
-test('any history: never throws, at most two uses, and approved only with two humans who were asked', () => {
+// whether they were asked is judged at the verdict and at use, by the groups of then; the history cannot tell
+test('any history: never throws, at most two uses, and approved only with two distinct humans, the requester not among them', () => {
   fc.assert(
     fc.property(fc.array(anyEvent, { maxLength: 12, size: 'max' }), (bodies) => {
       const record = story(requested, ...bodies);
-      expect(record.last).toBe(bodies.length);
+      expect(record.last).toBe(bodies.findLastIndex(({ type }) => type !== 'approval.viewed') + 1);
       expect(record.used).toBeLessThanOrEqual(2);
       if (record.state !== 'approved' && record.state !== 'consumed') return;
-      const yes = record.verdicts.filter(({ reviewer }) => reviewer.properties.groups.includes('owners') && reviewer.properties.login !== 'alice');
+      const yes = record.verdicts.filter(({ reviewer }) => reviewer.properties.login !== 'alice');
       expect(new Set(yes.map(({ reviewer }) => reviewer.id)).size).toBeGreaterThanOrEqual(2);
     }),
     { numRuns: 2_000 },

@@ -1,0 +1,77 @@
+/** Asking: the request that is there already, or a new one. */
+import type { ApprovalDraft, Ticket } from '#client/approvals';
+import { timestamp } from '#client/clock';
+import { type Bound, boundOf, joinKey } from './binding.ts';
+import type { Core } from './core.ts';
+import { requestedEvent } from './drafts.ts';
+import { isLive } from './fold.ts';
+import type { ApprovalRecord } from './record.ts';
+import { summarise } from './sentence.ts';
+import type { Entry } from './store.ts';
+
+/**
+ * Equal drafts join: the open one, the approved one (each use asks again, so a grant of several uses is found here), or what was declined a short
+ * while ago.
+ */
+export async function request(core: Core, draft: ApprovalDraft): Promise<Ticket> {
+  core.checkUsable();
+  const bound = boundOf(draft, draft.requirement, core.options.codeParams);
+  const key = joinKey(bound);
+  return core.guarded(() =>
+    core.store.serial.run(`join ${key}`, async () => core.denials.find(bound) ?? core.ticket(await findOrOpen(core, draft, bound, key))),
+  );
+}
+
+/** Why a request no longer fits the policies. */
+export function otherRequirement(record: ApprovalRecord, draft: ApprovalDraft): string {
+  return `policy asks for something else now: requested under revision ${record.revision ?? 'unknown'}, used under ${draft.decision.revision}`;
+}
+
+async function findOrOpen(core: Core, draft: ApprovalDraft, bound: Bound, key: string): Promise<Entry> {
+  const before = core.store.get(core.joinable.get(key) ?? '');
+  if (!before) return open(core, draft, bound, key);
+  await core.expireIfPast(before);
+  if (isLive(before.record) && before.record.requirement.digest === bound.requirement) return before;
+  if (!isLive(before.record)) return open(core, draft, bound, key);
+  await core.settle(before, 'superseded', { detail: otherRequirement(before.record, draft) });
+  return open(core, draft, bound, key, before.record.approvalId);
+}
+
+async function open(core: Core, draft: ApprovalDraft, bound: Bound, key: string, supersedes: string | null = null): Promise<Entry> {
+  const { limits, ids, journal, expireMs } = core.options;
+  const { requirement, subject, target, sessionId } = draft;
+  const bytes = bound.payload.length + (bound.params?.length ?? 0) + (draft.estimate?.plan?.bytes.length ?? 0);
+  core.quota.take(subject.id, bytes);
+  try {
+    const approvalId = ids.next('apr');
+    const lengthMs = Math.min(expireMs, requirement.expires_in_s * 1000);
+    const expiresAt = timestamp(core.clock.wallUs() + lengthMs * 1000);
+    const summary = shortened(summarise(draft.facts), limits.summaryCharsMax);
+    const follows = core.followers.answers(subject.id, target, sessionId);
+    const opening = { approvalId, expiresAt, supersedes, follows, summary, rowCeiling: rowCeilingOf(draft) };
+    const plan = draft.estimate?.plan ? new TextDecoder().decode(draft.estimate.plan.bytes) : null;
+    const entry = await core.store.open(requestedEvent(draft, bound, opening, journal), bound, plan, lengthMs);
+    if (follows !== null) core.followers.answered(follows, approvalId, subject.id, target);
+    core.joinable.set(key, approvalId);
+    return entry;
+  } catch (error) {
+    core.quota.give(subject.id, bytes);
+    throw error;
+  }
+}
+
+const ROWS_AT_LEAST = 10;
+
+/** The most rows that it may touch: as policy says, else twice what the reviewer saw estimated; null: nobody can say. */
+function rowCeilingOf({ requirement, estimate }: ApprovalDraft): number | null {
+  if (requirement.rows_max !== undefined) return requirement.rows_max;
+  if (estimate?.state !== 'ok' || estimate.rows === undefined) return null;
+  return Math.max(ROWS_AT_LEAST, Math.ceil(2 * estimate.rows));
+}
+
+/** A reviewer must not take a part of the sentence for the whole. */
+function shortened(sentence: string, charsMax: number): string {
+  if (sentence.length <= charsMax) return sentence;
+  const note = `… and more: this sentence is cut, it has ${sentence.length} characters`;
+  return sentence.slice(0, Math.max(0, charsMax - note.length)) + note;
+}

@@ -1,0 +1,54 @@
+/** One use of an approval: everything is judged again, and compare-and-append decides who was first. */
+import type { Receipt } from '#client/approvals';
+import { boundOf, differing } from './binding.ts';
+import { type Core, voided } from './core.ts';
+import { isPast } from './deadline.ts';
+import { consumedEvent, type Use } from './drafts.ts';
+import { began } from './executions.ts';
+import { otherRequirement } from './opening.ts';
+import { receiptOf } from './receipt.ts';
+import type { ApprovalRecord } from './record.ts';
+import type { Entry } from './store.ts';
+import { whyVoid } from './view.ts';
+
+export async function consume(core: Core, approvalId: string, use: Use): Promise<Receipt> {
+  core.checkUsable();
+  const entry = core.known(approvalId);
+  return core.guarded(async () => {
+    await core.expireIfPast(entry);
+    await core.prepare(entry);
+    return core.store.serial.run(approvalId, () => consumeHere(core, entry, use));
+  });
+}
+
+async function consumeHere(core: Core, entry: Entry, use: Use): Promise<Receipt> {
+  const { approvalId, requirement } = entry.record;
+  const bound = boundOf(use.draft, requirement, core.options.codeParams);
+  const differs = entry.bound ? differing(entry.bound, bound) : 'payload';
+  if (differs === 'requirement') await core.settleHere(entry, 'superseded', { detail: otherRequirement(entry.record, use.draft) });
+  if (differs !== null) throw voided(approvalId, `its ${differs} is another`);
+  let receipt = '';
+  await core.store.change(entry, (record) => {
+    const earlier = record.uses.find(({ nonce }) => nonce === use.nonce);
+    receipt = earlier?.receipt ?? receiptOf(record, use);
+    if (earlier) return repeated(record, earlier, use);
+    checkGrant(core, entry, record);
+    return [consumedEvent(record, use, receipt)];
+  });
+  began(core, entry, use.statementId);
+  return { approvalId, receipt };
+}
+
+/** Judged again at use: the state, both clocks, the quorum of distinct humans who are asked now (or the glass), freezes and windows. */
+function checkGrant(core: Core, { deadline }: Entry, record: ApprovalRecord): void {
+  if (record.state !== 'approved') throw voided(record.approvalId, whyVoid(record));
+  if (isPast(core.clock, deadline)) throw voided(record.approvalId, 'it is expired');
+  if (!record.glass && !core.chain(record).complete) throw voided(record.approvalId, 'its quorum is not met');
+  core.rules.checkUse(record);
+}
+
+/** The same nonce for the same statement: the answer was lost, and is given again. */
+function repeated(record: ApprovalRecord, earlier: { readonly statementId: string; readonly enforcer: string }, use: Use): [] {
+  if (earlier.statementId === use.statementId && earlier.enforcer === use.enforcer) return [];
+  throw voided(record.approvalId, 'this nonce was used for another statement');
+}
