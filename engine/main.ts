@@ -5,23 +5,26 @@ import { systemClock, type Clock } from '#client/clock';
 import type { Credentials } from '#client/credentials';
 import { Ids } from '#client/ids';
 import type { Identity } from '#client/identity';
+import type { Journal } from '#client/journal';
 import { InterlockError } from '#schemas/errors';
 import type { Enforcer } from '#enforcers/common/enforcer';
 import { startPostgresEnforcer } from '#enforcers/postgres/enforcer';
 import type { PostgresTarget } from '#enforcers/postgres/target';
-import type { ApiParts, Status } from './api/parts.ts';
+import type { Status } from './api/parts.ts';
 import { openApi } from './api/server.ts';
-import { openApprovals, type ApprovalBook } from './approvals/approvals.ts';
+import { openApprovals, tellingEnds, type ApprovalBook } from './approvals/approvals.ts';
 import { whereIs, type LoadedConfig, type ServerTlsFiles, type TargetConfig } from './config/config.ts';
 import type { RedactingLog } from './config/log.ts';
 import { openStateDir } from './config/state.ts';
 import { resolveUpstream, type Upstream } from './config/upstream.ts';
 import { openCredentials } from './credentials/credentials.ts';
 import type { LocalDecisionService } from './decide/service.ts';
+import { paramsThatFlowToCode } from './facts/postgres/reader.ts';
 import { openIdentity } from './identity/identity.ts';
 import { openJournal, type FileJournal, type JournalOptions } from './journal/file-journal.ts';
 import { loadCheckpointKey } from './journal/keys.ts';
 import { openJudging, openTheLocalIssuer } from './judging.ts';
+import { apiParts, Changes } from './serving.ts';
 
 export interface UpOptions {
   readonly log: RedactingLog;
@@ -29,6 +32,8 @@ export interface UpOptions {
   /** Test code hands in a clock that jumps, or files that fail (SURFACE.md, chaos); the product never does. */
   readonly clock?: Clock;
   readonly files?: JournalOptions['files'];
+  /** The folder of the built console, as soon as it is there; absent: the API alone. */
+  readonly console?: Promise<string>;
 }
 
 /** A gateway that accepts. */
@@ -83,17 +88,43 @@ export async function up(config: LoadedConfig, options: UpOptions): Promise<Runn
   const parts: Parts = { config, clock, ids, log, journal, decisions, identity, credentials, upstreams };
 
   const room: Room = { book: null, enforcers: [] };
-  const api = await openApi({ listen: config.api.listen, tls: pem(config.api.tls), parts: apiParts(parts, room), log }).catch(
+  const changes = new Changes();
+  const serving = apiParts({
+    ...parts,
+    version: options.version,
+    login: { oidc: [], local: config.identity.local.enabled },
+    changes,
+    status: () => status(parts, room),
+    book: () => room.book,
+    projection: null,
+    delegations: null,
+    notifications: () => null,
+  });
+  const { listen, publicUrl: announced } = config.api;
+  const shown = options.console === undefined ? {} : { console: options.console };
+  const api = await openApi({ listen, tls: pem(config.api.tls), publicUrl: announced, ...shown, parts: serving, clock, log }).catch(
     located(config, 'api.listen'),
   );
   started.defer(() => api.close());
   const publicUrl = config.api.publicUrl ?? api.url;
   const { expireMs, rememberDenialMs } = config.approvals;
-  const book = await openApprovals({ journal, clock, ids, log, expireMs, rememberDenialMs, publicUrl });
+  const book = await openApprovals({
+    journal,
+    clock,
+    ids,
+    log,
+    expireMs,
+    rememberDenialMs,
+    publicUrl,
+    data: { data: () => decisions.documents() },
+    envOf: (target) => config.targets[target]?.env ?? null,
+    codeParams: paramsThatFlowToCode,
+  });
   started.defer(() => book.close());
   room.book = book;
+  started.defer(changes.follow(book));
   for (const target of Object.values(config.targets)) {
-    const enforcer = await startEnforcer(target, parts, book, publicUrl);
+    const enforcer = await startEnforcer(target, { ...parts, journal: tellingEnds(journal, book) }, book, publicUrl);
     started.defer(() => enforcer.close());
     room.enforcers.push([target.name, enforcer]);
   }
@@ -136,7 +167,12 @@ function leases(config: LoadedConfig): Record<string, () => Promise<{ user: stri
   return Object.fromEntries(Object.values(config.targets).map((target) => [target.name, () => resolveUpstream(config, target)]));
 }
 
-async function startEnforcer(target: TargetConfig, parts: Parts, approvals: ApprovalBook, publicUrl: string): Promise<Enforcer> {
+async function startEnforcer(
+  target: TargetConfig,
+  parts: Omit<Parts, 'journal'> & { readonly journal: Journal },
+  approvals: ApprovalBook,
+  publicUrl: string,
+): Promise<Enforcer> {
   const { config, clock, ids, log, journal, decisions, identity, credentials } = parts;
   const upstream = parts.upstreams[target.name] as Upstream;
   const tls = pem(target.tls);
@@ -175,26 +211,6 @@ function located(config: LoadedConfig, path: string): (error: unknown) => never 
       cause: error,
       ...(error.hint === undefined ? {} : { hint: error.hint }),
     });
-  };
-}
-
-function apiParts(parts: Parts, room: Room): ApiParts {
-  const { config, identity, journal } = parts;
-  const book = (): ApprovalBook => {
-    if (room.book === null) throw new InterlockError('APPROVAL_UNAVAILABLE', 'the gateway is still starting');
-    return room.book;
-  };
-  return {
-    identity,
-    readers: config.api.readers,
-    approvals: { list: () => book().list(), show: (id) => book().show(id), verdict: (id, verdict) => book().verdict(id, verdict) },
-    events: ({ follow, signal }) => (follow ? journal.follow(signal) : journal.events()),
-    status: () => status(parts, room),
-    viewed: (by, what) => {
-      const viewed = { by: by.subject.properties.login, subject: by.subject.id };
-      if ('approvalId' in what) journal.append({ type: 'approval.viewed', ...viewed, approval_id: what.approvalId });
-      else journal.append({ type: 'recording.viewed', ...viewed, session_id: what.sessionId });
-    },
   };
 }
 

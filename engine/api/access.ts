@@ -1,41 +1,60 @@
 /**
- * Who may read what (SECURITY N6), for every route alike:
+ * Who may read what (SECURITY N6), for every route and live stream alike:
  * readers (members of a group in `api.readers`; where that is not set, holders of a token with scope `approve`) everything; everybody
- * else their own sessions and requests, those of whom acts on their behalf, and the approval requests that name them.
+ * else their own sessions and requests, those of whom acts on their behalf, and the approval requests that ask them.
  * What one may not read answers exactly like what does not exist.
  */
 import type { Principal } from '#client/identity';
 import type { ApprovalView } from '#schemas/approval';
 import type { Subject } from '#schemas/decision-request';
+import { InterlockError } from '#schemas/errors';
 import type { Event } from '#schemas/event';
-import type { Readers } from './parts.ts';
+import type { Change, Outline, Reader, Readers, ReviewBook } from './parts.ts';
 
-export function readsAll(reader: Principal, readers: Readers): boolean {
-  if (readers === null) return reader.scopes.includes('approve');
-  return reader.subject.properties.groups.some((group) => readers.includes(group));
+export function readerOf(principal: Principal, readers: Readers): Reader {
+  return { principal, all: readsAll(principal, readers) };
 }
 
-export function mayReadApproval(reader: Principal, approval: ApprovalView, readers: Readers): boolean {
-  return readsAll(reader, readers) || isOwn(reader, approval.subject) || isAsked(reader, approval);
+/** @throws InterlockError APPROVAL_NOT_FOUND, also for what is not theirs to read */
+export async function readableApproval(book: ReviewBook, id: string, reader: Reader): Promise<ApprovalView> {
+  const approval = book.show(id);
+  if (mayReadOutline(reader, approval) || (await isAskedNow(book, id, reader))) return approval;
+  throw new InterlockError('APPROVAL_NOT_FOUND', `there is no approval request ${id}`);
+}
+
+/** By what the request itself says; whom its sources and delegations ask is looked up by `isAskedNow`. */
+export function mayReadOutline(reader: Reader, approval: Outline): boolean {
+  return reader.all || isOwn(reader.principal, approval.subject) || isNamed(reader.principal, approval);
+}
+
+/** Whether they could decide something of it: then they must be able to look at it. */
+export async function isAskedNow(book: ReviewBook, id: string, { principal }: Reader): Promise<boolean> {
+  if (!principal.scopes.includes('approve')) return false;
+  const abilities = await book.abilities(id, principal);
+  return abilities.some(({ act, allowed }) => allowed && REVIEWING.has(act));
+}
+
+const REVIEWING: ReadonlySet<string> = new Set(['approve', 'deny', 'changes', 'withdraw', 'review']);
+
+export function mayReadChange({ all, principal }: Reader, { owners }: Change): boolean {
+  return all || owners === 'everybody' || owners.includes(principal.subject.id);
 }
 
 const OWN_SESSIONS_MAX = 100_000;
 
 /** Lets through what a reader may see of a stream of events that begins at the start of the journal. */
 export class EventAccess {
-  readonly #reader: Principal;
-  readonly #all: boolean;
+  readonly #reader: Reader;
   readonly #sessions = new Set<string>();
 
-  constructor(reader: Principal, readers: Readers) {
+  constructor(reader: Reader) {
     this.#reader = reader;
-    this.#all = readsAll(reader, readers);
   }
 
   allows(event: Event): boolean {
-    if (this.#all) return true;
+    if (this.#reader.all) return true;
     if (event.session_id === undefined) return false;
-    if (event.type === 'session.opened' && isOwn(this.#reader, event.subject_detail)) this.#remember(event.session_id);
+    if (event.type === 'session.opened' && isOwn(this.#reader.principal, event.subject_detail)) this.#remember(event.session_id);
     return this.#sessions.has(event.session_id);
   }
 
@@ -47,11 +66,16 @@ export class EventAccess {
   }
 }
 
+function readsAll(reader: Principal, readers: Readers): boolean {
+  if (readers === null) return reader.scopes.includes('approve');
+  return reader.subject.properties.groups.some((group) => readers.includes(group));
+}
+
 function isOwn(reader: Principal, subject: Subject): boolean {
   return subject.id === reader.subject.id || subject.properties.on_behalf_of?.id === reader.subject.id;
 }
 
-function isAsked(reader: Principal, approval: ApprovalView): boolean {
+function isNamed(reader: Principal, approval: Outline): boolean {
   if (!reader.scopes.includes('approve')) return false;
   const { login, groups } = reader.subject.properties;
   return approval.requirement.stages.some(({ any_of }) =>

@@ -18,6 +18,8 @@ export interface ApiParts {
   /** Somebody looked at something: goes into the journal (`approval.viewed`, `recording.viewed`), and is durable when it resolves. */
   viewed(by: Principal, what: Viewed): Promise<void>;
   readonly projection: Projection | null;
+  /** Sessions, statements, delegations and policies as they change (approvals tell it themselves); the answer ends it. */
+  onChange(listener: (change: Change) => void): () => void;
   /** What a reviewer reads of a text; null where nothing can make it. */
   readonly reviewText: ((approval: ApprovalView) => ReviewText | Promise<ReviewText>) | null;
   readonly delegations: Delegations | null;
@@ -25,7 +27,8 @@ export interface ApiParts {
   readonly login: LoginParts;
   /** For the console's first line. */
   readonly version: string;
-  readonly targets: readonly string[];
+  /** Name → environment. */
+  readonly targets: Readonly<Record<string, string>>;
 }
 
 export type Viewed = { readonly approvalId: string } | { readonly sessionId: string };
@@ -76,7 +79,9 @@ export interface BookFilter {
 }
 
 /** What can be told of a request without its text. */
-export type Outline = Pick<ApprovalView, 'approval_id' | 'state' | 'requirement' | 'subject' | 'target'>;
+export type Outline = Pick<ApprovalView, 'approval_id' | 'state' | 'requirement' | 'subject' | 'target' | 'summary'> & {
+  readonly reasons: readonly ApprovalView['reasons'][number][];
+};
 
 export interface Verdict {
   readonly reviewer: Principal;
@@ -96,16 +101,16 @@ export interface Projection {
   sessions(query: SessionQuery, reader: Reader): SessionPage | Promise<SessionPage>;
   /** null: there is none, or it is not theirs to read. */
   session(id: string, reader: Reader): SessionItem | null | Promise<SessionItem | null>;
+  /** The statements of a session in their order; empty where it is not theirs. */
+  timeline(id: string, paged: Paged, reader: Reader): StatementPage | Promise<StatementPage>;
   search(query: SearchQuery, reader: Reader): StatementPage | Promise<StatementPage>;
   /** The statements of a request's session before it, newest first: shown to whoever may read the request. */
   sessionSoFar(approval: ApprovalView, limit: number): readonly StatementItem[] | Promise<readonly StatementItem[]>;
   /** Earlier requests of the same shape on the same target that the reader may read, newest first. */
   earlierLike(approval: ApprovalView, limit: number, reader: Reader): readonly InboxItem[] | Promise<readonly InboxItem[]>;
-  /** Sessions and statements as they change, with whose they are; the answer ends it. */
-  onChange(listener: (change: Change) => void): () => void;
 }
 
-interface Paged {
+export interface Paged {
   readonly cursor?: string;
   /** 1 to 200 */
   readonly limit: number;
@@ -142,7 +147,7 @@ export interface SearchQuery extends Paged {
 export interface Change {
   readonly live: LiveEvent;
   /** Subject ids that may see it besides those who read everything: who acts, and the human behind. */
-  readonly owners: readonly string[];
+  readonly owners: readonly string[] | 'everybody';
 }
 
 /** One human decides in another's place for a while. */

@@ -3,51 +3,25 @@ import { connect } from 'node:net';
 import { once } from 'node:events';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { openApi, type Api } from '#engine/api/server';
-import type { ApiParts } from '#engine/api/parts';
-import type { Identity, Principal } from '#client/identity';
+import type { Principal } from '#client/identity';
 import { silentLog } from '#client/log';
-import type { ApprovalView } from '#schemas/approval';
 import type { Event } from '#schemas/event';
-import { InterlockError } from '#schemas/errors';
+import { approvalOf, fakeApi, type FakeApi, human, ULID } from '#test/support/api-parts';
 
-const ULID = '01J00000000000000000000000';
 const ALICE_SESSION = `ses_${ULID}`;
 const CAROL_SESSION = `ses_${ULID.replace(/0$/, '1')}`;
 const AGENT_SESSION = `ses_${ULID.replace(/0$/, '2')}`;
 
-function principal(login: string, groups: readonly string[], scopes: readonly string[]): Principal {
-  return {
-    subject: { type: 'user', id: `iss|${login}`, properties: { login, groups: [...groups] } },
-    scopes,
-    expiresAtMs: Date.now() + 60_000,
-    issuedAtMs: Date.now(),
-  };
-}
-
 const PEOPLE: Readonly<Record<string, Principal>> = {
-  alice: principal('alice', ['support'], ['connect']),
-  'alice-approve': principal('alice', ['support'], ['approve']),
-  bob: principal('bob', ['owners'], ['approve']),
-  carol: principal('carol', [], ['connect']),
-  auditor: principal('auditor', ['auditors'], ['connect']),
-  brief: { ...principal('brief', ['auditors'], ['connect']), expiresAtMs: Date.now() + 150 },
+  alice: human('alice', ['support'], ['connect']),
+  'alice-approve': human('alice', ['support'], ['approve']),
+  bob: human('bob', ['owners'], ['approve']),
+  carol: human('carol', [], ['connect']),
+  auditor: human('auditor', ['auditors'], ['connect']),
+  brief: { ...human('brief', ['auditors'], ['connect']), expiresAtMs: Date.now() + 150 },
 };
 
-const identity: Identity = {
-  authenticate(token, { scope }) {
-    const found = Object.hasOwn(PEOPLE, token) ? PEOPLE[token] : undefined;
-    if (found === undefined) return Promise.reject(new InterlockError('AUTH_FAILED', 'the token was not accepted'));
-    if (!found.scopes.includes(scope)) return Promise.reject(new InterlockError('AUTH_SCOPE', `the token lacks scope ${scope}`));
-    return Promise.resolve(found);
-  },
-};
-
-const APPROVAL = {
-  approval_id: `apr_${ULID}`,
-  state: 'open',
-  subject: { type: 'user', id: 'iss|alice', properties: { login: 'alice', groups: ['support'] } },
-  requirement: { stages: [{ id: 'owner', order: 1, any_of: [{ group: 'owners' }], quorum: 1 }] },
-} as unknown as ApprovalView;
+const APPROVAL = approvalOf(PEOPLE['alice'] as Principal);
 
 function event(session: string, type: string, more: object = {}): Event {
   return { contract: 1, type, time: '2026-11-23T10:00:00.000000Z', session_id: session, seq: 1, ...more } as unknown as Event;
@@ -77,43 +51,11 @@ describe.each([
   { readers: ['auditors'], everything: 'auditor' },
 ])('readers $readers', ({ readers, everything }) => {
   let api: Api;
-  let viewed: unknown[];
-  let verdicts: unknown[];
-  let follows: number;
+  let fake: FakeApi;
 
   beforeEach(async () => {
-    viewed = [];
-    verdicts = [];
-    follows = 0;
-    const parts: ApiParts = {
-      identity,
-      readers,
-      approvals: {
-        list: () => [APPROVAL],
-        show: (id) => {
-          if (id !== APPROVAL.approval_id) throw new InterlockError('APPROVAL_NOT_FOUND', `there is no approval request ${id}`);
-          return APPROVAL;
-        },
-        verdict: (id, verdict) => {
-          if (verdict.reviewer.subject.id === 'iss|alice') throw new InterlockError('VERDICT_SELF', 'the requester may not decide');
-          verdicts.push({ id, outcome: verdict.outcome, comment: verdict.comment, by: verdict.reviewer.subject.id });
-          return { ...APPROVAL, state: 'approved' };
-        },
-      },
-      async *events({ follow, signal }) {
-        yield* EVENTS;
-        if (!follow) return;
-        follows += 1;
-        try {
-          if (!signal.aborted) await once(signal, 'abort');
-        } finally {
-          follows -= 1;
-        }
-      },
-      status: () => ({ ok: true, revision: 'sha256:00', policy_error: null, targets: {}, journal: {}, open_approvals: 1, sessions: 2 }),
-      viewed: (by, what) => viewed.push([by.subject.id, what]),
-    };
-    api = await openApi({ listen: { host: '127.0.0.1', port: 0 }, tls: null, parts, log: silentLog });
+    fake = fakeApi({ people: PEOPLE, approvals: [APPROVAL], readers, events: EVENTS });
+    api = await openApi({ listen: { host: '127.0.0.1', port: 0 }, tls: null, parts: fake.parts, log: silentLog });
   });
   afterEach(async () => await api.close());
 
@@ -190,7 +132,7 @@ describe.each([
     expect((await get('/v1/approvals?state=denied', 'alice')).text).toBe('[]\n');
     await get(`/v1/approvals/${APPROVAL.approval_id}`, 'bob');
     await get(`/v1/sessions/${ALICE_SESSION}`, everything);
-    expect(viewed).toEqual([
+    expect(fake.asked.viewed).toEqual([
       ['iss|bob', { approvalId: APPROVAL.approval_id }],
       [PEOPLE[everything]?.subject.id, { sessionId: ALICE_SESSION }],
     ]);
@@ -214,7 +156,7 @@ describe.each([
       expect([body.slice(0, 60), await post('bob', body)]).toEqual([body.slice(0, 60), { status: 400, code: 'USAGE' }]);
     expect(await post('bob', '{"outcome":"approve"}', 'text/plain')).toEqual({ status: 400, code: 'USAGE' });
     expect(await post('bob', '{"outcome":"approve","comment":"}{\\"outcome\\":"}')).toEqual({ status: 200, code: 'ok' });
-    expect(verdicts).toEqual([{ id: APPROVAL.approval_id, outcome: 'approve', comment: '}{"outcome":', by: 'iss|bob' }]);
+    expect(fake.asked.acts).toEqual([{ act: 'verdict', id: APPROVAL.approval_id, outcome: 'approve', comment: '}{"outcome":', by: 'iss|bob' }]);
   });
 
   test('a body without end is cut off', async () => {
@@ -248,25 +190,25 @@ describe.each([
     const response = await fetch(`${api.url}/v1/events?follow=true`, { headers, signal: controller.signal });
     const reader = response.body?.getReader();
     expect((await reader?.read())?.done).toBe(false);
-    await expect.poll(() => follows).toBe(1);
+    await expect.poll(() => fake.follows()).toBe(1);
     controller.abort();
-    await expect.poll(() => follows).toBe(0);
+    await expect.poll(() => fake.follows()).toBe(0);
 
     const brief = await fetch(`${api.url}/v1/events?follow=true`, { headers: { authorization: 'Bearer brief' } });
     await brief.text().catch(() => '');
-    expect(follows).toBe(0);
+    expect(fake.follows()).toBe(0);
 
     const last = await fetch(`${api.url}/v1/events?follow=true`, { headers });
-    await expect.poll(() => follows).toBe(1);
+    await expect.poll(() => fake.follows()).toBe(1);
     await api.close();
     await last.text().catch(() => '');
-    await expect.poll(() => follows).toBe(0);
-    api = await openApi({ listen: { host: '127.0.0.1', port: 0 }, tls: null, parts: {} as ApiParts, log: silentLog });
+    await expect.poll(() => fake.follows()).toBe(0);
+    api = await openApi({ listen: { host: '127.0.0.1', port: 0 }, tls: null, parts: fake.parts, log: silentLog });
   });
 });
 
 test('a port that is taken, an address that is not ours', async () => {
-  const parts = {} as ApiParts;
+  const { parts } = fakeApi({ people: PEOPLE, approvals: [], readers: null });
   const first = await openApi({ listen: { host: '127.0.0.1', port: 0 }, tls: null, parts, log: silentLog });
   const port = Number(new URL(first.url).port);
   await expect(openApi({ listen: { host: '127.0.0.1', port }, tls: null, parts, log: silentLog })).rejects.toMatchObject({

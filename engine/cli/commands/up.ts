@@ -1,3 +1,5 @@
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
 import type { Command } from 'commander';
 import { CONTRACT_VERSION } from '#schemas/common';
 import { EXIT } from '#schemas/errors';
@@ -9,7 +11,7 @@ import type { Running } from '../../main.ts';
 import { described, runs, type Common } from '../command.ts';
 import type { Output } from '../output.ts';
 import { announce, withdraw, writeWhole, type Ready } from '../running.ts';
-import { version } from '../version.ts';
+import { root, version } from '../version.ts';
 
 interface Options extends Common {
   readonly ready?: string;
@@ -34,7 +36,7 @@ async function goUp(output: Output, options: Options): Promise<number> {
   const log = openLog({ level: config.log.level, format: logFormat(config), secrets: [] });
   for (const notice of config.notices) log.warn({}, notice);
   const { up } = await import('../../main.ts');
-  const running = await up(config, { log, version: version() });
+  const running = await up(config, { log, version: version(), console: consoleFolder(log) });
   const ended = obeySignals(running, log);
   try {
     const ready = readyDocument(running);
@@ -48,6 +50,14 @@ async function goUp(output: Output, options: Options): Promise<number> {
     await running.close();
   }
   return EXIT.ok;
+}
+
+/** In a checkout it is built where its sources changed, beside everything else; a published package brings it along. */
+async function consoleFolder(log: RedactingLog): Promise<string> {
+  const builder = join(root, 'tools', 'console.ts');
+  if (!existsSync(builder)) return join(root, 'engine', 'console', 'dist');
+  const { ensureConsole } = await import('#tools/console');
+  return await ensureConsole((line) => log.info({}, line));
 }
 
 function logFormat({ log }: LoadedConfig): 'json' | 'pretty' {
@@ -72,7 +82,7 @@ function greeting(ready: Ready): readonly string[] {
   return [
     `interlock ${ready.version} is ready`,
     ...Object.entries(ready.targets).map(([name, { protocol, address }]) => `  ${name}  ${protocol} on ${address}`),
-    `  API on ${ready.api}`,
+    `  console and API on ${ready.api}`,
     `  journal in ${ready.journal}, public key ${ready.public_key}`,
     `  policies ${ready.revision}`,
   ];

@@ -1,0 +1,23 @@
+/** Parts that may not be there (yet): their routes answer 503, by name. */
+import { InterlockError } from '#schemas/errors';
+import type { House } from './house.ts';
+import type { Delegations, Notifications, Projection } from './parts.ts';
+
+/** @throws InterlockError NOT_READY */
+export function projectionOf({ parts }: House): Projection {
+  return parts.projection ?? missing('the projection that lists and search read from does not run');
+}
+
+/** @throws InterlockError NOT_READY */
+export function delegationsOf({ parts }: House): Delegations {
+  return parts.delegations ?? missing('delegations are not kept here');
+}
+
+/** @throws InterlockError NOT_READY */
+export function notificationsOf({ parts }: House): Notifications {
+  return parts.notifications ?? missing('no notification is set up (`approvals.notify`)');
+}
+
+function missing(what: string): never {
+  throw new InterlockError('NOT_READY', what);
+}

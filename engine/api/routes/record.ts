@@ -1,0 +1,47 @@
+/** The record itself: search, events as they are, and what changes. */
+import type { Answer, Call, Route } from '../call.ts';
+import { instant, limit, optional, readQuery, words } from '../fields.ts';
+import { LIMITS } from '../limits.ts';
+import { only, readable } from '../readings.ts';
+import { projectionOf } from '../ready.ts';
+
+const SEARCH = {
+  session: optional(words),
+  who: optional(words),
+  target: optional(words),
+  object: optional(words),
+  verb: optional(words),
+  effect: optional(words),
+  code: optional(words),
+  outcome: optional(words),
+  q: optional(words),
+  since: optional(instant),
+  until: optional(instant),
+  cursor: optional(words),
+  limit: optional(limit),
+};
+
+export const RECORD_ROUTES: readonly Route[] = [
+  { method: 'GET', path: /^\/v1\/search$/, scope: 'any', query: Object.keys(SEARCH), answer: search },
+  { method: 'GET', path: /^\/v1\/events$/, scope: 'any', query: ['session', 'type', 'since', 'follow'], streams: true, answer: events },
+  { method: 'GET', path: /^\/v1\/live$/, scope: 'any', query: [], answer: live },
+];
+
+async function search({ house, reader, query }: Call): Promise<Answer> {
+  const given = readQuery(query, SEARCH);
+  return { document: await projectionOf(house).search({ ...given, limit: given.limit ?? LIMITS.pageDefault }, reader) };
+}
+
+function events(call: Call): Answer {
+  const { session, since = '' } = readQuery(call.query, { session: optional(words), since: optional(instant) });
+  const types = call.query.getAll('type');
+  const wanted = only(
+    readable(call, call.query.get('follow') === 'true'),
+    (event) => (session === undefined || event.session_id === session) && (types.length === 0 || types.includes(event.type)) && event.time >= since,
+  );
+  return { lines: wanted };
+}
+
+function live({ house, reader, lastEventId, signal }: Call): Answer {
+  return { live: async (outlet) => await house.live.serve(reader, lastEventId, outlet, signal) };
+}

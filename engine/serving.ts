@@ -1,0 +1,144 @@
+/** The serving half of the composition: what the API answers from, plugged together from parts that know nothing of each other. */
+import type { Clock } from '#client/clock';
+import type { Identity, Principal } from '#client/identity';
+import type { ApprovalView } from '#schemas/approval';
+import { InterlockError } from '#schemas/errors';
+import type { Access } from './journal/projection/projection.ts';
+import type { Projection as ProjectionService } from './journal/projection/projection.ts';
+import type { ApiParts, Change, Delegations, LoginParts, Notifications, Projection, Reader, ReviewBook, Status, Viewed } from './api/parts.ts';
+import type { ApprovalBook } from './approvals/approvals.ts';
+import { reviewText } from './approvals/text/text.ts';
+import type { LoadedConfig } from './config/config.ts';
+import type { FileJournal } from './journal/file-journal.ts';
+
+export interface ServingFrom {
+  readonly config: LoadedConfig;
+  readonly clock: Clock;
+  readonly version: string;
+  readonly identity: Identity;
+  readonly journal: FileJournal;
+  readonly login: LoginParts;
+  readonly changes: Changes;
+  status(): Status;
+  /** null while the gateway starts. */
+  book(): ApprovalBook | null;
+  readonly projection: ProjectionService | null;
+  readonly delegations: Delegations | null;
+  notifications(): Notifications | null;
+}
+
+/** Who is told of changes: a part may begin to tell after the API began to listen. */
+export class Changes {
+  readonly #listeners = new Set<(change: Change) => void>();
+  readonly #approvals = new Set<Parameters<ReviewBook['onChange']>[0]>();
+
+  tell(change: Change): void {
+    for (const listener of this.#listeners) listener(change);
+  }
+
+  /** From now on what this book tells is passed on. */
+  follow(book: Pick<ApprovalBook, 'onChange'>): () => void {
+    return book.onChange((change) => {
+      for (const listener of this.#approvals) listener(change);
+    });
+  }
+
+  on(listener: (change: Change) => void): () => void {
+    this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
+  }
+
+  onApproval(listener: Parameters<ReviewBook['onChange']>[0]): () => void {
+    this.#approvals.add(listener);
+    return () => this.#approvals.delete(listener);
+  }
+}
+
+export function apiParts(from: ServingFrom): ApiParts {
+  const { config, journal, projection } = from;
+  return {
+    identity: from.identity,
+    readers: config.api.readers,
+    approvals: reviewBook(from),
+    events: ({ follow, signal }) => (follow ? journal.follow(signal) : journal.events()),
+    status: () => from.status(),
+    viewed: (by, what) => viewed(journal, by, what),
+    projection: projection === null ? null : projected(projection),
+    onChange: (listener) => from.changes.on(listener),
+    reviewText: (approval) => reviewText(reviewInput(approval)),
+    delegations: from.delegations,
+    get notifications() {
+      return from.notifications();
+    },
+    login: from.login,
+    version: from.version,
+    targets: Object.fromEntries(Object.values(config.targets).map(({ name, env }) => [name, env])),
+  };
+}
+
+function reviewBook({ book: find, changes }: ServingFrom): ReviewBook {
+  const book = (): ApprovalBook => {
+    const found = find();
+    if (found === null) throw new InterlockError('APPROVAL_UNAVAILABLE', 'the gateway is still starting');
+    return found;
+  };
+  return {
+    list: (filter) => book().list(filter),
+    page: (filter, paging) => book().page(filter, paging),
+    show: (id) => book().show(id),
+    verdict: async (id, verdict) => await book().verdict(id, verdict),
+    cancel: async (id, act) => await book().cancel(id, act),
+    withdraw: async (id, act) => await book().withdraw(id, act),
+    breakGlass: async (id, act) => await book().breakGlass(id, act),
+    review: async (id, review) => await book().review(id, review),
+    abilities: (id, reader) => book().abilities(id, reader),
+    story: (id) => book().story(id),
+    onChange: (listener) => changes.onApproval(listener),
+  };
+}
+
+async function viewed(journal: FileJournal, by: Principal, what: Viewed): Promise<void> {
+  const who = { by: by.subject.properties.login, subject: by.subject.id };
+  const position =
+    'approvalId' in what
+      ? journal.append({ type: 'approval.viewed', ...who, approval_id: what.approvalId })
+      : journal.append({ type: 'recording.viewed', ...who, session_id: what.sessionId });
+  await journal.durable(position);
+}
+
+/** What is not kept in clear is no text at all, and cannot be approved. */
+function reviewInput({
+  payload_text: text,
+  payload_digest: digest,
+  binding,
+  params,
+  param_types: paramTypes,
+}: ApprovalView): Parameters<typeof reviewText>[0] {
+  return {
+    text: text === '' ? null : Buffer.from(text),
+    digest: digest ?? binding.payload,
+    ...(params === undefined ? {} : { params }),
+    ...(paramTypes === undefined ? {} : { paramTypes }),
+  };
+}
+
+function projected(projection: ProjectionService): Projection {
+  return {
+    sessions: (query, reader) => projection.sessions({ ...query, access: accessOf(reader) }),
+    session: (id, reader) => projection.session(id, accessOf(reader)),
+    timeline: (id, paged, reader) => projection.timeline({ session_id: id, ...paged, access: accessOf(reader) }),
+    search: (query, reader) => projection.search({ ...query, access: accessOf(reader) }),
+    sessionSoFar: async ({ session_id, statement_id }, limit) =>
+      session_id === undefined || statement_id === undefined ? [] : await projection.sessionSoFar({ session_id, before: statement_id, limit }),
+    earlierLike: ({ approval_id }, limit, reader) => projection.earlierLike({ approval_id, limit, access: accessOf(reader) }),
+  };
+}
+
+const ASKED_MAX = 250;
+
+function accessOf({ all, principal }: Reader): Access {
+  if (all) return { all: true };
+  const { id, properties } = principal.subject;
+  const asked = { groups: properties.groups.slice(0, ASKED_MAX), users: [properties.login, id] };
+  return { all: false, subjects: [id], ...(principal.scopes.includes('approve') ? { asked } : {}) };
+}
