@@ -106,6 +106,10 @@ export class Book implements ApprovalBook {
     return this.#core.listeners.add(listener);
   }
 
+  runs(statementId: string): boolean {
+    return this.#core.running.has(statementId);
+  }
+
   ended(end: StatementEnd): void {
     ended(this.#core, end);
   }

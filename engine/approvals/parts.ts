@@ -155,6 +155,8 @@ export interface ApprovalBook extends Approvals {
   story(approvalId: string): readonly StoryLine[];
   /** Answers how to stop. What a listener throws is logged, and stops nothing. */
   onChange(listener: (change: ApprovalChange) => void): () => void;
+  /** Whether this statement used an approval and has not ended. */
+  runs(statementId: string): boolean;
   /** How a statement ended, once that is durable; what is no use of an approval is ignored, at the price of one look-up. */
   ended(end: StatementEnd): void;
   /** The request, as its requester's enforcer would see it; null when it is not known. */

@@ -10,6 +10,7 @@ import { receiptOf } from './receipt.ts';
 import type { ApprovalRecord } from './record.ts';
 import type { Entry } from './store.ts';
 import { whyVoid } from './view.ts';
+import { refsOf } from './world.ts';
 
 export async function consume(core: Core, approvalId: string, use: Use): Promise<Receipt> {
   core.checkUsable();
@@ -27,6 +28,7 @@ async function consumeHere(core: Core, entry: Entry, use: Use): Promise<Receipt>
   const differs = entry.bound ? differing(entry.bound, bound) : 'payload';
   if (differs === 'requirement') await core.settleHere(entry, 'superseded', { detail: otherRequirement(entry.record, use.draft) });
   if (differs !== null) throw voided(approvalId, `its ${differs} is another`);
+  await closeWithoutQuorum(core, entry);
   let receipt = '';
   await core.store.change(entry, (record) => {
     const earlier = record.uses.find(({ nonce }) => nonce === use.nonce);
@@ -37,6 +39,18 @@ async function consumeHere(core: Core, entry: Entry, use: Use): Promise<Receipt>
   });
   began(core, entry, use.statementId);
   return { approvalId, receipt };
+}
+
+const NO_QUORUM = 'its quorum is not met: somebody who approved it is not asked any more';
+
+/** Who approved it lost their part in it: nobody should ask with it again. While a source does not answer, that is not known, and it stays. */
+async function closeWithoutQuorum(core: Core, entry: Entry): Promise<void> {
+  const { record } = entry;
+  if (record.state !== 'approved' || record.glass || core.chain(record).complete) return;
+  const world = core.world(record);
+  if (refsOf(record.requirement).some((ref) => world.resolve(ref) === null)) return;
+  await core.settleHere(entry, 'superseded', { detail: NO_QUORUM });
+  throw voided(record.approvalId, NO_QUORUM);
 }
 
 /** Judged again at use: the state, both clocks, the quorum of distinct humans who are asked now (or the glass), freezes and windows. */
