@@ -1,0 +1,148 @@
+/** The frame: who is logged in, which page the address names, and the keys that work everywhere. */
+import { type JSX, useCallback, useEffect, useMemo, useState } from 'react';
+import type { InboxPage, Me } from '#schemas/review';
+import { asCallError, CallError, setCsrf, whenLoggedOut } from './api/call.ts';
+import { startLive, stopLive } from './api/live.ts';
+import { api } from './api/routes.ts';
+import { Delegations } from './pages/delegations.tsx';
+import { Inbox, Reviews } from './pages/inbox.tsx';
+import { Login } from './pages/login.tsx';
+import { Request } from './pages/request.tsx';
+import { Search } from './pages/search.tsx';
+import { Session } from './pages/session.tsx';
+import { Sessions } from './pages/sessions.tsx';
+import { Header } from './parts/header.tsx';
+import { Help } from './parts/help.tsx';
+import { Empty, Failure } from './parts/notices.tsx';
+import { rememberLoginStart } from './request/login-anew.ts';
+import { useKeys } from './state/keys.ts';
+import { ReaderContext } from './state/reader.ts';
+import { forgetAll, useResource } from './state/resource.ts';
+import { Link, navigate, useAddress } from './state/router.tsx';
+
+type Entry =
+  | { readonly is: 'asking' }
+  | { readonly is: 'out' }
+  | { readonly is: 'in'; readonly me: Me }
+  | { readonly is: 'failed'; readonly error: CallError };
+
+export function App(): JSX.Element {
+  const [entry, setEntry] = useState<Entry>({ is: 'asking' });
+  const enter = useCallback(() => void whoIsThere().then(setEntry), []);
+  useEffect(() => {
+    whenLoggedOut(() => {
+      leave();
+      setEntry({ is: 'out' });
+    });
+    enter();
+  }, [enter]);
+  if (entry.is === 'out') return <Out entered={enter} />;
+  if (entry.is === 'failed')
+    return (
+      <main className="login">
+        <Failure error={entry.error} retry={enter} />
+      </main>
+    );
+  if (entry.is === 'asking') return <div className="loading" aria-busy="true" aria-label="Loading" />;
+  return <Console me={entry.me} />;
+}
+
+/** To the login, and afterwards to where one wanted to go. */
+function Out({ entered }: { readonly entered: () => void }): JSX.Element {
+  const { path } = useAddress();
+  useEffect(() => {
+    if (path === '/login') return;
+    const here = location.pathname + location.search;
+    navigate(here === '/' ? '/login' : `/login?next=${encodeURIComponent(here)}`, { replace: true });
+  }, [path]);
+  return <Login entered={entered} />;
+}
+
+async function whoIsThere(): Promise<Entry> {
+  try {
+    const me = await api.me();
+    setCsrf(me.csrf);
+    rememberLoginStart(me.login_start);
+    startLive();
+    if (location.pathname === '/login') navigate('/', { replace: true });
+    return { is: 'in', me };
+  } catch (failure) {
+    if (failure instanceof CallError && failure.status === 401) return { is: 'out' };
+    return { is: 'failed', error: asCallError(failure) };
+  }
+}
+
+function leave(): void {
+  stopLive();
+  forgetAll();
+  setCsrf('');
+}
+
+function Console({ me }: { readonly me: Me }): JSX.Element {
+  const [helps, setHelps] = useState(false);
+  const waiting = useResource<InboxPage>({
+    key: 'waiting',
+    load: (signal) => api.inbox({ box: 'to_decide' }, signal),
+    concerns: ({ kind }) => kind === 'approval' || kind === 'delegation',
+  });
+  const { path } = useAddress();
+  useTitle(path, waiting.data?.total ?? 0);
+  useKeys({
+    '?': () => setHelps(true),
+    i: () => navigate('/'),
+    s: () => navigate('/sessions'),
+    '/': () => path !== '/search' && path !== '/' && navigate('/search#find'),
+  });
+  const logout = (): void => {
+    const gone = (): void => {
+      leave();
+      location.assign('/login'); // a fresh document: nothing of the session stays in memory
+    };
+    void api.logout().then(gone, gone);
+  };
+  const reader = useMemo(() => ({ me, waiting: waiting.data }), [me, waiting.data]);
+  return (
+    <ReaderContext value={reader}>
+      <Header help={() => setHelps(true)} logout={logout} />
+      <main id="main" className="main">
+        <Page path={path} />
+      </main>
+      <Help open={helps} close={() => setHelps(false)} />
+    </ReaderContext>
+  );
+}
+
+function Page({ path }: { readonly path: string }): JSX.Element {
+  const [, area = '', id = ''] = path.split('/');
+  if (path === '/' || path === '/inbox') return <Inbox />;
+  if (area === 'approvals' && id !== '') return <Request id={id} key={id} />;
+  if (area === 'sessions') return id === '' ? <Sessions /> : <Session id={id} key={id} />;
+  if (path === '/search') return <Search />;
+  if (path === '/reviews') return <Reviews />;
+  if (path === '/delegations') return <Delegations />;
+  return (
+    <Empty title="There is no such page">
+      <p>
+        <Link to="/">To the inbox</Link>
+      </p>
+    </Empty>
+  );
+}
+
+const TITLES: Readonly<Record<string, string>> = {
+  '': 'Inbox',
+  inbox: 'Inbox',
+  approvals: 'Request',
+  sessions: 'Sessions',
+  search: 'Search',
+  reviews: 'Reviews',
+  delegations: 'Delegations',
+};
+
+/** Another page: its title is read out and the keyboard begins at its heading. */
+function useTitle(path: string, waiting: number): void {
+  const name = TITLES[path.split('/')[1] ?? ''] ?? 'Interlock';
+  useEffect(() => {
+    document.title = `${waiting > 0 ? `(${waiting}) ` : ''}${name} · Interlock`;
+  }, [name, waiting]);
+}
