@@ -19,12 +19,12 @@ export interface ServingFrom {
   readonly journal: FileJournal;
   readonly login: LoginParts;
   readonly changes: Changes;
-  status(): Status;
+  readonly status: () => Status;
   /** null while the gateway starts. */
-  book(): ApprovalBook | null;
+  readonly book: () => ApprovalBook | null;
   readonly projection: ProjectionService | null;
   readonly delegations: Delegations | null;
-  notifications(): Notifications | null;
+  readonly notifications: () => Notifications | null;
 }
 
 /** Who is told of changes: a part may begin to tell after the API began to listen. */

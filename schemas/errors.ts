@@ -265,6 +265,21 @@ export const ERRORS = {
     remedy: 'Reload the console.',
   },
   NOTIFICATION_NOT_FOUND: { sqlstate: null, meaning: 'There is no such undelivered message.', remedy: 'It was delivered, or sent again already.' },
+  PROJECTION_BEHIND: {
+    sqlstate: null,
+    meaning: 'What lists and search read from is being made anew from the journal.',
+    remedy: 'Try again in a moment; `interlock projection status` shows how far it is. Statements are not affected.',
+  },
+  PROJECTION_UNAVAILABLE: {
+    sqlstate: null,
+    meaning: 'What lists and search read from cannot be read or written; it is tried again.',
+    remedy: 'Free the disk of `state.dir`; the log has the cause. Statements are not affected.',
+  },
+  PROJECTION_SLOW: {
+    sqlstate: null,
+    meaning: 'The search took longer than it may.',
+    remedy: 'Narrow it: a time, a person, a target or an object.',
+  },
   ROUTE_NOT_FOUND: { sqlstate: null, meaning: 'The API has no such route.', remedy: 'SURFACE.md lists what there is.' },
   // start-up and commands
   CONFIG_INVALID: {

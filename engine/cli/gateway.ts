@@ -22,7 +22,11 @@ export interface Gateway {
 export async function openGateway(config: LoadedConfig, tokenFile: string | undefined): Promise<Gateway> {
   if (tokenFile === undefined)
     throw new InterlockError('USAGE', 'a token is needed: --token-file FILE', { hint: '`interlock token` makes one where the local issuer is on.' });
-  const token = await readTokenFile(tokenFile);
+  return await gatewayWith(config, await readTokenFile(tokenFile));
+}
+
+/** The same with a token at hand. */
+export async function gatewayWith(config: LoadedConfig, token: string): Promise<Gateway> {
   const where = await address(config);
   const call = async (method: string, path: string, body?: unknown): Promise<IncomingMessage> => await send(where, token, method, path, body);
   return {

@@ -6,6 +6,7 @@ import { apartCommands } from './commands/apart.ts';
 import { approvalsCommand } from './commands/approvals.ts';
 import { auditCommand } from './commands/audit.ts';
 import { connectCommand } from './commands/connect.ts';
+import { consoleCommand } from './commands/console.ts';
 import { decideCommand } from './commands/decide.ts';
 import { doctorCommand } from './commands/doctor.ts';
 import { eventsCommand } from './commands/events.ts';
@@ -47,6 +48,7 @@ function interlock(): Command {
     decideCommand(),
     factsCommand(),
     approvalsCommand(),
+    consoleCommand(),
     sessionsCommand(),
     eventsCommand(),
     auditCommand(),

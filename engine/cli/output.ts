@@ -80,8 +80,15 @@ export function exitCode(code: ErrorCode): number {
     case 'CATALOG_UNAVAILABLE':
     case 'DRAINING':
     case 'API_BUSY':
+    case 'RATE_LIMITED':
+    case 'NOT_READY':
+    case 'PROJECTION_BEHIND':
+    case 'PROJECTION_UNAVAILABLE':
+    case 'PROJECTION_SLOW':
       return EXIT.unreachable;
     case 'AUTH_FAILED':
+    case 'LOGIN_FAILED':
+    case 'CSRF':
     case 'AUTH_LOGIN_MISMATCH':
     case 'AUTH_SCOPE':
     case 'AUTH_TLS_REQUIRED':

@@ -1,9 +1,11 @@
 import { Option, type Command } from 'commander';
 import { systemClock } from '#client/clock';
 import { EXIT, InterlockError } from '#schemas/errors';
+import type { LoadedConfig } from '../../config/config.ts';
 import { loadConfig } from '../../config/load.ts';
 import { openStateDir } from '../../config/state.ts';
 import { durationMs } from '../../config/units.ts';
+import type { Minted, MintOptions } from '../../identity/local-issuer.ts';
 import { described, list, runs, type Common } from '../command.ts';
 
 interface Options extends Common {
@@ -13,6 +15,18 @@ interface Options extends Common {
   readonly for?: string;
   readonly scope: 'connect' | 'approve';
   readonly ttl: string;
+}
+
+/** @throws InterlockError CONFIG_INVALID where the local issuer is off, USAGE for what a token may not say */
+export async function mintLocally(config: LoadedConfig, wanted: MintOptions): Promise<Minted> {
+  if (!config.identity.local.enabled)
+    throw new InterlockError('CONFIG_INVALID', `${config.file}: the local issuer is off (identity.local.enabled)`, {
+      hint: 'Get a token from your identity provider; the local issuer is for trying out and for tests.',
+    });
+  await openStateDir(config.stateDir);
+  const { openTheLocalIssuer } = await import('../../judging.ts');
+  const issuer = await openTheLocalIssuer(config, systemClock);
+  return await issuer.mint(wanted);
 }
 
 export function tokenCommand(): Command {
@@ -34,23 +48,11 @@ export function tokenCommand(): Command {
     .action(
       runs<Options>(async (output, options) => {
         const config = await loadConfig(options.config);
-        if (!config.identity.local.enabled)
-          throw new InterlockError('CONFIG_INVALID', `${config.file}: the local issuer is off (identity.local.enabled)`, {
-            hint: 'Get a token from your identity provider; the local issuer is for trying out and for tests.',
-          });
         if (!/^[0-9]{1,9}(ms|s|m|h|d)$/.test(options.ttl))
           throw new InterlockError('USAGE', `--ttl ${options.ttl}: allowed is a duration such as 30m or 1h`);
-        await openStateDir(config.stateDir);
-        const { openTheLocalIssuer } = await import('../../judging.ts');
-        const issuer = await openTheLocalIssuer(config, systemClock);
-        const minted = await issuer.mint({
-          login: options.login,
-          groups: options.group ?? [],
-          type: options.type,
-          scope: options.scope,
-          ttlMs: durationMs(options.ttl),
-          ...(options.for === undefined ? {} : { onBehalfOf: options.for }),
-        });
+        const { login, group: groups = [], type, scope, for: owner } = options;
+        const behalf = owner === undefined ? {} : { onBehalfOf: owner };
+        const minted = await mintLocally(config, { login, groups, type, scope, ttlMs: durationMs(options.ttl), ...behalf });
         output.document(minted, () => [minted.token]);
         return EXIT.ok;
       }),
