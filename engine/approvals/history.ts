@@ -108,8 +108,11 @@ function entryOf(record: ApprovalRecord, bytes: Bytes, uses: ReadonlyMap<string,
 }
 
 function endOf(record: ApprovalRecord, clock: Clock, seenUs: number): Entry['deadline'] {
-  const granted = record.state === 'approved' && record.validUntil !== null;
-  const end = granted ? (record.validUntil as string) : record.expiresAt;
-  const lengthMs = granted ? record.requirement.valid_for_s * 1000 : (parseUs(record.expiresAt) - parseUs(record.requestedAt)) / 1000;
-  return deadlineAfterRestart(clock, end, lengthMs, seenUs);
+  const { validUntil, glass } = record;
+  if (record.state !== 'approved' || validUntil === null) {
+    const lengthMs = (parseUs(record.expiresAt) - parseUs(record.requestedAt)) / 1000;
+    return deadlineAfterRestart(clock, record.expiresAt, lengthMs, seenUs);
+  }
+  const lengthMs = glass ? (parseUs(validUntil) - parseUs(glass.time)) / 1000 : record.requirement.valid_for_s * 1000;
+  return deadlineAfterRestart(clock, validUntil, lengthMs, seenUs);
 }

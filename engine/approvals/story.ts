@@ -5,7 +5,7 @@ import type { ApprovalRecord } from './record.ts';
 import type { Entry } from './store.ts';
 import { named } from './view.ts';
 
-/** Oldest first. Nothing is escaped: who shows it does. */
+/** Oldest first; at one instant in the order in which it can happen. Nothing is escaped: who shows it does. */
 export function storyOf(entry: Entry): readonly StoryLine[] {
   const { record, words } = entry;
   const said = (ref: PayloadRef | null): { comment?: string } => {
@@ -31,7 +31,7 @@ export function storyOf(entry: Entry): readonly StoryLine[] {
       what: `${VERDICTS[outcome]} (stage ${stage}${delegation === undefined ? '' : `, by delegation ${delegation}`})`,
       ...said(comment),
     })),
-    ...glassLines(record, said),
+    ...brokenLines(record, said),
     ...settledLines(record),
     ...record.uses.map(({ statementId, time }) => ({ time, type: 'consumed', what: `used for ${statementId}` })),
     ...[...entry.executions]
@@ -41,6 +41,7 @@ export function storyOf(entry: Entry): readonly StoryLine[] {
         type: 'executed',
         what: `${statementId} ended: ${OUTCOMES[outcome] ?? outcome}${rows === undefined ? '' : `, ${rows} rows`}`,
       })),
+    ...reviewLines(record, said),
   ];
   return lines.toSorted((a, b) => (a.time < b.time ? -1 : a.time > b.time ? 1 : 0));
 }
@@ -56,16 +57,16 @@ const OUTCOMES: Readonly<Record<string, string>> = {
 
 type Said = (ref: PayloadRef | null) => { comment?: string };
 
-function glassLines({ glass }: ApprovalRecord, said: Said): readonly StoryLine[] {
+function brokenLines({ glass }: ApprovalRecord, said: Said): readonly StoryLine[] {
   if (!glass) return [];
-  const { by, rule, time, reason, review } = glass;
-  const broken = { time, type: 'glass_broken', who: by.properties.login, what: `broke the glass by rule ${rule}`, ...said(reason) };
-  if (!review) return [broken];
-  const { properties } = review.by;
-  return [
-    broken,
-    { time: review.time, type: 'glass_reviewed', who: properties.login, what: `found the broken glass ${review.outcome}`, ...said(review.comment) },
-  ];
+  const { by, rule, time, reason } = glass;
+  return [{ time, type: 'glass_broken', who: by.properties.login, what: `broke the glass by rule ${rule}`, ...said(reason) }];
+}
+
+function reviewLines({ glass }: ApprovalRecord, said: Said): readonly StoryLine[] {
+  if (!glass?.review) return [];
+  const { by, outcome, comment, time } = glass.review;
+  return [{ time, type: 'glass_reviewed', who: by.properties.login, what: `found the broken glass ${outcome}`, ...said(comment) }];
 }
 
 function settledLines({ settlements }: ApprovalRecord): readonly StoryLine[] {

@@ -352,7 +352,7 @@ describe('restarting', () => {
     const two = await one.restart();
     desks.push(two);
     const whole = (views: readonly ApprovalView[]) =>
-      views.map(({ requested_at, executions: _, ...view }) => ({ ...view, requested_at: requested_at.slice(0, 10) }));
+      views.map((view) => ({ ...view, requested_at: view.requested_at.slice(0, 10), executions: view.executions?.length }));
     expect(whole(two.book.list())).toEqual(whole(before));
     // what was consumed and never cleared was never sent
     expect([one, two].map(({ book }) => book.show(used.approvalId).executions?.map(({ outcome }) => outcome))).toEqual([['running'], ['aborted']]);
