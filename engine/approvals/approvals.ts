@@ -6,7 +6,6 @@ import type { ApprovalBook, ApprovalOptions } from './parts.ts';
 
 export { tellingEnds } from './ends.ts';
 export type { ApprovalBook, ApprovalFilter, ApprovalOptions } from './parts.ts';
-export { ruleProblems } from './rules-document.ts';
 
 /** Rebuilds the requests from the journal, ends what ended meanwhile, and takes new ones. */
 export async function openApprovals(options: ApprovalOptions): Promise<ApprovalBook> {

@@ -27,6 +27,11 @@ export class Rules {
     this.#options = options;
   }
 
+  /** Reads what is new in the documents, so that a problem is told when it comes and not when somebody is stopped by it. */
+  look(): void {
+    if (this.#options.data?.data() != null) this.#documents();
+  }
+
   /** A freeze is beaten by nothing; a window by a broken glass whose rule says so. @throws InterlockError APPROVAL_FROZEN, APPROVAL_NOT_YET, POLICY_UNAVAILABLE */
   checkUse(record: ApprovalRecord): void {
     this.#checkFreezes(record);

@@ -11,6 +11,7 @@ export class Sweep {
 
   constructor(core: Core) {
     this.#core = core;
+    core.rules.look();
     this.#timer = setInterval(() => void this.#run(), SWEEP_MS).unref();
   }
 
@@ -23,6 +24,7 @@ export class Sweep {
     const { journal, log } = core.options;
     if (journal.fault) return;
     core.denials.forgetPast();
+    core.rules.look();
     const past = [...core.store.all()].filter(({ record, deadline }) => isLive(record) && isPast(core.clock, deadline));
     try {
       for (const entry of past) await core.expireIfPast(entry);

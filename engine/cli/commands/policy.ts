@@ -40,6 +40,7 @@ async function build(output: Output, options: Options, [dir = '']: readonly stri
   const { buildPolicies, PolicyBuildError } = await import('../../decide/bundle.ts');
   try {
     const built = await buildPolicies(dir, { data: await dataFor(dir, options), opa: findOpa });
+    await refuseRules(built);
     await writeBundle(options.output ?? '', built);
     const { revision, unsupported, notes } = built;
     const packages = built.packages.map(({ name }) => name);
@@ -54,6 +55,13 @@ async function build(output: Output, options: Options, [dir = '']: readonly stri
     output.document({ revision: null, packages: [], unsupported: error.unsupported, problems: error.problems }, () => []);
     return tell(error, false);
   }
+}
+
+/** A gateway takes such a bundle, and then runs nothing that needs approval: better to hear of it here. */
+async function refuseRules({ data }: BuiltPolicies): Promise<void> {
+  const { ruleProblems } = await import('../../approvals/rules-document.ts');
+  const problems = ruleProblems(JSON.parse(data) as Record<string, unknown>);
+  if (problems.length > 0) throw new InterlockError('POLICY_BUILD', problems.join('\n'));
 }
 
 /** What was named; else what the configuration at hand (`-c`) gives these very policies. */
