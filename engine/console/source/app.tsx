@@ -49,12 +49,11 @@ export function App(): JSX.Element {
 
 /** To the login, and afterwards to where one wanted to go. */
 function Out({ entered }: { readonly entered: () => void }): JSX.Element {
-  const { path } = useAddress();
   useEffect(() => {
-    if (path === '/login') return;
+    if (location.pathname === '/login') return;
     const here = location.pathname + location.search;
     navigate(here === '/' ? '/login' : `/login?next=${encodeURIComponent(here)}`, { replace: true });
-  }, [path]);
+  }, []);
   return <Login entered={entered} />;
 }
 
@@ -64,7 +63,11 @@ async function whoIsThere(): Promise<Entry> {
     setCsrf(me.csrf);
     rememberLoginStart(me.login_start);
     startLive();
-    if (location.pathname === '/login') navigate('/', { replace: true });
+    // a verdict may ask for a new login of somebody who is logged in, and a link logs in whoever it was made for
+    if (location.pathname === '/login') {
+      if (new URLSearchParams(location.search).has('fresh') || location.hash.startsWith('#code=')) return { is: 'out' };
+      navigate('/', { replace: true });
+    }
     return { is: 'in', me };
   } catch (failure) {
     if (failure instanceof CallError && failure.status === 401) return { is: 'out' };

@@ -5,7 +5,7 @@ import { api, type LoginOptions } from '../api/routes.ts';
 import { fieldText } from '../parts/field-text.ts';
 import { Failure, Shown } from '../parts/notices.tsx';
 import { useResource } from '../state/resource.ts';
-import { useAddress } from '../state/router.tsx';
+import { navigate, useAddress } from '../state/router.tsx';
 
 const FAILED: Readonly<Record<string, string>> = {
   LOGIN_FAILED: 'The login was not completed. Log in again; the log of the gateway says which check failed.',
@@ -22,7 +22,7 @@ export function Login({ entered }: { readonly entered: () => void }): JSX.Elemen
     setError(null);
     try {
       await login();
-      history.replaceState(null, '', next);
+      navigate(next, { replace: true });
       entered();
     } catch (failure) {
       setError(asCallError(failure));
@@ -74,7 +74,8 @@ function LocalLogin({ enter }: { readonly enter: (login: () => Promise<unknown>)
         Log in
       </button>
       <p className="quiet">
-        <code>interlock token --login bob --group owners --scope approve</code> prints one.
+        In a terminal, <code>interlock console login --login bob --group owners</code> prints a link that needs no token, and{' '}
+        <code>interlock token --login bob --group owners --scope approve</code> prints a token.
       </p>
     </form>
   );
