@@ -12,9 +12,11 @@ import { startPostgresEnforcer } from '#enforcers/postgres/enforcer';
 import type { PostgresTarget } from '#enforcers/postgres/target';
 import type { Status } from './api/parts.ts';
 import { openApi } from './api/server.ts';
+import type { Notifier } from './approvals/notify/parts.ts';
 import { openApprovals, tellingEnds, type ApprovalBook } from './approvals/approvals.ts';
-import { whereIs, type LoadedConfig, type ServerTlsFiles, type TargetConfig } from './config/config.ts';
+import { whereIs, type LoadedConfig, type SecretSource, type ServerTlsFiles, type TargetConfig } from './config/config.ts';
 import type { RedactingLog } from './config/log.ts';
+import { readSecret } from './config/secret.ts';
 import { openStateDir } from './config/state.ts';
 import { resolveUpstream, type Upstream } from './config/upstream.ts';
 import { openCredentials } from './credentials/credentials.ts';
@@ -24,6 +26,7 @@ import { openIdentity } from './identity/identity.ts';
 import { openJournal, type FileJournal, type JournalOptions } from './journal/file-journal.ts';
 import { loadCheckpointKey } from './journal/keys.ts';
 import { openJudging, openTheLocalIssuer } from './judging.ts';
+import { openNotifying } from './notifying.ts';
 import { apiParts, Changes } from './serving.ts';
 
 export interface UpOptions {
@@ -82,23 +85,23 @@ export async function up(config: LoadedConfig, options: UpOptions): Promise<Runn
   started.defer(() => journal.close('drain'));
   const decisions = started.use(await openJudging(config, { log, clock, ids, record: (event) => void journal.append(event) }));
   const local = config.identity.local.enabled ? { local: await openTheLocalIssuer(config, clock) } : {};
-  const identity = await openIdentity({ issuers: config.identity.issuers, ...local, clock, log });
+  const identity = await openIdentity({ issuers: issuersOf(config, log), ...local, clock, log });
   const upstreams = await resolveUpstreams(config, log);
   const credentials = openCredentials({ targets: leases(config), ids, log });
   const parts: Parts = { config, clock, ids, log, journal, decisions, identity, credentials, upstreams };
 
-  const room: Room = { book: null, enforcers: [] };
+  const room: Room = { book: null, notifier: null, enforcers: [] };
   const changes = new Changes();
   const serving = apiParts({
     ...parts,
     version: options.version,
-    login: { oidc: [], local: config.identity.local.enabled },
+    login: { oidc: identity.logins, local: config.identity.local.enabled },
     changes,
     status: () => status(parts, room),
     book: () => room.book,
     projection: null,
     delegations: null,
-    notifications: () => null,
+    notifications: () => room.notifier,
   });
   const { listen, publicUrl: announced } = config.api;
   const shown = options.console === undefined ? {} : { console: options.console };
@@ -123,6 +126,10 @@ export async function up(config: LoadedConfig, options: UpOptions): Promise<Runn
   started.defer(() => book.close());
   room.book = book;
   started.defer(changes.follow(book));
+  const notifier = openNotifying({ config, journal, clock, log, publicUrl });
+  started.defer(() => notifier.close());
+  room.notifier = notifier;
+  void notifier.start(book); // nothing waits for it, and it does not reject
   for (const target of Object.values(config.targets)) {
     const enforcer = await startEnforcer(target, { ...parts, journal: tellingEnds(journal, book) }, book, publicUrl);
     started.defer(() => enforcer.close());
@@ -134,6 +141,7 @@ export async function up(config: LoadedConfig, options: UpOptions): Promise<Runn
 /** What the API answers from, filled in as the parts start. */
 interface Room {
   book: ApprovalBook | null;
+  notifier: Notifier | null;
   readonly enforcers: (readonly [target: string, enforcer: Enforcer])[];
 }
 
@@ -165,6 +173,19 @@ async function resolveUpstreams(config: LoadedConfig, log: RedactingLog): Promis
 /** The reference is read again for each lease: a rotated password is used from the next session on. */
 function leases(config: LoadedConfig): Record<string, () => Promise<{ user: string; password: string }>> {
   return Object.fromEntries(Object.values(config.targets).map((target) => [target.name, () => resolveUpstream(config, target)]));
+}
+
+function issuersOf(config: LoadedConfig, log: RedactingLog): Parameters<typeof openIdentity>[0]['issuers'] {
+  const read = async (source: SecretSource): Promise<string> => {
+    const secret = await readSecret(source);
+    log.hide(secret);
+    return secret;
+  };
+  return config.identity.issuers.map(({ login, ...issuer }) => {
+    if (login === null) return issuer;
+    const { clientSecret: source, ...rest } = login;
+    return { ...issuer, login: { ...rest, clientSecret: source === null ? null : () => read(source) } };
+  });
 }
 
 async function startEnforcer(
@@ -214,7 +235,7 @@ function located(config: LoadedConfig, path: string): (error: unknown) => never 
   };
 }
 
-function status({ decisions, journal, config }: Parts, { book, enforcers }: Room): Status {
+function status({ decisions, journal, config }: Parts, { book, notifier, enforcers }: Room): Status {
   const policies = decisions.status();
   const { records, bytes, syncs, lastSyncUs } = journal.status();
   const targets = enforcers.map(([name, enforcer]) => {
@@ -229,6 +250,7 @@ function status({ decisions, journal, config }: Parts, { book, enforcers }: Room
     journal: { dir: config.journal.dir, fault: journal.fault?.message ?? null, records, bytes, syncs, last_sync_us: lastSyncUs },
     open_approvals: book?.open ?? 0,
     sessions: targets.reduce((sum, [, { sessions }]) => sum + sessions, 0),
+    notifications: notifier?.status() ?? { channels: 0, waiting: 0, dead: 0 },
   };
 }
 

@@ -3,6 +3,7 @@ import type { Identity, Principal } from '#client/identity';
 import type { ApprovalState, ApprovalView, DelegationView } from '#schemas/approval';
 import type { Subject } from '#schemas/decision-request';
 import type { Event } from '#schemas/event';
+import type { NotificationView } from '#schemas/notification';
 import type { Ability, InboxItem, LiveEvent, ReviewText, SessionItem, SessionPage, StatementItem, StatementPage, StoryLine } from '#schemas/review';
 
 export type Readers = readonly string[] | null;
@@ -163,21 +164,14 @@ export interface Delegations {
   end(id: string, by: Principal): DelegationView | Promise<DelegationView>;
 }
 
-/** Messages that could not be delivered. */
+/** Messages to people outside: what waits, what is dead, and the last ones that were delivered. */
 export interface Notifications {
-  dead(): readonly DeadLetter[] | Promise<readonly DeadLetter[]>;
-  /** @throws InterlockError NOTIFICATION_NOT_FOUND */
+  /** Newest first. */
+  list(filter: { readonly state?: NotificationView['state'] }): readonly NotificationView[];
+  /** @throws InterlockError NOTIFICATION_NOT_FOUND, APPROVAL_NOT_FOUND */
   resend(id: string, by: Principal): Promise<void>;
-}
-
-export interface DeadLetter {
-  readonly notification_id: string;
-  readonly channel: string;
-  readonly about: string;
-  readonly time: string;
-  readonly tries: number;
-  readonly approval_id?: string;
-  readonly detail?: string;
+  /** One attempt now. @throws InterlockError NOTIFICATION_NOT_FOUND: no such channel */
+  test(channel: string): Promise<NotificationView>;
 }
 
 /** How humans log in to the console. */
@@ -228,4 +222,6 @@ export interface Status {
   readonly journal: object;
   readonly open_approvals: number;
   readonly sessions: number;
+  /** Messages to people outside: `dead` could not be delivered. */
+  readonly notifications: { readonly channels: number; readonly waiting: number; readonly dead: number };
 }

@@ -12,6 +12,7 @@ import { doctorCommand } from './commands/doctor.ts';
 import { eventsCommand } from './commands/events.ts';
 import { factsCommand } from './commands/facts.ts';
 import { initCommand } from './commands/init.ts';
+import { notifyCommand } from './commands/notify.ts';
 import { policyCommand } from './commands/policy.ts';
 import { sessionsCommand } from './commands/sessions.ts';
 import { statusCommand } from './commands/status.ts';
@@ -48,6 +49,7 @@ function interlock(): Command {
     decideCommand(),
     factsCommand(),
     approvalsCommand(),
+    notifyCommand(),
     consoleCommand(),
     sessionsCommand(),
     eventsCommand(),

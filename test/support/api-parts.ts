@@ -109,7 +109,16 @@ export function fakeApi(options: FakeApiOptions): FakeApi {
         follows -= 1;
       }
     },
-    status: () => ({ ok: true, revision: 'sha256:00', policy_error: null, targets: {}, journal: {}, open_approvals: 1, sessions: 2 }),
+    status: () => ({
+      ok: true,
+      revision: 'sha256:00',
+      policy_error: null,
+      targets: {},
+      journal: {},
+      open_approvals: 1,
+      sessions: 2,
+      notifications: { channels: 1, waiting: 0, dead: 1 },
+    }),
     viewed: async (by, what) => void asked.viewed.push([by.subject.id, what]),
     onChange: (listener) => {
       listeners.add(listener);
@@ -260,7 +269,15 @@ function fakeDelegations({ acts }: Asked): Delegations {
 
 function fakeNotifications({ acts }: Asked): Notifications {
   return {
-    dead: () => [{ notification_id: id('ntf'), channel: 'hook', about: 'requested', time: '2026-11-23T10:00:00.000000Z', tries: 8 }],
+    list: () => [{ notification_id: id('ntf'), channel: 'hook', about: 'requested', state: 'dead', time: '2026-11-23T10:00:00.000000Z', tries: 8 }],
+    test: async (channel) => ({
+      notification_id: id('ntf'),
+      channel,
+      about: 'test',
+      state: 'delivered',
+      time: '2026-11-23T10:00:00.000000Z',
+      tries: 1,
+    }),
     resend: async (wanted) => {
       if (wanted !== id('ntf')) throw new InterlockError('NOTIFICATION_NOT_FOUND', `there is no undelivered message ${wanted}`);
       acts.push({ act: 'resend', id: wanted });

@@ -95,7 +95,7 @@ describe('Slack', () => {
     open.push(() => notifier.close());
     to.answer = (at) => ({ status: at === 0 ? 503 : 404 });
     requests.happen('requested', approvalView());
-    await vi.waitFor(() => expect(notifier.dead()).toHaveLength(1));
+    await vi.waitFor(() => expect(notifier.list({ state: 'dead' })).toHaveLength(1));
     expect(to.received[0]?.path).toBe('/hook/T0/B0/hunter2');
     expect(JSON.parse(to.received[0]?.body ?? '')).toMatchObject({ blocks: [{ type: 'section' }, { type: 'section' }, { type: 'actions' }] });
     // I7
@@ -238,7 +238,7 @@ describe('e-mail', () => {
     const refused = await mailed({ tls: 'off' }, { disabledCommands: ['STARTTLS', 'AUTH'] });
     refused.mail.refuse = 550;
     refused.requests.happen('requested', approvalView());
-    await vi.waitFor(() => expect(refused.notifier.dead()).toMatchObject([{ tries: 3, detail: 'SMTP status 550' }]));
+    await vi.waitFor(() => expect(refused.notifier.list({ state: 'dead' })).toMatchObject([{ tries: 3, detail: 'SMTP status 550' }]));
     const busy = await mailed({ tls: 'off' }, { disabledCommands: ['STARTTLS', 'AUTH'] });
     busy.mail.refuse = 451;
     busy.requests.happen('requested', approvalView());

@@ -239,12 +239,12 @@ describe('delivery', () => {
     const { requests, journal, notifier } = await bench([channel('ops', hook(to))], { limits: { timeoutMs: 40, triesMax: 2 } });
     requests.happen('requested', approvalView());
     await vi.waitFor(() => expect(notifier.status()).toEqual({ channels: 1, waiting: 0, dead: 1 }));
-    const [dead] = notifier.dead();
+    const [dead] = notifier.list({ state: 'dead' });
     expect(dead).toMatchObject({ channel: 'ops', about: 'requested', state: 'dead', tries: 2, detail: 'no answer in time' });
     to.answer = () => ({ status: 200 });
     await notifier.resend(dead?.notification_id ?? '', by);
     await vi.waitFor(() => expect(notifier.list({ state: 'delivered' })).toHaveLength(1));
-    expect(notifier.dead()).toEqual([]);
+    expect(notifier.list({ state: 'dead' })).toEqual([]);
     expect((await sentOf(journal)).map((event) => event['outcome'])).toEqual(['dead', 'delivered']);
     await expect(notifier.resend(dead?.notification_id ?? '', by)).rejects.toMatchObject({ code: 'NOTIFICATION_NOT_FOUND' });
   });
@@ -254,7 +254,7 @@ describe('delivery', () => {
     to.answer = () => ({ status: 307, headers: { location: elsewhere.url } });
     const { requests, notifier } = await bench([channel('ops', hook(to))]);
     requests.happen('requested', approvalView());
-    await vi.waitFor(() => expect(notifier.dead()).toMatchObject([{ tries: 3, detail: 'status 307: redirects are not followed' }]));
+    await vi.waitFor(() => expect(notifier.list({ state: 'dead' })).toMatchObject([{ tries: 3, detail: 'status 307: redirects are not followed' }]));
     expect(elsewhere.received).toHaveLength(0);
   });
 
@@ -264,7 +264,7 @@ describe('delivery', () => {
     const { requests, notifier } = await bench([channel('ops', hook(to))], { limits: { queueMax: 3, concurrency: 1 } });
     for (let at = 0; at < 5; at++) requests.happen('requested', approvalView({ subject: subject(`user${at}`) }));
     await vi.waitFor(() => expect(notifier.status()).toMatchObject({ waiting: 3, dead: 2 }));
-    expect(notifier.dead()[0]?.detail).toContain('more than 3 messages');
+    expect(notifier.list({ state: 'dead' })[0]?.detail).toContain('more than 3 messages');
   });
 
   test('one channel that fails does not hold up another', async () => {
@@ -285,7 +285,7 @@ describe('delivery', () => {
     requests.happen('settled', { ...view, state: 'approved' });
     await settle(notifier);
     expect(to.received).toHaveLength(1);
-    expect(notifier.dead()).toEqual([]);
+    expect(notifier.list({ state: 'dead' })).toEqual([]);
   });
 
   test('a test message is one attempt and says how it went', async () => {
@@ -344,7 +344,7 @@ describe('over a restart', () => {
     await vi.waitFor(() => expect(to.received).toHaveLength(1));
     await settle(two.notifier);
     expect(bodies(to)[0]).toMatchObject({ data: { outcome: 'denied' } });
-    expect(two.notifier.dead()).toMatchObject([{ notification_id: 'ntf_01', tries: 10 }]);
+    expect(two.notifier.list({ state: 'dead' })).toMatchObject([{ notification_id: 'ntf_01', tries: 10 }]);
     await two.notifier.resend('ntf_01', by);
     await vi.waitFor(() => expect(to.received).toHaveLength(2));
     expect(two.disk.events.some((event) => event.type === 'admin.changed' && event.what === 'notification.resend' && event.by === 'carol')).toBe(

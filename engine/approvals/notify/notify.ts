@@ -77,10 +77,6 @@ class BookNotifier implements Notifier {
       .toSorted((a, b) => (a.time < b.time ? 1 : a.time > b.time ? -1 : 0));
   }
 
-  dead(): readonly NotificationView[] {
-    return this.list({ state: 'dead' });
-  }
-
   async resend(notificationId: string, by: Principal): Promise<void> {
     const dead = this.#dead.get(notificationId);
     const station = dead && this.#stations.find(({ channel }) => channel.name === dead.channel);

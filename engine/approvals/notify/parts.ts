@@ -90,8 +90,6 @@ export interface NotifyOptions {
 export interface Notifications {
   /** Newest first: what waits, what is dead, and the last ones that were delivered. */
   list(filter?: { readonly state?: NotificationView['state'] }): readonly NotificationView[];
-  /** Those that could not be delivered. */
-  dead(): readonly NotificationView[];
   /** A dead message is tried again from the start; recorded with who asked for it. @throws InterlockError NOTIFICATION_NOT_FOUND, APPROVAL_NOT_FOUND */
   resend(notificationId: string, by: Principal): Promise<void>;
   /** One attempt now, without repetition. @throws InterlockError NOTIFICATION_NOT_FOUND: no such channel */

@@ -29,6 +29,7 @@ export function statusCommand(): Command {
           `journal         ${escapeText(words(status.journal))}`,
           `open approvals  ${status.open_approvals}`,
           `sessions        ${status.sessions}`,
+          ...(status.notifications.channels === 0 ? [] : [`notifications   ${words(status.notifications)}`]),
         ]);
         return status.ok ? EXIT.ok : EXIT.no;
       }),
