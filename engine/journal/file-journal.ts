@@ -160,6 +160,16 @@ export class FileJournal implements Journal {
     return this.#encoder.definitions.digestOf(payload);
   }
 
+  /** Where its files are. */
+  get dir(): string {
+    return this.#options.dir;
+  }
+
+  /** Position of the last record on stable storage; -1: none. */
+  get durablePosition(): Position {
+    return this.#records.durablePosition;
+  }
+
   get fault(): Error | null {
     return this.#records.fault;
   }

@@ -21,28 +21,50 @@ export async function readPayload(dir: string, digest: string): Promise<Uint8Arr
 
 /** The same for many, in one pass from the newest segment back, which ends once all are found; what does not stand here is not in it. */
 export async function readPayloads(dir: string, digests: readonly string[]): Promise<ReadonlyMap<string, Uint8Array>> {
-  const wanted = new Map(digests.map((digest) => [Buffer.from(digest.slice('sha256:'.length), 'hex').toString('latin1'), digest]));
+  const wanted = new Map(digests.map((digest) => [latin1(digest), digest]));
   const found = new Map<string, Uint8Array>();
   for (const segment of (await segmentsOf(dir)).reverse()) {
     if (wanted.size === 0) break;
-    await using opened = await openSegment(dir, segment);
-    if (opened === null) continue;
-    for (let frame = await opened.frames.next(); frame !== null && wanted.size > 0; frame = await opened.frames.next()) {
-      const digest = frame.kind === 'payload' ? wanted.get(frame.hash) : undefined;
-      if (digest === undefined) continue;
-      found.set(digest, Uint8Array.from(frame.body.subarray(SALT_BYTES)));
-      wanted.delete(frame.hash);
+    for (const [hash, bytes] of await payloadsIn(dir, segment, new Set(wanted.keys()))) {
+      found.set(wanted.get(hash) as string, bytes);
+      wanted.delete(hash);
     }
   }
   return found;
+}
+
+/** Those of one segment, by their digests in latin1; reading ends once all are found. */
+async function payloadsIn(dir: string, segment: number, wanted: Set<string>): Promise<ReadonlyMap<string, Uint8Array>> {
+  const found = new Map<string, Uint8Array>();
+  await using opened = await openSegment(dir, segment);
+  for (let frame = await opened?.frames.next(); frame && wanted.size > 0; frame = await opened?.frames.next()) {
+    if (frame.kind === 'payload' && wanted.delete(frame.hash)) found.set(frame.hash, Uint8Array.from(frame.body.subarray(SALT_BYTES)));
+  }
+  return found;
+}
+
+function latin1(digest: string): string {
+  return Buffer.from(digest.slice('sha256:'.length), 'hex').toString('latin1');
 }
 
 export interface JournalReaderOptions {
   readonly after?: Position;
   /** Called with every frame that holds a payload. */
   readonly onPayload?: (frame: Frame) => void;
+  /** Called with every frame whose payload was removed. */
+  readonly onErased?: (frame: Frame) => void;
   /** Called where a redacted payload is defined, with its digest and the digest of what is left of it. */
   readonly onRedacted?: (digest: string, stored: string) => void;
+}
+
+/** A record with its events. */
+export interface ReadRecord {
+  /** Id of the journal. */
+  readonly journal: string;
+  readonly seq: number;
+  /** latin1 */
+  readonly hash: string;
+  readonly events: readonly Event[];
 }
 
 /** Reads on from where it stopped; one reader, one caller. */
@@ -50,6 +72,7 @@ export class JournalReader implements AsyncDisposable {
   readonly #dir: string;
   readonly #after: Position;
   readonly #onPayload: ((frame: Frame) => void) | null;
+  readonly #onErased: ((frame: Frame) => void) | null;
   readonly #onRedacted: ((digest: string, stored: string) => void) | null;
   #opened: OpenSegment | null = null;
   #decoder: RecordDecoder | null = null;
@@ -60,22 +83,42 @@ export class JournalReader implements AsyncDisposable {
     this.#dir = dir;
     this.#after = options.after ?? -1;
     this.#onPayload = options.onPayload ?? null;
+    this.#onErased = options.onErased ?? null;
     this.#onRedacted = options.onRedacted ?? null;
   }
 
   /** Up to and with the record at `upTo`, or to the end of what stands there. */
   async *read(upTo: Position = Number.MAX_SAFE_INTEGER): AsyncGenerator<Event> {
-    if (this.#opened === null && !(await this.#enter(await this.#firstSegment()))) return;
-    while (this.#last < upTo) {
-      const frame = await this.#nextFrame();
-      if (frame === null) return;
-      if (frame.kind === 'payload') this.#onPayload?.(frame);
-      if (frame.kind !== 'record') continue;
-      const record = (this.#decoder as RecordDecoder).decode(frame.body, this.#prev);
-      this.#prev = frame.hash;
-      this.#last = record.seq;
+    for (let record = await this.next(upTo); record !== null; record = await this.next(upTo)) {
       if (record.seq > this.#after) yield* record.events;
     }
+  }
+
+  /**
+   * The next record up to and with the one at `upTo`; null when there is none yet. It begins where the segment does that holds the first one wanted:
+   * those before it are answered too, since they define what later ones refer to.
+   */
+  async next(upTo: Position = Number.MAX_SAFE_INTEGER): Promise<ReadRecord | null> {
+    if (this.#opened === null && !(await this.#enter(await this.#firstSegment()))) return null;
+    while (this.#last < upTo) {
+      const frame = await this.#nextFrame();
+      if (frame === null) return null;
+      if (frame.kind === 'payload') this.#onPayload?.(frame);
+      if (frame.kind === 'erased') this.#onErased?.(frame);
+      if (frame.kind !== 'record') continue;
+      const { journal } = (this.#opened as OpenSegment).header;
+      const { seq, events } = (this.#decoder as RecordDecoder).decode(frame.body, this.#prev);
+      this.#prev = frame.hash;
+      this.#last = seq;
+      return { journal, seq, hash: frame.hash, events };
+    }
+    return null;
+  }
+
+  /** A payload that the segment of the last record holds: whatever a record refers to stands in its own. */
+  async payloadHere(digest: string): Promise<Uint8Array | null> {
+    const found = this.#opened === null ? null : await payloadsIn(this.#dir, this.#opened.header.segment, new Set([latin1(digest)]));
+    return found?.get(latin1(digest)) ?? null;
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

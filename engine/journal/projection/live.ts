@@ -1,0 +1,178 @@
+/** The projection of a running gateway: a thread that writes it, one that reads it, and what is known of both. */
+import type { Worker } from 'node:worker_threads';
+import { InterlockError } from '#schemas/errors';
+import type { Projection, ProjectionChange, ProjectionOptions, ProjectionProgress, ProjectionStatus } from './projection.ts';
+import { Reader } from './reader-pool.ts';
+import { openThread, type Order, type QueryName, type Report } from './threads.ts';
+
+const QUERY_MS_MAX = 2_000;
+/** How often the journal is looked at for more. */
+const LOOK_EVERY_MS = 50;
+const TOLD_EVERY_MS = 5_000;
+const CLOSE_MS_MAX = 5_000;
+
+/** Never fails: what is wrong with it is its status, and is tried again. */
+export function openProjection(options: ProjectionOptions): Projection {
+  const live = new LiveProjection(options);
+  const ask =
+    <T>(name: QueryName) =>
+    (query: unknown): Promise<T> =>
+      live.ask(name, query) as Promise<T>;
+  return {
+    sessions: ask('sessions'),
+    search: ask('search'),
+    timeline: ask('timeline'),
+    sessionSoFar: ask('sessionSoFar'),
+    earlierLike: ask('earlierLike'),
+    session: (id, access) => ask<never>('session')({ id, access }),
+    rangeOf: (id, access) => ask<never>('rangeOf')({ id, access }),
+    status: () => live.status(),
+    rebuild: () => live.rebuild(),
+    onChange: (listener) => live.onChange(listener),
+    close: () => live.close(),
+  };
+}
+
+class LiveProjection {
+  readonly #options: ProjectionOptions;
+  readonly #reader: Reader;
+  readonly #listeners = new Set<(change: ProjectionChange) => void>();
+  readonly #looking: NodeJS.Timeout;
+  #writer: Worker | null = null;
+  #state: ProjectionStatus['state'] = 'starting';
+  #position = -1;
+  #toldUpTo = -1;
+  #rebuilds = 0;
+  #error: string | null = null;
+  #began = { atMs: 0, events: 0, records: 0, toldMs: 0 };
+
+  constructor(options: ProjectionOptions) {
+    this.#options = options;
+    this.#reader = new Reader(options.file, options.queryMsMax ?? QUERY_MS_MAX, (why) => this.#broken(why));
+    this.#open();
+    this.#looking = setInterval(() => this.#look(), LOOK_EVERY_MS).unref();
+    this.#look();
+  }
+
+  ask(name: QueryName, query: unknown): Promise<unknown> {
+    if (this.#state === 'following') return this.#reader.ask(name, query);
+    if (this.#state === 'failed' || this.#state === 'closed')
+      return Promise.reject(new InterlockError('PROJECTION_UNAVAILABLE', 'the projection cannot be written'));
+    const { records, of } = this.#progress();
+    return Promise.reject(new InterlockError('PROJECTION_BEHIND', `the projection holds ${records} of ${of} records of the journal`));
+  }
+
+  status(): ProjectionStatus {
+    return {
+      state: this.#state,
+      file: this.#options.file,
+      position: this.#position,
+      behind: Math.max(0, this.#options.journal.durablePosition - this.#position),
+      progress: this.#state === 'rebuilding' ? this.#progress() : null,
+      rebuilds: this.#rebuilds,
+      error: this.#error,
+    };
+  }
+
+  rebuild(): void {
+    this.#tell({ kind: 'rebuild' });
+  }
+
+  onChange(listener: (change: ProjectionChange) => void): () => void {
+    this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
+  }
+
+  async close(): Promise<void> {
+    if (this.#state === 'closed') return;
+    this.#state = 'closed';
+    clearInterval(this.#looking);
+    this.#listeners.clear();
+    const writer = this.#writer;
+    const ended = new Promise((resolve) => writer?.once('exit', resolve) ?? resolve(null));
+    this.#tell({ kind: 'close' });
+    const late = setTimeout(() => void writer?.terminate(), CLOSE_MS_MAX);
+    await Promise.all([ended, this.#reader.close()]);
+    clearTimeout(late);
+  }
+
+  #open(): void {
+    const { file, journal } = this.#options;
+    const writer = openThread('writer', { file, dir: journal.dir });
+    this.#writer = writer;
+    this.#toldUpTo = -1;
+    writer.on('message', (report: Report) => this.#reported(report));
+    writer.on('error', (error) => this.#failed(error.message));
+    // it ends by itself only when it is asked to, or ran out of memory
+    writer.on('exit', () => this.#state !== 'closed' && setTimeout(() => this.#state !== 'closed' && this.#open(), TOLD_EVERY_MS).unref());
+  }
+
+  #look(): void {
+    const { durablePosition } = this.#options.journal;
+    if (durablePosition === this.#toldUpTo) return;
+    this.#toldUpTo = durablePosition;
+    this.#tell({ kind: 'up_to', position: durablePosition });
+  }
+
+  #tell(order: Order): void {
+    this.#writer?.postMessage(order);
+  }
+
+  #reported(report: Report): void {
+    if (this.#state === 'closed') return;
+    if (report.kind === 'failed') return this.#failed(report.message);
+    this.#position = report.position;
+    if (report.kind === 'caught') return this.#caught(report);
+    this.#reader.release();
+    this.#began = { atMs: performance.now(), events: 0, records: 0, toldMs: performance.now() };
+    if (report.anew === null) {
+      this.#state = 'following';
+      return;
+    }
+    this.#state = 'rebuilding';
+    this.#rebuilds++;
+    this.#options.log.info({ why: report.anew, file: this.#options.file }, 'the projection is made anew');
+  }
+
+  #caught({ records, events, done, changes, position }: Extract<Report, { kind: 'caught' }>): void {
+    this.#error = null;
+    const began = this.#began;
+    began.records += records;
+    began.events += events;
+    if (this.#state === 'rebuilding') this.#rebuilt(done && position >= this.#toldUpTo);
+    else for (const change of changes) for (const listener of this.#listeners) listener(change);
+  }
+
+  #rebuilt(done: boolean): void {
+    const { log } = this.#options;
+    if (done) {
+      this.#state = 'following';
+      log.info({ ...this.#progress() }, 'the projection is there');
+    } else if (performance.now() - this.#began.toldMs > TOLD_EVERY_MS) {
+      this.#began.toldMs = performance.now();
+      log.info({ ...this.#progress() }, 'the projection is being made anew');
+    }
+  }
+
+  #progress(): ProjectionProgress {
+    const { atMs, events } = this.#began;
+    const seconds = Math.max(0.001, (performance.now() - atMs) / 1000);
+    const of = this.#options.journal.durablePosition + 1;
+    return { records: this.#position + 1, of, events, events_per_s: Math.round(events / seconds) };
+  }
+
+  /** A query found the file damaged. */
+  #broken(why: string): void {
+    if (this.#state === 'following') this.#state = 'rebuilding';
+    this.#options.log.warn({ error: why, file: this.#options.file }, 'the projection could not be read');
+    this.rebuild();
+  }
+
+  #failed(message: string): void {
+    if (this.#state === 'closed') return;
+    this.#state = 'failed';
+    this.#reader.release();
+    if (message !== this.#error) this.#options.log.warn({ error: message, file: this.#options.file }, 'the projection could not be written');
+    this.#error = message;
+  }
+}

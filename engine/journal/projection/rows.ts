@@ -1,0 +1,161 @@
+/** Events → rows: the projection as a fold over the journal, in batches of one transaction each. */
+import type { DatabaseSync } from 'node:sqlite';
+import type { Event } from '#schemas/event';
+import type { ReadRecord } from '../reader.ts';
+import { TimestampReader } from '../timestamp-reader.ts';
+import { ApprovalRows } from './approval-rows.ts';
+import { Labels } from './labels.ts';
+import type { Payloads } from './payloads.ts';
+import type { ProjectionChange } from './projection.ts';
+import { SessionRows } from './session-rows.ts';
+import { StatementRows, type OpenStatement } from './statement-rows.ts';
+import { writePlace, type Place } from './tables.ts';
+
+/** Changes told of one batch. */
+const CHANGES_MAX = 1_000;
+
+export class Rows {
+  readonly #database: DatabaseSync;
+  readonly #payloads: Payloads;
+  readonly #sessions: SessionRows;
+  readonly #statements: StatementRows;
+  readonly #approvals: ApprovalRows;
+  readonly #times = new TimestampReader();
+  /** Of the batch that gathers. */
+  #place: Place | null = null;
+
+  constructor(database: DatabaseSync, payloads: Payloads) {
+    this.#database = database;
+    this.#payloads = payloads;
+    const labels = new Labels(database, 'label');
+    this.#sessions = new SessionRows(database);
+    this.#statements = new StatementRows(database, labels);
+    this.#approvals = new ApprovalRows(database, labels);
+  }
+
+  async add({ journal, seq, hash, events }: ReadRecord): Promise<void> {
+    if (this.#place === null) this.#database.exec('BEGIN');
+    for (const event of events) await this.#apply(event);
+    this.#payloads.forget();
+    this.#place = { journal, seq, hash: Buffer.from(hash, 'latin1').toString('hex') };
+  }
+
+  /** A record that stands in the rows already: what it defines may be referred to by those that come. */
+  async pass({ events }: ReadRecord): Promise<void> {
+    for (const event of events) {
+      if (event.type === 'statement.received') await this.#payloads.text(event.payload);
+      if (event.type === 'statement.decided') await this.#payloads.facts(event.facts);
+    }
+    this.#payloads.forget();
+  }
+
+  /** Writes what gathered and where it ends; answers what changed. */
+  commit(): readonly ProjectionChange[] {
+    if (this.#place === null) return [];
+    const changed = this.#changes();
+    this.#sessions.write();
+    this.#statements.write();
+    writePlace(this.#database, this.#place);
+    this.#database.exec('COMMIT');
+    this.#place = null;
+    return changed;
+  }
+
+  async #apply(event: Event): Promise<void> {
+    switch (event.type) {
+      case 'journal.opened':
+        this.#sessions.endAll(this.#times.microseconds(event.time));
+        return this.#statements.endAll();
+      case 'session.opened':
+        return void this.#sessions.opened(event, this.#times.microseconds(event.time));
+      case 'session.closed':
+        return void this.#sessions.closed(event, this.#times.microseconds(event.time));
+      case 'statement.received':
+        return this.#received(event, this.#times.microseconds(event.time));
+      case 'statement.decided':
+      case 'statement.held':
+      case 'statement.refused':
+      case 'statement.cleared':
+      case 'statement.finished':
+        return this.#further(event);
+      default:
+        return this.#approval(event);
+    }
+  }
+
+  async #received(event: Extract<Event, { type: 'statement.received' }>, time: number): Promise<void> {
+    const session = this.#sessions.of(event, time);
+    session.statements++;
+    const text = await this.#payloads.text(event.payload);
+    this.#statements.received(event, time, session, text);
+  }
+
+  async #further(event: Extract<Event, { type: `statement.${string}` }>): Promise<void> {
+    const statement = this.#statements.open(event.statement_id);
+    if (statement === null) return;
+    const session = this.#sessions.of(event, statement.time);
+    switch (event.type) {
+      case 'statement.decided':
+        return this.#statements.decided(statement, event, await this.#payloads.facts(event.facts));
+      case 'statement.held':
+        session.held++;
+        statement.outcome = 'held';
+        return this.#waitsFor(statement, event.approval_id);
+      case 'statement.refused':
+        session.refused++;
+        return this.#statements.refused(statement, event);
+      case 'statement.cleared':
+        statement.outcome = 'running';
+        statement.cleared = true;
+        return event.approval === undefined ? undefined : this.#waitsFor(statement, event.approval.approval_id);
+      case 'statement.finished':
+        return this.#statements.finished(statement, event);
+      case 'statement.received':
+        return;
+    }
+  }
+
+  /** Whoever is asked may see the statement. */
+  #waitsFor(statement: OpenStatement, approvalId: string): void {
+    statement.approval_id = approvalId;
+    for (const term of this.#approvals.askedTerms(approvalId)) if (!statement.terms.includes(term)) statement.terms.push(term);
+  }
+
+  #approval(event: Event): void {
+    switch (event.type) {
+      case 'approval.requested':
+        return this.#approvals.requested(event, this.#statements.open(event.statement_id)?.shape ?? null);
+      case 'approval.escalated':
+        return this.#approvals.escalated(event);
+      case 'approval.verdict':
+        return this.#approvals.verdict(event);
+      case 'approval.settled':
+        return this.#approvals.settled(event);
+      case 'approval.consumed':
+        return this.#approvals.consumed(event);
+      case 'approval.glass_broken':
+        return this.#approvals.glassBroken(event);
+      case 'approval.glass_reviewed':
+        return this.#approvals.glassReviewed(event);
+      default:
+        return;
+    }
+  }
+
+  #changes(): readonly ProjectionChange[] {
+    const changes: ProjectionChange[] = [];
+    for (const { session_id, closed_at, subject, behalf } of this.#sessions.changed) {
+      const state = closed_at === null ? 'open' : 'closed';
+      changes.push({ kind: 'session', id: session_id, session_id, state, owners: owners(subject, behalf) });
+    }
+    for (const { statement_id, session_id, outcome, owners: whose } of this.#statements.changed)
+      changes.push({ kind: 'statement', id: statement_id, session_id, state: outcome, owners: whose });
+    for (const { approval_id, state, session_id, subject, behalf } of this.#approvals.takeChanged())
+      changes.push({ kind: 'approval', id: approval_id, ...(session_id === null ? {} : { session_id }), state, owners: owners(subject, behalf) });
+    return changes.slice(-CHANGES_MAX);
+  }
+}
+
+function owners(subject: string, behalf: string | null): readonly string[] {
+  return behalf === null ? [subject] : [subject, behalf];
+}

@@ -1,0 +1,96 @@
+/** The thread that writes the projection. Whatever fails here, it drops the file and makes it anew, later each time; statements never wait for it. */
+import { existsSync } from 'node:fs';
+import { setPriority } from 'node:os';
+import { parentPort, workerData } from 'node:worker_threads';
+import { InterlockError } from '#schemas/errors';
+import { Follower, type FollowerOptions } from './follower.ts';
+import type { Order, Report } from './threads.ts';
+
+const port = parentPort;
+if (port === null) throw new Error('writer-thread.ts is opened as a worker thread');
+const options = workerData as FollowerOptions;
+
+const AGAIN_MS = 500;
+const AGAIN_MS_MAX = 60_000;
+/** What is durable was not found in the files. */
+const LOOK_AGAIN_MS = 200;
+/** A command asks for a rebuild by a file beside the projection. */
+const LOOK_EVERY_MS = 500;
+
+let upTo = -1;
+let asked = false;
+let closing = false;
+let wake = Promise.withResolvers<void>();
+let failures = 0;
+
+port.on('message', (order: Order) => {
+  if (order.kind === 'up_to') upTo = order.position;
+  else if (order.kind === 'rebuild') asked = true;
+  else closing = true;
+  rouse();
+});
+niceThread();
+const looking = setInterval(() => {
+  if (!existsSync(`${options.file}.rebuild`)) return;
+  asked = true;
+  rouse();
+}, LOOK_EVERY_MS);
+await run();
+clearInterval(looking);
+port.close();
+
+async function run(): Promise<void> {
+  let anew = false;
+  while (!closing) {
+    try {
+      await using follower = new Follower(options);
+      await follow(follower, anew);
+    } catch (error) {
+      anew = !(error instanceof InterlockError && error.code === 'STATE_LOCKED');
+      tell({ kind: 'failed', message: error instanceof Error ? error.message : String(error) });
+      await roused(Math.min(AGAIN_MS * 2 ** failures++, AGAIN_MS_MAX));
+    }
+  }
+}
+
+async function follow(follower: Follower, anew: boolean): Promise<void> {
+  let why = await follower.open(anew);
+  for (;;) {
+    asked = false;
+    tell({ kind: 'opened', anew: why, position: follower.position });
+    while (!closing && !asked) {
+      const { changes, ...caught } = await follower.next(upTo);
+      tell({ kind: 'caught', ...caught, changes });
+      failures = 0;
+      if (caught.done && !closing && !asked) await roused(follower.position >= upTo ? null : LOOK_AGAIN_MS);
+    }
+    if (closing) return;
+    why = await follower.open(true);
+  }
+}
+
+function rouse(): void {
+  wake.resolve();
+  wake = Promise.withResolvers();
+}
+
+/** When there is something to do, or the time is over. */
+async function roused(ms: number | null): Promise<void> {
+  const { promise } = wake;
+  if (ms === null) return promise;
+  const timer = setTimeout(rouse, ms);
+  await promise;
+  clearTimeout(timer);
+}
+
+function tell(report: Report): void {
+  port?.postMessage(report);
+}
+
+/**
+ * Linux counts niceness by thread: where processors are few, statements go first. Elsewhere it would be the whole process that gives way. The
+ * threads of libuv's pool are older than this one, and stay as they are.
+ */
+function niceThread(): void {
+  if (process.platform === 'linux') setPriority(0, 10);
+}
