@@ -1,220 +1,94 @@
 /**
- * What a statement does, in one plain sentence from its facts. Honest: every effect is in it, and what cannot be known is said to be
- * unknown. Names are shown as they are where they are plain, else quoted with escapes, so that no name can pass for a part of the sentence.
+ * What a request does, in one plain sentence that a careful DBA would say. The text is read once more here, apart from the parser; where that
+ * reading and the facts agree, the sentence has names, values and conditions, and nothing of the statement is left out of it. Where they do
+ * not, it says what the facts say and quotes the text. A mistake of this reading alone cannot make a sentence untrue.
  */
-import type { Effect, FunctionClass, Opaque, SessionEffect, SqlFacts, SqlStatement } from '#schemas/sql-facts';
+import type { ApprovalDraft } from '#client/approvals';
+import type { Effect, SqlFacts, SqlStatement } from '#schemas/sql-facts';
+import { grouped } from '#client/shown';
+import { paramWords } from './sentence/params.ts';
+import { Scene } from './sentence/scene.ts';
+import { callsSaid, clause, insideOf, listed, reached, rest, settings, STATEMENTS_MAX, summarise, unseen } from './sentence/summary.ts';
+import { told } from './sentence/tell.ts';
+import { code, type Word, wordsOf, type Writing } from './sentence/words.ts';
 
-const STATEMENTS_MAX = 10;
-const OBJECTS_MAX = 20;
-const NAME_CHARS_MAX = 128;
+export { summarise } from './sentence/summary.ts';
 
-const VERBS: Readonly<Record<Effect['verb'], string>> = {
-  read: 'reads',
-  insert: 'inserts into',
-  update: 'updates',
-  delete: 'deletes from',
-  truncate: 'empties',
-  lock: 'locks',
-  create: 'creates',
-  alter: 'alters',
-  drop: 'drops',
-  grant: 'changes rights on',
-  execute: 'calls',
-  read_file: 'reads the file',
-  write_file: 'writes the file',
-  run_program: 'runs the program',
-  connect_out: 'connects to',
-  signal: 'signals',
-  replicate: 'replicates',
-  transaction: 'controls the transaction with',
-};
-const ROWS: ReadonlySet<Effect['verb']> = new Set(['update', 'delete']);
-const DML: ReadonlySet<SqlStatement['kind']> = new Set(['insert', 'update', 'delete', 'merge']);
-const WHERE: Readonly<Record<SqlStatement['where'], string>> = {
-  none: 'in every row',
-  constant: 'where a condition holds that looks at no column, so in every row or in none',
-  bound: 'where a column equals a value',
-  keyed: 'where a key equals a value',
-  other: 'where a condition holds',
-};
-/** The facts know the weakest of several parts: the others may be narrower, none is wider. */
-const WHERE_OF_PARTS: Readonly<Record<SqlStatement['where'], string>> = {
-  none: 'at least one of these in every row',
-  constant: 'at least one of these where a condition holds that looks at no column, so in every row or in none',
-  bound: 'each where a column equals a value',
-  keyed: 'each where a key equals a value',
-  other: 'each where a condition holds',
-};
-const CALLED: Readonly<Record<FunctionClass, string>> = {
-  pure: '',
-  catalog: '',
-  file: 'reaches files',
-  network: 'opens connections',
-  session: 'changes the session or the server',
-  admin: 'administers the server',
-  sql: 'runs SQL that it is given',
-  user: 'is defined in the database, its body is not seen',
-  unknown: 'is not known',
-};
+export const SENTENCE_CHARS_MAX = 2_000;
 
-export function summarise(facts: SqlFacts): string {
-  if (!facts.parsed) return `cannot be understood (${facts.opaque.map(unseen).join('; ') || 'no reason given'}): nothing is known of what it does`;
+export type SentenceDraft = Pick<ApprovalDraft, 'facts' | 'payload' | 'params' | 'transaction' | 'objects' | 'estimate'>;
+
+/** `literals: false` where payloads are not kept in clear: the sentence stands in the record and in messages. */
+export function sentenceOf(draft: SentenceDraft, { literals }: { readonly literals: boolean } = { literals: true }): string {
+  const { facts } = draft;
   const sent = facts.statements.filter((statement) => statement.parent === null);
-  if (sent.length === 0 && facts.effects.length === 0) return 'is empty: it does nothing';
-  const told = sent.slice(0, STATEMENTS_MAX).map((statement) => clause(statement, facts));
-  const numbered = sent.length === 1 ? told : told.map((one, index) => `${index + 1}. ${one}`);
-  // What would warn comes first: whoever shows the sentence may cut it at its end.
-  const count = sent.length === 1 ? '1 statement' : `${sent.length} statements`;
-  const hidden = facts.opaque.length > 0 ? ` of which a part cannot be seen (${listed(facts.opaque.map(unseen))})` : '';
-  return `${count}${hidden}: ${[...numbered, ...rest(sent.slice(STATEMENTS_MAX), facts), ...settings(facts.session)].join('; ')}`;
+  if (!facts.parsed || sent.length === 0) return bounded(summarise(facts), SENTENCE_CHARS_MAX);
+  const writing: Writing = { params: paramWords(draft.params), literals };
+  const rows = sent.length === 1 && draft.estimate?.state === 'ok' ? (draft.estimate.rows ?? null) : null;
+  const said = sent.slice(0, STATEMENTS_MAX).map((statement) => statementSaid(draft, statement, rows, writing));
+  const more = rest(sent.slice(STATEMENTS_MAX), facts);
+  const tail = [...more, ...sessionSaid(facts, sent), ...before(draft)].map((one) => bounded(one, SENTENCE_CHARS_MAX / 4));
+  const left = SENTENCE_CHARS_MAX - tail.join('; ').length - 200;
+  const share = Math.floor(left / said.length);
+  const clauses = said.map((one, index) => `${sent.length === 1 ? '' : `${index + 1}. `}${bounded(one, share)}`);
+  return `${head(facts, sent.length)}${[...clauses, ...tail].join('; ')}`;
 }
 
-/** One statement as sent, with the code found inside it. */
-function clause(statement: SqlStatement, facts: SqlFacts): string {
+/** What would warn comes first. */
+function head(facts: SqlFacts, count: number): string {
+  const hidden = facts.opaque.length > 0 ? bounded(`a part cannot be seen (${listed(facts.opaque.map(unseen))})`, 180) : '';
+  if (count === 1) return hidden === '' ? '' : `${hidden}: `;
+  return `${grouped(count)} statements${hidden === '' ? '' : `, of which ${hidden}`}: `;
+}
+
+function statementSaid({ facts, payload }: SentenceDraft, statement: SqlStatement, rows: number | null, writing: Writing): string {
+  const words = wordsOf(payload.bytes.subarray(statement.span.start, statement.span.end));
+  const scene = new Scene(facts, statement, words[0]?.text === 'with' ? null : rows);
   const inside = insideOf(statement, facts);
+  const said = inside.size > 1 ? null : told(words, scene, writing);
+  if (said === null) return `${clause(statement, facts)}: ${code(masked(words), writing)}`;
+  return [said, ...beside(facts, statement), ...scene.elsewhere(words)].join('; ');
+}
+
+/** What happens because of it, and is not written in it. */
+function beside(facts: SqlFacts, statement: SqlStatement): readonly string[] {
   const own = facts.effects.filter((effect) => effect.statement === statement.index);
-  const nested = facts.effects.filter((effect) => effect.statement !== statement.index && inside.has(effect.statement));
-  const parts = [...effectParts(own, statement), ...extras(statement, own)];
-  // A kind without an effect still does something: its name says what.
-  const said = parts.length > 0 ? parts.join(', ') : kindSaid(statement);
-  const within = inside.size > 1 ? ` and runs ${inside.size - 1} inside it that ${withinSaid(nested, facts, inside, statement.index)}` : '';
-  return `${explained(statement)}${said}${within}`;
-}
-
-function kindSaid({ kind }: SqlStatement): string {
-  return `is ${kind.replaceAll('_', ' ').toUpperCase()}`;
-}
-
-function withinSaid(effects: readonly Effect[], facts: SqlFacts, inside: ReadonlySet<number>, outer: number): string {
-  const parts = facts.statements
-    .filter((statement) => inside.has(statement.index) && statement.index !== outer)
-    .flatMap((statement) => {
-      const own = effects.filter((effect) => effect.statement === statement.index);
-      const said = [...effectParts(own, statement), ...extras(statement, own)];
-      return said.length > 0 ? said : [kindSaid(statement)];
-    });
-  return listed(parts);
-}
-
-function effectParts(effects: readonly Effect[], statement: SqlStatement): string[] {
-  const written = new Set(effects.filter((effect) => effect.verb !== 'read').map(place));
-  const calls = new Set(callsOf(statement).map((use) => use.name));
-  // What is changed is looked at, too: only rows that come back are worth a word, and `extras` has it. So it does with what is called.
-  const worth = effects.filter((effect) =>
-    effect.verb === 'read' ? !written.has(place(effect)) : effect.verb !== 'execute' || !calls.has(effect.object.qualified),
-  );
-  const direct = worth.filter((effect) => effect.via.length === 0);
-  const groups = Map.groupBy(direct, (effect) => effect.verb);
-  const rowGroups = [...groups].filter(([verb]) => ROWS.has(verb));
-  const several = rowGroups.flatMap(([, group]) => group).length > 1;
-  const said = [...groups].map(([verb, group]) => {
-    const rows = ROWS.has(verb) && !several ? ` ${WHERE[statement.where]}` : '';
-    return `${VERBS[verb]} ${listed([...new Set(group.map(objectSaid))])}${verb === 'update' ? writtenColumns(statement) : ''}${rows}`;
-  });
-  return [...said, ...(several ? [WHERE_OF_PARTS[statement.where]] : []), ...reached(worth.filter((effect) => effect.via.length > 0))];
-}
-
-/** What else happens because of what is written in the text: in which rows is not known. */
-function reached(effects: readonly Effect[]): string[] {
-  return [...Map.groupBy(effects, (effect) => effect.verb)].map(([verb, group]) => `${VERBS[verb]} ${listed([...new Set(group.map(objectSaid))])}`);
-}
-
-function callsOf(statement: SqlStatement): SqlStatement['functions'] {
-  return statement.functions.filter((use) => use.class !== 'pure' && use.class !== 'catalog');
-}
-
-function extras(statement: SqlStatement, own: readonly Effect[]): string[] {
-  const calls = callsOf(statement).map((use) => `${name(use.name)} (${CALLED[use.class]})`);
-  const changesRows = own.some((effect) => ROWS.has(effect.verb));
-  const reads = !changesRows && statement.class === 'read' && statement.where !== 'none' ? [WHERE[statement.where].replace(/^in/, 'of')] : [];
+  const calls = callsSaid(statement);
+  const named = new Set(statement.functions.map((use) => use.name));
+  const executes = own.filter((effect) => effect.verb === 'execute' && effect.via.length === 0 && !named.has(effect.object.qualified));
   return [
-    ...reads,
-    ...(calls.length > 0 ? [`calls ${listed([...new Set(calls)])}`] : []),
-    ...(statement.locking ? ['locks the rows'] : []),
-    ...(DML.has(statement.kind) && statement.output.length > 0 ? ['returns rows'] : []),
-    ...(statement.copy ? [`copies ${statement.copy.direction === 'in' ? 'in from' : 'out to'} ${throughSaid(statement.copy.through)}`] : []),
-    ...limitSaid(statement),
+    ...(calls.length === 0 ? [] : [`calls ${listed(calls)}`]),
+    ...reached(executes),
+    ...reached(own.filter(isIndirect)).map((one) => `so also ${one}`),
   ];
 }
 
-function limitSaid({ limit }: SqlStatement): string[] {
-  if (limit === 'none') return [];
-  return [limit === 'param' ? 'at most as many rows as a parameter says' : `at most ${limit} row${limit === 1 ? '' : 's'}`];
+function isIndirect(effect: Effect): boolean {
+  return effect.via.length > 0;
 }
 
-function throughSaid(through: 'stdio' | 'file' | 'program'): string {
-  return { stdio: 'the client', file: 'a file on the server', program: 'a program on the server' }[through];
+/** The text of what creates a role may hold its password. */
+function masked(words: readonly Word[]): readonly Word[] {
+  return words.map((word, index) => (words[index - 1]?.text === 'password' && word.text.includes("'") ? { ...word, text: "'?'" } : word));
 }
 
-function explained({ explain }: SqlStatement): string {
-  return { no: '', plan: 'explains without running: ', analyze: 'runs and explains: ' }[explain];
+/** A statement that sets something was told; what is set otherwise was not. */
+function sessionSaid(facts: SqlFacts, sent: readonly SqlStatement[]): readonly string[] {
+  const setting = sent.filter(({ kind, class: of }) => of === 'session' || SETS_FOR_LATER.has(kind)).length;
+  return setting >= facts.session.length ? [] : settings(facts.session);
 }
 
-function writtenColumns(statement: SqlStatement): string {
-  const columns = [...new Set(statement.columns.filter((use) => use.in === 'write').map((use) => use.column.split('.').at(-1) ?? use.column))];
-  if (columns.length === 0) return '';
-  return columns.includes('*') ? ' (any column)' : ` (${listed(columns.map(name))})`;
+const SETS_FOR_LATER: ReadonlySet<SqlStatement['kind']> = new Set(['alter_system', 'alter_role_set', 'alter_database_set']);
+
+function before({ transaction, objects }: SentenceDraft): readonly string[] {
+  if (transaction !== 'open') return [];
+  const count = objects.filter((object) => /^\d+ before it: /.test(object)).length;
+  return [count === 0 ? 'its transaction did other work before' : `before it, its transaction ran ${count} other statement${count === 1 ? '' : 's'}`];
 }
 
-function objectSaid(effect: Effect): string {
-  const via =
-    effect.via.length > 0 ? ` (through ${effect.via.map((step) => `${step.kind.replaceAll('_', ' ')} ${name(step.name)}`).join(', ')})` : '';
-  const sure = effect.confidence === 'ambiguous' || effect.confidence === 'unknown' ? ' (which one cannot be told)' : '';
-  const kind = UNNAMED_KINDS.has(effect.object.kind) ? '' : `${effect.object.kind} `;
-  return `${kind}${name(effect.object.qualified)}${via}${sure}`;
-}
-
-/** The verb says enough. */
-const UNNAMED_KINDS: ReadonlySet<Effect['object']['kind']> = new Set(['table', 'view', 'other']);
-
-function settings(session: readonly SessionEffect[]): string[] {
-  if (session.length === 0) return [];
-  const said = session.map(({ op, name: setting, value, local }) => {
-    const to = value === null ? '' : ` to ${name(value)}`;
-    return `${op.replaceAll('_', ' ')} ${name(setting)}${to}${local ? ' until the transaction ends' : ''}`;
-  });
-  return [`changes the session: ${listed([...new Set(said)])}`];
-}
-
-/** More than are told one by one: all that they do, without their places. */
-function rest(statements: readonly SqlStatement[], facts: SqlFacts): string[] {
-  if (statements.length === 0) return [];
-  const inside = new Set(statements.flatMap((statement) => [...insideOf(statement, facts)]));
-  const effects = facts.effects.filter((effect) => inside.has(effect.statement));
-  const verbs = [...Map.groupBy(effects, (effect) => effect.verb)].map(
-    ([verb, group]) => `${VERBS[verb]} ${listed([...new Set(group.map(objectSaid))])}`,
-  );
-  const calls = facts.statements
-    .filter((statement) => inside.has(statement.index))
-    .flatMap((statement) => callsOf(statement).map((use) => `calls ${name(use.name)} (${CALLED[use.class]})`));
-  const kinds = [...new Set(statements.map((statement) => statement.kind.replaceAll('_', ' ').toUpperCase()))];
-  return [
-    `and ${statements.length} more statements (${listed(kinds)}) that together: ${[...verbs, ...new Set(calls)].join(', ') || 'name no object'}`,
-  ];
-}
-
-function insideOf(statement: SqlStatement, facts: SqlFacts): ReadonlySet<number> {
-  const inside = new Set([statement.index]);
-  // Each follows the one that it stands in.
-  for (const one of facts.statements) if (one.parent !== null && inside.has(one.parent)) inside.add(one.index);
-  return inside;
-}
-
-function place(effect: Effect): string {
-  return JSON.stringify([effect.object.kind, effect.object.qualified, effect.via]);
-}
-
-function unseen(opaque: Opaque): string {
-  return `${opaque.code.replaceAll('_', ' ')}: ${name(opaque.detail)}`;
-}
-
-function listed(items: readonly string[]): string {
-  const more = items.length - OBJECTS_MAX;
-  return more > 0 ? `${items.slice(0, OBJECTS_MAX).join(', ')} and ${more} more` : items.join(', ');
-}
-
-/** In backticks when plain; else quoted and escaped, so that it cannot end its quotes. */
-function name(text: string): string {
-  const cut = text.length > NAME_CHARS_MAX ? `${text.slice(0, NAME_CHARS_MAX)}… (${text.length} characters)` : text;
-  return /^[\p{L}\p{N}_.$*]+$/u.test(text) && cut === text ? `\`${text}\`` : JSON.stringify(cut);
+/** A reader must not take a part of the sentence for the whole. */
+function bounded(text: string, charsMax: number): string {
+  if (text.length <= charsMax) return text;
+  const note = ` … (cut: ${grouped(text.length)} characters in all)`;
+  return `${text.slice(0, Math.max(0, charsMax - note.length))}${note}`;
 }
