@@ -6,6 +6,7 @@ import type { Journal, Payload } from '#client/journal';
 import type { Param } from '#schemas/sql-facts';
 import type { ApprovalContext, Subject, TransactionState } from '#schemas/decision-request';
 import type { Refusal } from './refusal.ts';
+import type { Examiner } from './survey.ts';
 
 /** One statement as it was asked for, before anything is known of it. */
 export interface Asked {
@@ -45,6 +46,8 @@ export interface Scene {
   /** The protocol's own objections, once the facts are known: what it does not support, pins, a failed transaction. */
   readonly objects: (asked: Asked, statement: Statement) => Refusal | null;
   readonly voice: Voice;
+  /** null: a protocol whose names mean what they say. */
+  readonly examiner: Examiner | null;
 }
 
 /** What a protocol says to its client while a statement waits. */

@@ -39,6 +39,7 @@ function mint(asked: Asked, statement: Statement, decided: Decided, scene: Scene
     rewrite: decided.rewrite,
     decided,
     approval: use?.approval ?? asked.approval,
+    use,
   };
   return made as ClearedStatement;
 }

@@ -4,6 +4,7 @@ import type { Position } from '#client/journal';
 import type { ApprovalContext } from '#schemas/decision-request';
 import type { Asked, Scene } from './asked.ts';
 import type { Refusal } from './refusal.ts';
+import type { Survey } from './survey.ts';
 
 declare const cleared: unique symbol;
 
@@ -22,6 +23,8 @@ export interface ClearedStatement {
   readonly rewrite: Rewrite | null;
   readonly decided: Decided;
   readonly approval: ApprovalContext | null;
+  /** The use of an approval that lets it run; null: none was needed, or one that was used before goes on (a suspended portal). */
+  readonly use: Use | null;
 }
 
 export type Outcome = ClearedStatement | Refusal;
@@ -30,6 +33,14 @@ export type Outcome = ClearedStatement | Refusal;
 export interface Use {
   readonly receipt: Receipt;
   readonly approval: ApprovalContext;
+  /** What the names meant a moment ago, as it was approved: it must be so when the statement runs. */
+  readonly survey: Survey;
+  /** The most rows that it may touch; null: no ceiling. */
+  readonly rowCeiling: number | null;
+  /** As they were approved. */
+  readonly settings: Readonly<Record<string, string>>;
+  /** For the client: which decision, which approval. */
+  readonly detail: string;
 }
 
 export type Mint = (asked: Asked, statement: Statement, decided: Decided, scene: Scene, use: Use | null) => Outcome;

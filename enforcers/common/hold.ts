@@ -1,13 +1,15 @@
 /** Holding a statement until somebody decides, and consuming the approval once (DESIGN §1 "Holding is not a decision call"). */
-import type { ApprovalDraft, Receipt, Ticket } from '#client/approvals';
+import type { Ticket } from '#client/approvals';
 import type { Decided, Statement } from '#client/decision-service';
 import type { ApprovalContext } from '#schemas/decision-request';
 import type { Requirement } from '#schemas/decision';
 import { HoldEnded, type Asked, type Scene } from './asked.ts';
-import type { Mint, Outcome } from './cleared.ts';
+import type { Mint, Outcome, Use } from './cleared.ts';
+import { draftOf } from './draft.ts';
 import { decidedEvent, heldEvent } from './events.ts';
-import { policyRefusal, refusal, refusalOf, verdictDetail, type Refusal } from './refusal.ts';
+import { noLongerFits, policyRefusal, refusal, refusalOf, verdictDetail, type Refusal } from './refusal.ts';
 import { refuse } from './refuse.ts';
+import { difference, NO_SURVEY, type Survey } from './survey.ts';
 import { visible } from './visible.ts';
 
 /** Requirements that change under our eyes are asked for anew at most this often. */
@@ -23,24 +25,23 @@ export async function hold(asked: Asked, statement: Statement, first: Decided, s
 
 async function held(asked: Asked, statement: Statement, first: Decided, scene: Scene, mint: Mint): Promise<Outcome> {
   if (!opens(scene.approvalRules.inTransaction, asked)) return refuse(asked, inTransaction(first), scene);
-  const hopeless = await deniedEvenIfApproved(asked, statement, first, scene);
-  if (hopeless) return refuse(asked, hopeless, scene);
+  const objection = scene.examiner?.objection(asked, statement) ?? (await deniedEvenIfApproved(asked, statement, first, scene));
+  if (objection) return refuse(asked, objection, scene);
   let decided = first;
   for (let request = 0; request < REQUESTS_MAX; request++) {
     const asking = decided;
-    const draft = draftOf(asked, statement, asking, scene);
-    const settled = await settle(asked, await scene.approvals.request(draft), asking, scene);
-    if ('refused' in settled) return refuse(asked, settled, scene);
+    const survey = await surveyOf(asked, statement, 'asking', scene);
+    const ticket = await settle(asked, await scene.approvals.request(draftOf(asked, statement, asking, survey, scene)), asking, scene);
+    if ('refused' in ticket) return refuse(asked, ticket, scene);
     // the settings and the transaction are those of the first decision: nothing else was read of this client meanwhile
-    decided = await scene.decisions.decide(statement, { ...momentOf(asked), approval: settled });
+    decided = await scene.decisions.decide(statement, { ...momentOf(asked), approval: ticket.approval });
     scene.journal.append(decidedEvent(asked, statement, decided, scene));
     if (decided.decision.effect === 'deny') return refuse(asked, policyRefusal(decided.decision), scene);
-    if (fits(decided, settled)) {
-      if (!scene.voice.alive()) return refuse(asked, refusal('CANCELLED', 'the client left; the approval is not used'), scene);
-      const receipt = await consume(asked, draft, settled, scene).catch((error: unknown) => unused(error, settled.id, asking));
-      return 'refused' in receipt ? refuse(asked, receipt, scene) : mint(asked, statement, decided, scene, { receipt, approval: settled });
+    if (fits(decided, ticket.approval)) {
+      const use = await used(asked, statement, { ticket, asking, survey }, scene);
+      return 'refused' in use ? refuse(asked, use, scene) : mint(asked, statement, decided, scene, use);
     }
-    await scene.approvals.supersede(settled.id, `requirement changed: revision ${first.decision.revision} to ${decided.decision.revision}`);
+    await scene.approvals.supersede(ticket.approvalId, `requirement changed: revision ${first.decision.revision} to ${decided.decision.revision}`);
     if (!decided.decision.approval) break;
   }
   return refuse(asked, refusal('APPROVAL_VOID', 'the policies changed while the approval was asked for'), scene);
@@ -61,13 +62,47 @@ async function deniedEvenIfApproved(asked: Asked, statement: Statement, first: D
   return then.decision.effect === 'deny' ? policyRefusal({ ...then.decision, decision_id }) : null;
 }
 
+/** What stands behind the names, where the protocol can find out. */
+function surveyOf(asked: Asked, statement: Statement, purpose: 'asking' | 'using', scene: Scene): Promise<Survey> {
+  return scene.examiner?.survey(asked, statement, purpose) ?? Promise.resolve(NO_SURVEY);
+}
+
+interface Approved extends Ticket {
+  readonly approval: ApprovalContext;
+}
+
+interface Granted {
+  readonly ticket: Approved;
+  readonly asking: Decided;
+  /** As it was approved. */
+  readonly survey: Survey;
+}
+
+/** Looks again at what the names mean, and consumes the approval: once, or it is the refusal that says why not. */
+async function used(asked: Asked, statement: Statement, { ticket, asking, survey }: Granted, scene: Scene): Promise<Use | Refusal> {
+  const now = await surveyOf(asked, statement, 'using', scene);
+  const detail = verdictDetail(asking.decision, approvalReason(asking), ticket.approvalId);
+  const differs = difference(survey.objects, now.objects);
+  if (differs !== null) return noLongerFits(ticket.approvalId, differs, detail);
+  if (!scene.voice.alive()) return refusal('CANCELLED', 'the client left; the approval is not used');
+  const { statementId } = asked;
+  const draft = draftOf(asked, statement, asking, now, scene);
+  try {
+    const use = { statementId, enforcer: scene.enforcer, nonce: scene.ids.next('non'), draft };
+    const receipt = await scene.approvals.consume(ticket.approvalId, use);
+    return { receipt, approval: ticket.approval, survey: now, rowCeiling: ticket.rowCeiling, settings: asked.settings, detail };
+  } catch (error) {
+    return unused(error, detail);
+  }
+}
+
 /** Waits until the request is approved; anything else is the refusal it ends in. */
-async function settle(asked: Asked, ticket: Ticket, decided: Decided, scene: Scene): Promise<ApprovalContext | Refusal> {
+async function settle(asked: Asked, ticket: Ticket, decided: Decided, scene: Scene): Promise<Approved | Refusal> {
   if (ticket.state === 'denied') return verdictRefusal(ticket, decided);
   scene.journal.append(heldEvent(asked, ticket.approvalId, ticket.expiresAt, scene));
   const last = ticket.state === 'open' ? await waited(ticket, decided, scene) : ticket;
   if ('refused' in last) return last;
-  if (last.state === 'approved' && last.approval) return last.approval;
+  if (last.state === 'approved' && last.approval) return { ...last, approval: last.approval };
   return verdictRefusal(last, decided);
 }
 
@@ -109,15 +144,18 @@ function verdictRefusal(ticket: Ticket, decided: Decided): Refusal {
   if (ticket.state === 'denied') {
     return refusal('APPROVAL_DENIED', `denied by a reviewer${ticket.comment === null ? '' : `: ${ticket.comment}`}`, { detail });
   }
+  if (ticket.state === 'changes_requested') {
+    return refusal('APPROVAL_CHANGES', `a reviewer asks for another statement${ticket.comment === null ? '' : `: ${ticket.comment}`}`, { detail });
+  }
   return refusal('APPROVAL_VOID', `approval ${ticket.approvalId} no longer fits: it is ${ticket.state === 'consumed' ? 'used up' : ticket.state}`, {
     detail,
   });
 }
 
 /** Somebody else was first, or it ended meanwhile: the engine says what. */
-function unused(error: unknown, approvalId: string, decided: Decided): Refusal {
-  const { detail, ...rest } = refusalOf(error);
-  return { ...rest, detail: rest.code === 'APPROVAL_VOID' ? verdictDetail(decided.decision, approvalReason(decided), approvalId) : detail };
+function unused(error: unknown, detail: string): Refusal {
+  const why = refusalOf(error);
+  return why.code === 'APPROVAL_VOID' ? { ...why, detail } : why;
 }
 
 function inTransaction(decided: Decided): Refusal {
@@ -132,42 +170,6 @@ function fits(decided: Decided, approval: ApprovalContext): boolean {
   if (decided.decision.effect === 'require_approval') return false;
   const requirement: Requirement | null = decided.decision.approval;
   return requirement === null || requirement.digest === approval.requirement;
-}
-
-function consume(asked: Asked, draft: ApprovalDraft, approval: ApprovalContext, scene: Scene): Promise<Receipt> {
-  const { statementId } = asked;
-  return scene.approvals.consume(approval.id, { statementId, enforcer: scene.enforcer, nonce: scene.ids.next('non'), draft });
-}
-
-function draftOf(asked: Asked, statement: Statement, decided: Decided, scene: Scene): ApprovalDraft {
-  const { decision } = decided;
-  if (!decision.approval) throw new Error('an approval without a requirement');
-  return {
-    subject: scene.subject,
-    sessionId: scene.sessionId,
-    statementId: asked.statementId,
-    target: scene.target,
-    database: scene.database,
-    role: roleOf(asked, scene),
-    payload: asked.payload,
-    params: asked.params,
-    settings: asked.settings,
-    transaction: asked.transaction,
-    objects: [...objectsOf(statement), ...(asked.before ?? []).map((text, index) => `${index + 1} before it: ${text}`)],
-    decision,
-    requirement: decision.approval,
-    facts: statement.facts,
-  };
-}
-
-function objectsOf(statement: Statement): string[] {
-  return [...new Set(statement.facts.effects.map((effect) => `${effect.verb} ${effect.object.qualified}`))].toSorted((a, b) => (a < b ? -1 : 1));
-}
-
-/** `none`: no SET ROLE; no role can have that name. */
-function roleOf({ settings }: Asked, scene: Scene): string {
-  const role = settings['role'] ?? 'none';
-  return role === 'none' ? scene.role : role;
 }
 
 function momentOf(asked: Asked): Parameters<Scene['decisions']['decide']>[1] {

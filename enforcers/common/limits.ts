@@ -38,6 +38,20 @@ export const LIMITS = {
   ownQueryBytes: 268_435_456,
   ownQueryMs: 30_000,
 
+  /** Relations and functions that a statement may name when somebody is to decide about it, and how many lines say what stands behind them. */
+  surveyNames: 200,
+  surveyLines: 50,
+  /** EXPLAIN for a reviewer, how much of a plan is kept, and all that is asked about one statement together. */
+  explainMs: 500,
+  planBytes: 65_536,
+  surveyMs: 5_000,
+  /** Statements that wait for the gateway's own connection to one database. */
+  surveysWaiting: 64,
+  /** How long an approved write waits for its locks: its decision must still be good when it leaves. */
+  approvedLockMs: 3_000,
+  /** What an approved write answers is kept back until it is committed: all of it together. */
+  withheldBytes: 4_194_304,
+
   /** What a transaction did before an approval is asked for in it, to be shown with it. */
   beforeStatements: 50,
   beforeChars: 65_536,

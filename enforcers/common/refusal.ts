@@ -47,6 +47,11 @@ export function verdictDetail(decision: Decision, reason: Reason, approvalId?: s
   return approvalId === undefined ? detail : `${detail} approval=${approvalId}`;
 }
 
+/** An approval that is not used, or whose use is taken back: what was approved is not what is there. */
+export function noLongerFits(approvalId: string, what: string, detail: string): Refusal {
+  return refusal('APPROVAL_VOID', `approval ${approvalId} no longer fits: ${what}`, { detail });
+}
+
 /** Anything thrown, as a refusal: a known error says what it is, all else is INTERNAL to a client. */
 export function refusalOf(error: unknown): Refusal {
   if (error instanceof InterlockError) return refusal(error.code, error.message, { hint: error.hint });
@@ -65,6 +70,10 @@ const BY_CODE: Partial<Record<ErrorCode, Refusal['by']>> = {
   APPROVAL_PENDING: 'approval',
   APPROVAL_DENIED: 'approval',
   APPROVAL_VOID: 'approval',
+  APPROVAL_CHANGES: 'approval',
+  APPROVAL_NOT_YET: 'approval',
+  APPROVAL_FROZEN: 'approval',
+  APPROVAL_CHAIN: 'approval',
   APPROVAL_IN_TRANSACTION: 'approval',
   CANCELLED: 'cancel',
 };

@@ -198,6 +198,7 @@ class Guest {
         decisions: deps.decisions,
         sets: this.#house.sets,
         catalog: this.#house.catalogs.of(login.database),
+        surveyor: this.#house.surveyor,
         log: deps.log,
         statementBytes: target.limits.statementBytes,
         opened,

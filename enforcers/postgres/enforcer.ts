@@ -13,6 +13,7 @@ import { openOwnClient } from './own-client.ts';
 import { B, CODE, int32, report } from './protocol.ts';
 import type { CloseReason, PostgresSession } from './session.ts';
 import { SettingSets } from './settings.ts';
+import { Surveyor } from './surveyor.ts';
 import type { PostgresTarget } from './target.ts';
 import { openTarget } from './upstream.ts';
 import { errorFields } from './words.ts';
@@ -68,6 +69,7 @@ class PostgresEnforcer implements Enforcer, House {
   readonly serverVersion: string;
   readonly sets: SettingSets = new SettingSets();
   readonly catalogs: CatalogKeeper;
+  readonly surveyor: Surveyor;
   readonly #server: Server;
   readonly #residents: Map<PostgresSession, Inhabitant> = new Map();
   readonly #keys: CancelKeys<PostgresSession> = new CancelKeys();
@@ -92,6 +94,7 @@ class PostgresEnforcer implements Enforcer, House {
       decisions: options.decisions,
       log: options.log,
     });
+    this.surveyor = new Surveyor({ upstream: options.target.upstream, lease: () => options.credentials.lease(options.target.name) });
     this.#server = createServer({ noDelay: true, pauseOnConnect: true, allowHalfOpen: false }, (socket) => this.#accept(socket));
     options.journal.onFault(() => this.#endAll('fault', refusal('JOURNAL_UNAVAILABLE')));
   }
@@ -159,6 +162,7 @@ class PostgresEnforcer implements Enforcer, House {
     this.#endAll('drain', refusal('DRAINING'));
     for (const socket of this.#sockets) socket.destroy();
     this.catalogs.close();
+    this.surveyor.close();
     await Promise.resolve();
   }
 

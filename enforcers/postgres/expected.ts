@@ -1,6 +1,9 @@
 /** What an answer of the target belongs to, in the order in which the messages went upstream. */
 export type ExpectedKind = 'parse' | 'bind' | 'describe' | 'execute' | 'close' | 'sync' | 'query' | 'refusal' | 'own';
 
+/** As the target answered it. */
+export type FinishOutcome = 'ok' | 'error' | 'aborted' | 'unknown';
+
 /** A cleared statement until it is finished. */
 export interface Running {
   readonly id: string;
@@ -11,6 +14,8 @@ export interface Running {
   readonly text: Uint8Array;
   /** Once the target has confirmed it. */
   readonly done: (() => void) | null;
+  /** Runs in a transaction that decides what becomes of it: told here in place of being recorded. */
+  readonly controlled: ((outcome: FinishOutcome) => void) | null;
   rows: number;
   bytes: number;
   tag: string | null;
@@ -40,6 +45,8 @@ export interface Change {
 export interface OwnAnswer {
   /** One text column of a row. */
   row(value: string | null): void;
+  /** What the target says against it, by field letter; `done(false)` follows. */
+  failed?(fields: Readonly<Record<string, string>>): void;
   done(ok: boolean): void;
 }
 

@@ -6,6 +6,7 @@ import type { CancelKey } from './cancel.ts';
 import type { CatalogKeeper } from './catalog-keeper.ts';
 import type { CloseReason, PostgresSession } from './session.ts';
 import type { SettingSets } from './settings.ts';
+import type { Surveyor } from './surveyor.ts';
 import type { PostgresTarget } from './target.ts';
 
 export interface Resident {
@@ -27,6 +28,7 @@ export interface House {
   readonly serverVersion: string;
   readonly sets: SettingSets;
   readonly catalogs: CatalogKeeper;
+  readonly surveyor: Surveyor;
   arrived(address: string): void;
   left(address: string): void;
   /** @throws InterlockError BUDGET_CONNECTIONS, DRAINING */

@@ -5,10 +5,12 @@ import type { Payload } from '#client/journal';
 import type { Asked } from '#enforcers/common/asked';
 import { refusal, type Refusal } from '#enforcers/common/refusal';
 import { decodeParams, recordedParams } from './bind.ts';
+import type { Way } from './controlled.ts';
 import type { Line } from './line.ts';
 import type { Portal, Prepared } from './namespace.ts';
 import { SETTINGS_TEXTS, type SettingSets, type Settings } from './settings.ts';
-import { PROTOCOL } from './support.ts';
+import { PROTOCOL, unsupportedApproved } from './support.ts';
+import type { Bound } from './surveyor.ts';
 import { traitsOf, type Traits } from './traits.ts';
 import { Transaction } from './transaction.ts';
 import { unsupported } from './words.ts';
@@ -38,6 +40,9 @@ export class Judging {
   #settings: Settings;
   #settingsStale = false;
   #catalogStale = false;
+  /** Of the execution that is being judged. */
+  #portal: Portal | null = null;
+  #rows = 0;
   statements = 0;
 
   constructor(parts: JudgingParts, settings: Settings) {
@@ -46,6 +51,8 @@ export class Judging {
   }
 
   simple(text: Payload): Asked {
+    this.#portal = null;
+    this.#rows = 0;
     return this.#asked('sql.execute', 'simple', text, null, null);
   }
 
@@ -53,10 +60,42 @@ export class Judging {
     return this.#asked('sql.prepare', 'extended', text, null, null);
   }
 
-  execute(portal: Portal): Asked {
+  /** `rows`: the limit of Execute, 0: none. */
+  execute(portal: Portal, rows: number): Asked {
+    this.#portal = portal;
+    this.#rows = rows;
     const { prepared } = portal;
     const known = prepared.settings === this.#settings && prepared.epoch === this.epoch ? prepared.statement : null;
     return this.#asked('sql.execute', 'extended', prepared.payload, portal, known);
+  }
+
+  /** Parameters of what is being judged, as they were bound; null: it has none. */
+  get bound(): Bound | null {
+    const portal = this.#portal;
+    return portal === null || portal.params === null ? null : { types: portal.prepared.types, params: portal.params };
+  }
+
+  /** Whether it can run under an approval at all: a write runs in a transaction that may still be rolled back. */
+  approvable(statement: Statement): Refusal | null {
+    const traits = traitsOf(statement);
+    if (traits.idle || traits.onlyReads) return null;
+    if (traits.controlsTransaction) return unsupported(PROTOCOL.approvedTransaction);
+    if (this.#rows > 0) return unsupported(PROTOCOL.approvedBatch);
+    const trouble = unsupportedApproved(traits.kinds, statement.text);
+    return trouble === null ? null : unsupported(trouble);
+  }
+
+  /** How an approved statement runs; null: there is nothing to look at. */
+  wayOf(statement: Statement): Way | null {
+    const traits = traitsOf(statement);
+    if (traits.idle) return null;
+    if (traits.onlyReads) return 'check';
+    return this.transaction.none ? 'ours' : 'theirs';
+  }
+
+  /** The names of a portal were read when it was bound: under other settings they would be judged as something else. */
+  reads(portal: Portal): boolean {
+    return portal.settings === this.#settings || JSON.stringify(portal.settings) === JSON.stringify(this.#settings);
   }
 
   /** What a statement was read under, for a later execution. */
@@ -75,13 +114,14 @@ export class Judging {
   }
 
   /** What the protocol itself has against a statement, whatever policy says. */
-  objection(statement: Statement): Refusal | null {
+  objection(statement: Statement, behindApproved: boolean): Refusal | null {
     const traits = traitsOf(statement);
     const { transaction } = this;
     if (transaction.refused && !traits.recovers) {
       return refusal('TRANSACTION_ABORTED', 'current transaction is aborted, commands ignored until end of transaction block');
     }
     if (traits.unsupported) return unsupported(traits.unsupported);
+    if (behindApproved && traits.controlsTransaction) return unsupported(PROTOCOL.approvedTransaction);
     if (traits.pin !== null) return refusal('PIN_REFUSED', traits.pin);
     if (traits.kinds.length > 1 && traits.controlsTransaction && transaction.settingsTouched) return unsupported(PROTOCOL.settingsInside);
     if (!this.#parts.decisions.masksPossible) return null;

@@ -6,7 +6,7 @@ import { Outbox, type Batch } from '#enforcers/common/outbox';
 import { isPromise } from '#enforcers/common/promise';
 import type { Wire } from '#enforcers/common/socket';
 import { expect, Queue, type Expected } from './expected.ts';
-import { F, FLUSH, int16, int32, message, SYNC } from './protocol.ts';
+import { F, type Fields, FLUSH, int16, int32, message, SYNC } from './protocol.ts';
 
 export interface LineParts {
   readonly target: Wire;
@@ -19,6 +19,14 @@ export interface LineParts {
   /** Something has left, after a wait for the disk. */
   readonly left: () => void;
   readonly fault: (error: unknown) => void;
+}
+
+/** What came of texts in the gateway's own name. */
+export interface Told {
+  readonly values: (string | null)[];
+  readonly failed: boolean;
+  /** What the target said against it; null where it only dropped them, because of what stood before. */
+  readonly fields: Fields | null;
 }
 
 export class Line {
@@ -94,6 +102,12 @@ export class Line {
     this.pass(expect('refusal', this.segment, { instead }), this.#abort);
   }
 
+  /** Everything so far leaves, once its intents are durable. */
+  send(): void {
+    this.release();
+    this.#parts.left();
+  }
+
   /** The last message of all. */
   end(terminate: Buffer): void {
     this.#outbox.pass(terminate);
@@ -105,26 +119,44 @@ export class Line {
   }
 
   /**
-   * Asks the target in the gateway's own name, in between: each text answers one row with one column. Resolves with null when the target
-   * refuses. The unnamed statement and portal of the client stay what they are.
+   * Asks the target in the gateway's own name, in between: each text answers rows with one column, or nothing. Resolves with null when the
+   * target refuses. The unnamed statement and portal of the client stay what they are.
    */
-  ask(texts: readonly string[]): Promise<(string | null)[] | null> {
-    const { promise, resolve } = Promise.withResolvers<(string | null)[] | null>();
+  async ask(texts: readonly string[]): Promise<(string | null)[] | null> {
+    const told = await this.tell(texts);
+    return told.failed ? null : told.values;
+  }
+
+  /** The same, and what the target says against it. `sync`: ends the segment; else one that is open stays open. */
+  tell(texts: readonly string[], sync: boolean = !this.open): Promise<Told> {
+    const { promise, resolve } = Promise.withResolvers<Told>();
     const values: (string | null)[] = [];
-    const inside = this.open;
-    const done = (last: boolean) => (ok: boolean) => {
-      if (!ok) resolve(null);
-      else if (last) resolve(values);
-    };
+    let failed = false;
+    let fields: Fields | null = null;
+    const settle = (): void => resolve({ values, failed, fields });
     const row = (value: string | null): number => values.push(value);
+    const each = {
+      row,
+      failed: (said: Fields) => (fields = said),
+      done: (ok: boolean) => {
+        failed ||= !ok;
+        // nothing more is answered before Sync
+        if (!ok && !sync) settle();
+      },
+    };
+    const last = {
+      ...each,
+      done: (ok: boolean) => {
+        failed ||= !ok;
+        settle();
+      },
+    };
     for (const [index, text] of texts.entries()) {
-      const last = inside && index === texts.length - 1;
-      this.#ask(text, { row, done: done(false) }, { row, done: done(last) });
+      this.#ask(text, each, sync || index < texts.length - 1 ? each : last);
     }
-    if (inside) this.flush();
-    else this.#sync({ row, done: done(true) }, SYNC);
-    this.release();
-    this.#parts.left(); // nobody else may be there to hand it over
+    if (sync) this.#sync(last, SYNC);
+    else this.flush();
+    this.send(); // nobody else may be there to hand it over
     return promise;
   }
 

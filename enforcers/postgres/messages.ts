@@ -1,10 +1,11 @@
 /** The client's messages, one method each: what they mean in the session's namespace, and what goes upstream for them. */
 import type { Asked } from '#enforcers/common/asked';
-import type { ClearedStatement, Outcome } from '#enforcers/common/cleared';
+import type { ClearedStatement, Outcome, Use } from '#enforcers/common/cleared';
 import { LIMITS } from '#enforcers/common/limits';
 import { refusal, type Refusal } from '#enforcers/common/refusal';
 import { InterlockError } from '#schemas/errors';
 import { latin1, readBind } from './bind.ts';
+import type { Approved } from './controlled.ts';
 import { expect, type Change, type Expected } from './expected.ts';
 import { forgetText, readForget } from './forget.ts';
 import type { Frames } from './frames.ts';
@@ -25,6 +26,8 @@ export interface MessageHost {
   readonly judging: Judging;
   /** Enforces, and goes on with the outcome, at once or when it is there. */
   enforce(asked: Asked, next: (outcome: Outcome) => void): void;
+  /** Runs what somebody approved, in a transaction where it writes. */
+  approved(use: Use, cleared: ClearedStatement, message: 'query' | 'execute', send: Approved['send']): void;
   /** Ends the segment: one error, and what follows up to Sync is dropped. */
   refuseExtended(why: Refusal): void;
   refuseSimple(why: Refusal): void;
@@ -55,7 +58,7 @@ export class Messages {
   }
 
   query(): void {
-    const { frames, judging, line } = this.#host;
+    const { frames, judging } = this.#host;
     const { buffer, start, end } = frames;
     const nul = buffer.indexOf(0, start + HEADER);
     if (nul !== end - 1) return this.#host.broken(malformed());
@@ -71,13 +74,23 @@ export class Messages {
       // a simple Query ends the unnamed statement and portal
       const unnamed = this.#prepared.delete('');
       this.#portals.delete('');
-      line.query(outcome, sent === text ? frame : message(F.query, sent, NUL), {
-        running: this.#host.outcomes.running(outcome, sent, this.#forgets(text, traits)),
-        change: unnamed === null ? null : taken(this.#prepared, '', null, unnamed),
+      const change = unnamed === null ? null : taken(this.#prepared, '', null, unnamed);
+      const bytes = sent === text ? frame : message(F.query, sent, NUL);
+      const running = this.#host.outcomes.running(outcome, sent, this.#forgets(text, traits));
+      if (outcome.use === null) return this.#sendQuery(outcome, bytes, { running, change }, asked);
+      this.#host.approved(outcome.use, outcome, 'query', (controlled) => {
+        const mine = { ...running, controlled };
+        this.#sendQuery(outcome, bytes, { running: mine, change }, asked);
+        return mine;
       });
-      judging.sent(traits, asked);
-      judging.transaction.segmentEnds();
     });
+  }
+
+  #sendQuery(cleared: ClearedStatement, bytes: Uint8Array, given: Partial<Expected>, asked: Asked): void {
+    const { judging, line } = this.#host;
+    line.query(cleared, bytes, given);
+    judging.sent(traitsOf(cleared.statement), asked);
+    judging.transaction.segmentEnds();
   }
 
   /** name:String text:String n:Int16 type:Int32[n] */
@@ -119,7 +132,7 @@ export class Messages {
   }
 
   bind(): void {
-    const { frames, line } = this.#host;
+    const { frames, judging, line } = this.#host;
     const { buffer, start, end } = frames;
     const bind = readBind(buffer, start + HEADER, end);
     if (bind === null) return this.#host.broken(malformed());
@@ -133,6 +146,7 @@ export class Messages {
       prepared,
       // a named portal lives long; it must not keep the whole read buffer with it
       params: raw !== null && bind.portal !== '' ? Buffer.from(raw) : raw,
+      settings: judging.settings,
       segment: line.segment,
       confirmed: false,
       approval: null,
@@ -153,7 +167,8 @@ export class Messages {
     if (!portal) return this.#host.refuseExtended(unknownName('portal', key));
     if (this.#unsettled(portal)) return;
     const { prepared } = portal;
-    const asked = judging.execute(portal);
+    if (!judging.reads(portal)) return this.#host.refuseExtended(refusal('PREPARED_STALE'));
+    const asked = judging.execute(portal, buffer.readInt32BE(nameEnd + 1));
     this.#host.enforce(asked, (outcome) => {
       if (outcome.refused) return this.#host.refuseExtended(outcome);
       const traits = traitsOf(outcome.statement);
@@ -165,8 +180,17 @@ export class Messages {
       portal.approval = outcome.approval;
       this.#names.apply(buffer, start + HEADER, nameEnd);
       const running = this.#host.outcomes.running(outcome, prepared.sent, this.#forgets(prepared.payload.bytes, traits));
-      line.stage(outcome, expect('execute', line.segment, { running }), buffer, start, end);
-      judging.sent(traits, asked);
+      if (outcome.use === null) {
+        line.stage(outcome, expect('execute', line.segment, { running }), buffer, start, end);
+        judging.sent(traits, asked);
+        return;
+      }
+      this.#host.approved(outcome.use, outcome, 'execute', (controlled) => {
+        const mine = { ...running, controlled };
+        line.stage(outcome, expect('execute', line.segment, { running: mine }), buffer, start, end);
+        judging.sent(traits, asked);
+        return mine;
+      });
     });
   }
 

@@ -23,6 +23,8 @@ export interface Portal {
   readonly prepared: Prepared;
   /** Of the Bind message: parameter formats and parameters, as they came. */
   readonly params: Buffer | null;
+  /** Under which its names were read when it was bound. */
+  readonly settings: Readonly<Record<string, string>>;
   readonly segment: number;
   confirmed: boolean;
   /** The approval under which it runs, while it is suspended. */

@@ -2,7 +2,7 @@
 import type { ClearedStatement } from '#enforcers/common/cleared';
 import type { Scene } from '#enforcers/common/asked';
 import { finishedEvent } from '#enforcers/common/events';
-import type { Running } from './expected.ts';
+import type { FinishOutcome, Running } from './expected.ts';
 
 export class Outcomes {
   readonly #scene: Pick<Scene, 'journal' | 'clock' | 'sessionId' | 'target'>;
@@ -24,6 +24,7 @@ export class Outcomes {
       toOriginal: rewrite?.toOriginal ?? null,
       text,
       done,
+      controlled: null,
       rows: 0,
       bytes: 0,
       tag: null,
@@ -31,7 +32,13 @@ export class Outcomes {
     };
   }
 
-  finished(running: Running, outcome: 'ok' | 'error' | 'aborted' | 'unknown'): void {
+  /** What the target answered: it stands in the record, or is told to the transaction that it runs in. */
+  finished(running: Running, outcome: FinishOutcome): void {
+    if (running.controlled === null) this.record(running, outcome);
+    else running.controlled(outcome);
+  }
+
+  record(running: Running, outcome: FinishOutcome): void {
     const { id, rows, bytes, tag, sqlstate, masked, startedUs } = running;
     const durationUs = this.#scene.clock.monotonicUs() - startedUs;
     const finish = {
@@ -48,8 +55,8 @@ export class Outcomes {
   }
 
   /** Its intent stands in the journal, but it never leaves. */
-  withheld(cleared: ClearedStatement): void {
-    this.finished(this.running(cleared, cleared.statement.text, null), 'aborted');
+  withheld(cleared: ClearedStatement, sqlstate: string | null = null): void {
+    this.record({ ...this.running(cleared, cleared.statement.text, null), sqlstate }, 'aborted');
   }
 }
 

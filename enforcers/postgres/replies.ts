@@ -3,17 +3,16 @@
  * buffer and allocates nothing for them (DESIGN §8).
  */
 import { LIMITS } from '#enforcers/common/limits';
-import type { Wire } from '#enforcers/common/socket';
 import { InterlockError } from '#schemas/errors';
 import { cannedReport } from './canned.ts';
-import type { Change, Expected, Queue, Running } from './expected.ts';
-import { B, readFields, report, TRANSACTION } from './protocol.ts';
+import type { Change, Expected, FinishOutcome, Queue, Running } from './expected.ts';
+import { B, ready, readFields, report, TRANSACTION } from './protocol.ts';
 
 /** What the session learns of the answers. */
 export interface ReplySink {
-  finished(running: Running, outcome: 'ok' | 'error' | 'aborted' | 'unknown'): void;
-  /** ReadyForQuery, after its answer was taken off the queue. */
-  ready(status: number, segment: number): void;
+  finished(running: Running, outcome: FinishOutcome): void;
+  /** ReadyForQuery, after its answer was taken off the queue; answers the status that the client is told, 0: nothing. */
+  ready(status: number, segment: number): number;
   /** The target ignores everything until Sync, and no Sync is on its way. */
   skipping(): void;
   /** A parameter changed; answers what the client is told, null: nothing. */
@@ -24,13 +23,18 @@ export interface ReplySink {
   copyIn(): void;
 }
 
+/** Where the answers go: the client's wire, or what keeps them back for a while. */
+export interface Sink {
+  write(bytes: Uint8Array): void;
+}
+
 const HEADER = 5;
 const NOTHING = Buffer.alloc(0);
 const PASS = Symbol('pass');
 
 export class Replies {
   readonly expected: Queue<Expected>;
-  readonly #client: Wire;
+  #client: Sink;
   readonly #sink: ReplySink;
   /** Start of a message that is not whole yet; never of a row whose header is known. */
   #carry: Buffer = NOTHING;
@@ -40,10 +44,15 @@ export class Replies {
   /** The target has said why it ends. */
   fatal = false;
 
-  constructor(client: Wire, expected: Queue<Expected>, sink: ReplySink) {
+  constructor(client: Sink, expected: Queue<Expected>, sink: ReplySink) {
     this.expected = expected;
     this.#client = client;
     this.#sink = sink;
+  }
+
+  /** From here on the answers go there. */
+  divert(to: Sink): void {
+    this.#client = to;
   }
 
   /** @throws InterlockError when the target does not keep to the protocol: the session ends. */
@@ -176,10 +185,13 @@ export class Replies {
     const status = chunk[at + HEADER] as number;
     if (status !== TRANSACTION.idle && status !== TRANSACTION.open && status !== TRANSACTION.failed) throw strange('an unknown transaction state');
     if (entry.running) this.#sink.finished(entry.running, entry.running.sqlstate === null ? 'ok' : 'error');
-    this.#sink.ready(status, entry.segment);
-    if (!entry.own) return PASS;
-    entry.own.done(true);
-    return NOTHING;
+    const told = this.#sink.ready(status, entry.segment);
+    if (entry.own) {
+      entry.own.done(true);
+      return NOTHING;
+    }
+    if (told === status) return PASS;
+    return told === 0 ? NOTHING : ready(told);
   }
 
   #described(type: number): Buffer | typeof PASS {
@@ -220,6 +232,7 @@ export class Replies {
     this.fatal ||= severity === 'FATAL' || severity === 'PANIC';
     if (this.fatal || !head) return this.#say(B.error, fields, head?.running ?? null);
     if (head.running) head.running.sqlstate = fields['C'] ?? 'XX000';
+    head.own?.failed?.(fields);
     const said = head.instead ?? (head.own ? NOTHING : this.#say(B.error, fields, head.running));
     if (head.kind !== 'query' && head.kind !== 'sync') this.#skipToSync();
     return said;

@@ -5,7 +5,7 @@ import type { DurablePosition } from '#client/journal';
 import type { Log } from '#client/log';
 import { InterlockError } from '#schemas/errors';
 import { HoldEnded, type Asked, type Scene, type Voice } from '#enforcers/common/asked';
-import type { Outcome } from '#enforcers/common/cleared';
+import type { ClearedStatement, Outcome, Use } from '#enforcers/common/cleared';
 import { enforce } from '#enforcers/common/enforce';
 import { receivedEvent } from '#enforcers/common/events';
 import { LIMITS } from '#enforcers/common/limits';
@@ -13,6 +13,8 @@ import { isPromise } from '#enforcers/common/promise';
 import { refusal, refusalOf, type Refusal } from '#enforcers/common/refusal';
 import { refuse } from '#enforcers/common/refuse';
 import { Gate, Wire } from '#enforcers/common/socket';
+import type { Examiner } from '#enforcers/common/survey';
+import { Controlled, type Approved, type ControlHost } from './controlled.ts';
 import { Frames } from './frames.ts';
 import { Judging, type SessionCatalog } from './judging.ts';
 import { Line } from './line.ts';
@@ -22,12 +24,13 @@ import { B, F, message, ready, report, TERMINATE, TRANSACTION } from './protocol
 import { Replies, type ReplySink } from './replies.ts';
 import type { SettingSets, Settings } from './settings.ts';
 import { PROTOCOL } from './support.ts';
+import type { Surveyor } from './surveyor.ts';
 import { errorFields, malformed, unsupported } from './words.ts';
 
 export interface SessionParts {
   readonly client: Socket;
   readonly target: Socket;
-  readonly scene: Omit<Scene, 'objects' | 'voice'>;
+  readonly scene: Omit<Scene, 'objects' | 'voice' | 'examiner'>;
   readonly decisions: DecisionService;
   readonly sets: SettingSets;
   readonly catalog: SessionCatalog;
@@ -37,6 +40,7 @@ export interface SessionParts {
   readonly opened: DurablePosition;
   /** What the client is told of parameters on a target with masks, whatever the target says (M15). */
   readonly told: ReadonlyMap<string, string>;
+  readonly surveyor: Surveyor;
   readonly closed: (session: PostgresSession, reason: CloseReason) => void;
 }
 
@@ -55,6 +59,7 @@ export class PostgresSession {
   readonly #judging: Judging;
   readonly #outcomes: Outcomes;
   readonly #messages: Messages;
+  readonly #controlled: Controlled;
   /** Something asynchronous is under way for the client's current message. */
   #waiting = false;
   /** Nothing more is read before the target has answered everything. */
@@ -97,7 +102,13 @@ export class PostgresSession {
     );
     this.#outcomes = new Outcomes(scene);
     this.#messages = new Messages(this.#host());
-    this.#scene = { ...scene, objects: (_asked, statement) => this.#judging.objection(statement), voice: this.#voice() };
+    this.#controlled = new Controlled(this.#controlHost());
+    this.#scene = {
+      ...scene,
+      objects: (_asked, statement) => this.#judging.objection(statement, this.#controlled.open),
+      voice: this.#voice(),
+      examiner: this.#examiner(),
+    };
   }
 
   get id(): string {
@@ -213,7 +224,7 @@ export class PostgresSession {
     const { type } = this.#frames;
     if (type === F.terminate) return this.#finish('client');
     if (this.#discarding && type !== F.sync) return;
-    if (!this.#judging.current && (type === F.parse || type === F.query || type === F.execute) && this.#refresh()) return;
+    if (!this.#judging.current && (type === F.parse || type === F.query || type === F.bind || type === F.execute) && this.#refresh()) return;
     switch (type) {
       case F.bind:
         return this.#messages.bind();
@@ -226,10 +237,12 @@ export class PostgresSession {
       case F.parse:
         return this.#messages.parse();
       case F.query:
+        if (this.#controlled.open) return this.#commitFirst();
         return this.#messages.query();
       case F.close:
         return this.#messages.close();
       case F.flush:
+        this.#controlled.flush();
         return this.#line.flush();
       case F.functionCall:
         return this.#functionCall();
@@ -255,11 +268,25 @@ export class PostgresSession {
   #sync(): void {
     const { buffer, start, end } = this.#frames;
     if (end - start !== 5) return this.end('client', malformed());
+    if (this.#controlled.open) return this.#endControlled(true);
     this.#line.sync(buffer, start, end);
     this.#judging.transaction.segmentEnds();
     // after a refusal the next segment waits until it is known what became of the transaction
     if (this.#discarding) this.#barrier = true;
     this.#discarding = false;
+  }
+
+  /** Our transaction ends where the client's segment does. */
+  #endControlled(tells: boolean): void {
+    const dead = this.#discarding;
+    this.#discarding = false;
+    this.#wait(this.#controlled.end(dead, tells), () => {});
+  }
+
+  /** A Query behind an approved execution that no Sync has followed. */
+  #commitFirst(): void {
+    this.#frames.again();
+    this.#endControlled(false);
   }
 
   #oversized(): void {
@@ -287,6 +314,7 @@ export class PostgresSession {
       enforce: (asked, next) => this.#enforce(asked, next),
       refuseExtended: (why) => this.#refuseExtended(why),
       refuseSimple: (why) => this.#refuseSimple(why),
+      approved: (use, cleared, form, send) => this.#approved(use, cleared, form, send),
       broken: (why) => this.end('client', why),
       again: () => {
         this.#frames.again();
@@ -300,6 +328,16 @@ export class PostgresSession {
     const outcome = enforce(asked, this.#scene);
     if (isPromise(outcome)) this.#wait(outcome, next, (late) => late.refused || this.#outcomes.withheld(late));
     else next(outcome);
+  }
+
+  #approved(use: Use, cleared: ClearedStatement, form: 'query' | 'execute', send: Approved['send']): void {
+    const way = this.#judging.wayOf(cleared.statement);
+    if (way === null) return void send(null);
+    this.#wait(this.#controlled.run({ cleared, use, way, message: form, send }), (verdict) => {
+      if (verdict === null || verdict === 'said') return;
+      if (form === 'query') this.#refuseSimple(verdict);
+      else this.#refuseExtended(verdict);
+    });
   }
 
   /** Nothing more is read of the client until the promise is settled; `late`: by then the session had ended. */
@@ -320,7 +358,10 @@ export class PostgresSession {
   // — refusals —
 
   #refuseExtended(why: Refusal): void {
-    this.#line.abort(report(B.error, errorFields(why, 'ERROR')));
+    const said = report(B.error, errorFields(why, 'ERROR'));
+    // where the target drops everything already, nothing of ours would be answered
+    if (this.#discarding) this.#client.write(said);
+    else this.#line.abort(said);
     this.#judging.transaction.refuse();
     this.#discarding = true;
   }
@@ -347,9 +388,11 @@ export class PostgresSession {
       canned: () => this.#outcomes.masked || this.#parts.decisions.masksPossible,
       finished: (running, outcome) => this.#outcomes.finished(running, outcome),
       ready: (status, segment) => {
+        if (this.#controlled.active) return this.#controlled.ready(status);
         if (status === TRANSACTION.idle) this.#messages.transactionEnded(segment);
         if (this.#line.idle) this.#judging.settle(status);
         this.activity++;
+        return status;
       },
       skipping: () => {
         this.#discarding = true;
@@ -359,6 +402,37 @@ export class PostgresSession {
         this.#target.write(message(F.copyFail, 'COPY FROM is not supported by the gateway'));
         this.#flushTarget();
       },
+    };
+  }
+
+  // — approved writes —
+
+  #controlHost(): ControlHost {
+    const { journal, clock } = this.#parts.scene;
+    return {
+      line: this.#line,
+      journal,
+      clock,
+      outcomes: this.#outcomes,
+      divert: (to) => this.#replies.divert(to ?? this.#client),
+      toClient: (bytes) => this.#client.write(bytes),
+      canned: () => this.#outcomes.masked || this.#parts.decisions.masksPossible,
+      alive: () => !this.#over && !this.#ending,
+      ended: () => {
+        this.#messages.transactionEnded(this.#line.segment);
+        this.#judging.transaction.segmentEnds();
+        this.#judging.settle(TRANSACTION.idle);
+        this.activity++;
+      },
+    };
+  }
+
+  #examiner(): Examiner {
+    const { database } = this.#parts.scene;
+    return {
+      objection: (_asked, statement) => this.#judging.approvable(statement),
+      survey: ({ settings }, { facts, text }, purpose) =>
+        this.#parts.surveyor.survey({ database, settings, facts, text, bound: this.#judging.bound }, purpose),
     };
   }
 
@@ -417,6 +491,7 @@ export class PostgresSession {
     const { client, target, log } = this.#parts;
     try {
       this.#replies.lost();
+      this.#controlled.lost();
     } catch (error) {
       log.error({ session: this.id, err: error }, 'the outcome of statements could not be recorded');
     }

@@ -21,6 +21,22 @@ const BY_KIND: Partial<Record<SqlKind, Entry>> = {
 const COPY_IN: Entry = { feature: 'COPY FROM', instead: 'INSERT with several rows.' };
 const COPY_ELSEWHERE: Entry = { feature: 'COPY to or from a file or program of the server', instead: 'COPY (SELECT …) TO STDOUT.' };
 
+/** Under an approval a write runs in a transaction that the gateway may still roll back: these run in none. */
+const OUTSIDE: ReadonlySet<SqlKind> = new Set<SqlKind>([
+  'vacuum',
+  'create_database',
+  'drop_database',
+  'create_tablespace',
+  'drop_tablespace',
+  'alter_system',
+  'create_subscription',
+  'drop_subscription',
+  'commit_prepared',
+  'rollback_prepared',
+]);
+/** Kinds with a form CONCURRENTLY; the facts do not tell it apart. */
+const CONCURRENT: ReadonlySet<SqlKind> = new Set<SqlKind>(['create_index', 'drop', 'reindex', 'alter_table']);
+
 /** By message or parameter of the protocol. */
 export const PROTOCOL = {
   functionCall: { feature: 'FunctionCall (fast path)', instead: 'SELECT function(…).' },
@@ -36,6 +52,18 @@ export const PROTOCOL = {
     feature: 'using tables after DDL or code in the same message or transaction, on a target with masks,',
     instead: 'COMMIT first: masks are made for the catalog that is committed.',
   },
+  approvedOutside: {
+    feature: 'an approval for what cannot run inside a transaction (VACUUM, CREATE DATABASE, ALTER SYSTEM, CONCURRENTLY …)',
+    instead: 'Leave out CONCURRENTLY, or run it where it needs no approval.',
+  },
+  approvedTransaction: {
+    feature: 'transaction control in one message, or one segment, with a write that needs an approval',
+    instead: 'Send BEGIN, COMMIT and ROLLBACK in messages of their own.',
+  },
+  approvedBatch: {
+    feature: 'a row limit at Execute of a write that needs an approval',
+    instead: 'Take all rows of RETURNING at once: a fetch size of 0.',
+  },
   deallocateForm: { feature: 'DEALLOCATE or CLOSE together with other statements or with comments', instead: 'Send it in a message of its own.' },
 } as const satisfies Record<string, Entry>;
 
@@ -48,6 +76,12 @@ export function unsupportedKind(kind: SqlKind, copy: { readonly direction: 'in' 
     return copy?.through === 'stdio' ? null : COPY_ELSEWHERE;
   }
   return BY_KIND[kind] ?? null;
+}
+
+/** Why an approved text could not run in the gateway's transaction; null: it can, as far as the text tells. */
+export function unsupportedApproved(kinds: readonly SqlKind[], text: Uint8Array): Unsupported | null {
+  const concurrently = kinds.some((kind) => CONCURRENT.has(kind)) && /\bconcurrently\b/i.test(Buffer.from(text).toString());
+  return concurrently || kinds.some((kind) => OUTSIDE.has(kind)) ? PROTOCOL.approvedOutside : null;
 }
 
 /** The page SUPPORT.md. */
@@ -65,5 +99,8 @@ Written by \`npm run generate\` from \`support.ts\`, which the code asks. Each o
 const TAIL = `
 Supported: simple and extended protocol, pipelining with Sync and Flush, prepared statements and portals of the protocol, transactions and
 savepoints, \`COPY … TO STDOUT\`, cancel requests. \`DEALLOCATE\`, \`CLOSE\` and \`DISCARD\` follow the names that the session prepared.
+Approved writes run in a transaction of the gateway's own, or in the client's fresh one: procedures and DO blocks that end transactions
+fail there (\`2D000\`), and what they answer reaches the client after the COMMIT, up to 4 MiB. A temporary table that has the name of what was
+approved is another object.
 Server majors: 15 and 17.
 `;

@@ -23,6 +23,8 @@ export interface Traits {
   /** Ends a transaction or goes back to a savepoint, and nothing else: allowed where a transaction has failed. */
   readonly recovers: boolean;
   readonly controlsTransaction: boolean;
+  /** Changes nothing, as far as the text and what is known of its functions tell. */
+  readonly onlyReads: boolean;
   /** DEALLOCATE or CLOSE: names that are private at the target. */
   readonly forgetsName: boolean;
 }
@@ -59,6 +61,7 @@ function read(facts: SqlFacts): Traits {
     idle: top.length > 0 && top.every((one) => one.class === 'transaction' || one.class === 'session'),
     recovers: kinds.length > 0 && kinds.every((kind) => RECOVERS.has(kind)),
     controlsTransaction,
+    onlyReads: !runsCode && facts.statements.every(onlyReads) && facts.effects.every(({ verb }) => verb === 'read'),
     forgetsName: kinds.length === 1 && (kinds[0] === 'deallocate' || kinds[0] === 'close_cursor'),
   };
 }
@@ -68,6 +71,12 @@ type One = SqlFacts['statements'][number];
 /** Runs text or functions that the facts cannot see into. */
 function isCode(one: One): boolean {
   return CODE.has(one.kind) || one.functions.some((use) => use.class === 'user' || use.class === 'sql' || use.class === 'unknown');
+}
+
+function onlyReads(one: One): boolean {
+  return (
+    one.class === 'read' && !one.locking && one.explain !== 'analyze' && one.functions.every((use) => use.class === 'pure' || use.class === 'catalog')
+  );
 }
 
 function isDefinition(one: One): boolean {

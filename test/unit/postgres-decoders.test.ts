@@ -112,6 +112,7 @@ const running = (): Running => ({
   toOriginal: null,
   text: Buffer.alloc(0),
   done: null,
+  controlled: null,
   rows: 0,
   bytes: 0,
   tag: null,
@@ -136,7 +137,10 @@ function play(chunks: readonly Buffer[], canned: boolean): Played {
   const sink: ReplySink = {
     canned: () => canned,
     finished: (run, outcome) => log.push(`${outcome} ${run.rows} ${run.tag ?? '-'} ${run.sqlstate ?? '-'}`),
-    ready: (status, segment) => log.push(`ready ${String.fromCharCode(status)} ${segment}`),
+    ready: (status, segment) => {
+      log.push(`ready ${String.fromCharCode(status)} ${segment}`);
+      return status;
+    },
     skipping: () => log.push('skipping'),
     parameter: (name, value) => (name === 'TimeZone' ? 'UTC' : value),
     copyIn: () => log.push('copyIn'),
