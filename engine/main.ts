@@ -1,6 +1,7 @@
 /** The composition root: the only place, with cli/, that builds concrete parts and sees both the engine and the enforcers. */
 import { readFileSync } from 'node:fs';
 import { hostname } from 'node:os';
+import { join } from 'node:path';
 import { systemClock, type Clock } from '#client/clock';
 import type { Credentials } from '#client/credentials';
 import { Ids } from '#client/ids';
@@ -25,6 +26,8 @@ import { paramsThatFlowToCode } from './facts/postgres/reader.ts';
 import { openIdentity } from './identity/identity.ts';
 import { openJournal, type FileJournal, type JournalOptions } from './journal/file-journal.ts';
 import { loadCheckpointKey } from './journal/keys.ts';
+import { openProjection } from './journal/projection/live.ts';
+import type { Projection } from './journal/projection/projection.ts';
 import { openJudging, openTheLocalIssuer } from './judging.ts';
 import { openNotifying } from './notifying.ts';
 import { apiParts, Changes } from './serving.ts';
@@ -90,8 +93,11 @@ export async function up(config: LoadedConfig, options: UpOptions): Promise<Runn
   const credentials = openCredentials({ targets: leases(config), ids, log });
   const parts: Parts = { config, clock, ids, log, journal, decisions, identity, credentials, upstreams };
 
-  const room: Room = { book: null, notifier: null, enforcers: [] };
+  const projection = openProjection({ file: join(config.stateDir, 'projection.sqlite'), journal, log });
+  started.defer(() => projection.close());
+  const room: Room = { book: null, notifier: null, projection, enforcers: [] };
   const changes = new Changes();
+  projection.onChange((change) => changes.projected(change));
   const serving = apiParts({
     ...parts,
     version: options.version,
@@ -99,7 +105,7 @@ export async function up(config: LoadedConfig, options: UpOptions): Promise<Runn
     changes,
     status: () => status(parts, room),
     book: () => room.book,
-    projection: null,
+    projection,
     delegations: null,
     notifications: () => room.notifier,
   });
@@ -142,6 +148,7 @@ export async function up(config: LoadedConfig, options: UpOptions): Promise<Runn
 interface Room {
   book: ApprovalBook | null;
   notifier: Notifier | null;
+  readonly projection: Projection;
   readonly enforcers: (readonly [target: string, enforcer: Enforcer])[];
 }
 
@@ -235,7 +242,7 @@ function located(config: LoadedConfig, path: string): (error: unknown) => never 
   };
 }
 
-function status({ decisions, journal, config }: Parts, { book, notifier, enforcers }: Room): Status {
+function status({ decisions, journal, config }: Parts, { book, notifier, projection, enforcers }: Room): Status {
   const policies = decisions.status();
   const { records, bytes, syncs, lastSyncUs } = journal.status();
   const targets = enforcers.map(([name, enforcer]) => {
@@ -250,6 +257,7 @@ function status({ decisions, journal, config }: Parts, { book, notifier, enforce
     journal: { dir: config.journal.dir, fault: journal.fault?.message ?? null, records, bytes, syncs, last_sync_us: lastSyncUs },
     open_approvals: book?.open ?? 0,
     sessions: targets.reduce((sum, [, { sessions }]) => sum + sessions, 0),
+    projection: projection.status(),
     notifications: notifier?.status() ?? { channels: 0, waiting: 0, dead: 0 },
   };
 }

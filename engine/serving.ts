@@ -4,7 +4,7 @@ import type { Identity, Principal } from '#client/identity';
 import type { ApprovalView } from '#schemas/approval';
 import { InterlockError } from '#schemas/errors';
 import type { Access } from './journal/projection/projection.ts';
-import type { Projection as ProjectionService } from './journal/projection/projection.ts';
+import type { Projection as ProjectionService, ProjectionChange } from './journal/projection/projection.ts';
 import type { ApiParts, Change, Delegations, LoginParts, Notifications, Projection, Reader, ReviewBook, Status, Viewed } from './api/parts.ts';
 import type { ApprovalBook } from './approvals/approvals.ts';
 import { reviewText } from './approvals/text/text.ts';
@@ -41,6 +41,12 @@ export class Changes {
     return book.onChange((change) => {
       for (const listener of this.#approvals) listener(change);
     });
+  }
+
+  /** Requests are told by the book itself. */
+  projected({ kind, id, state, session_id, owners }: ProjectionChange): void {
+    if (kind === 'approval') return;
+    this.tell({ live: { kind, id, state, ...(session_id === undefined ? {} : { session_id }) }, owners });
   }
 
   on(listener: (change: Change) => void): () => void {

@@ -222,6 +222,8 @@ export interface Status {
   readonly journal: object;
   readonly open_approvals: number;
   readonly sessions: number;
+  /** What lists and search read from: how far it is behind the journal. */
+  readonly projection?: object;
   /** Messages to people outside: `dead` could not be delivered. */
   readonly notifications: { readonly channels: number; readonly waiting: number; readonly dead: number };
 }

@@ -13,7 +13,7 @@ export type Access =
       readonly all: false;
       /** Subject ids (`iss|sub`): theirs are the sessions of these subjects, and of whoever acts on their behalf. At most 64. */
       readonly subjects: readonly string[];
-      /** Requests whose chain names one of these are theirs too, and the statement asked for; not the rest of its session. At most 256 together. */
+      /** Requests whose chain names one of these are theirs too, and the statement asked for; not the rest of its session. At most 256 groups. */
       readonly asked?: { readonly groups: readonly string[] /** logins and subject ids */; readonly users: readonly string[] };
     };
 

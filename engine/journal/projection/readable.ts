@@ -57,5 +57,5 @@ function ownTerms(subjects: readonly string[]): string[] {
 /** Past the bound the rest is not shown. */
 function asked(access: Exclude<Access, { all: true }>): { readonly groups: readonly string[]; readonly users: readonly string[] } {
   const { groups = [], users = [] } = access.asked ?? {};
-  return { groups: groups.slice(0, ASKED_MAX - SUBJECTS_MAX), users: users.slice(0, SUBJECTS_MAX) };
+  return { groups: groups.slice(0, ASKED_MAX), users: users.slice(0, SUBJECTS_MAX) };
 }
