@@ -8,6 +8,7 @@ const HOMES = {
   'libpg-query-15': '^engine/facts/postgres/',
   'libpg-query-17': '^engine/facts/postgres/',
   jose: '^engine/identity/',
+  'openid-client': '^engine/identity/',
   pino: '^engine/config/',
   yaml: '^engine/(config|decide)/',
   commander: '^engine/cli/',

@@ -57,6 +57,17 @@ export interface IssuerConfig {
   readonly tokenTypes: readonly string[];
   readonly maxAgeMs: number;
   readonly claims: { readonly login: string; readonly groups: string };
+  /** Humans log in to the console here; null: tokens only. */
+  readonly login: IssuerLoginConfig | null;
+}
+
+export interface IssuerLoginConfig {
+  /** Last part of the redirect URI. */
+  readonly name: string;
+  readonly clientId: string;
+  /** null: a public client. */
+  readonly clientSecret: SecretSource | null;
+  readonly scopes: readonly string[];
 }
 
 /** Where a secret is read from when it is needed (readSecret). */
@@ -109,7 +120,25 @@ export interface ApprovalsConfig {
   readonly inTransaction: InTransaction;
   readonly rememberDenialMs: number;
   readonly notify: readonly NotifyConfig[];
+  readonly sources: { readonly oncall: Readonly<Record<string, OnCallConfig>> };
 }
+
+/** One on-call calendar. */
+export interface OnCallConfig {
+  readonly from: OnCallFrom;
+  readonly refreshMs: number;
+  readonly maxAgeMs: number;
+  readonly timeoutMs: number;
+  readonly timeZone: string | null;
+  readonly domain: string | null;
+  /** Names in lower case. */
+  readonly logins: Readonly<Record<string, string>>;
+}
+
+export type OnCallFrom =
+  | { readonly kind: 'file'; readonly path: string }
+  | { readonly kind: 'url'; readonly url: string; readonly caFile: string | null }
+  | { readonly kind: 'secret'; readonly url: SecretSource; readonly caFile: string | null };
 
 /** One channel of notification; what is null here is not restricted. */
 export interface NotifyConfig {

@@ -1,8 +1,9 @@
 /** A configuration of the right form → the object that everything else receives. */
 import { isAbsolute, join, resolve as resolvePath } from 'node:path';
 import type { Config, Issuer, Target } from '#schemas/config';
-import type { Address, LoadedConfig, ServerTlsFiles, TargetConfig, UpstreamConfig, UpstreamTls, IssuerConfig } from './config.ts';
+import type { Address, LoadedConfig, ServerTlsFiles, TargetConfig, UpstreamConfig, UpstreamTls, IssuerConfig, IssuerLoginConfig } from './config.ts';
 import { resolveChannel } from './notify.ts';
+import { resolveOnCall } from './oncall.ts';
 import { type Absolute, secretSource } from './secret-source.ts';
 import { durationMs, sizeBytes } from './units.ts';
 
@@ -39,6 +40,7 @@ export function resolveConfig(raw: Config, file: string, dir: string): Resolved 
       expireMs: durationMs(raw.approvals?.expire ?? '24h'),
       inTransaction,
       rememberDenialMs: durationMs(raw.approvals?.remember_denial ?? '10m'),
+      sources: { oncall: mapped(raw.approvals?.sources?.oncall ?? {}, (calendar) => resolveOnCall(calendar, absolute)) },
       notify: (raw.approvals?.notify ?? []).map((channel, at) => resolveChannel(channel, at, absolute)),
     },
     journal: {
@@ -54,6 +56,10 @@ export function resolveConfig(raw: Config, file: string, dir: string): Resolved 
   };
 }
 
+function mapped<T, U>(of: Readonly<Record<string, T>>, to: (value: T) => U): Record<string, U> {
+  return Object.fromEntries(Object.entries(of).map(([name, value]) => [name, to(value)]));
+}
+
 function resolveIssuer(issuer: Issuer, absolute: Absolute): IssuerConfig {
   return {
     url: issuer.url,
@@ -64,6 +70,17 @@ function resolveIssuer(issuer: Issuer, absolute: Absolute): IssuerConfig {
     tokenTypes: issuer.token_types ?? ['at+jwt'],
     maxAgeMs: durationMs(issuer.max_age ?? '8h'),
     claims: { login: issuer.claims?.login ?? 'preferred_username', groups: issuer.claims?.groups ?? 'groups' },
+    login: issuer.login === undefined ? null : resolveLogin(issuer.login, issuer.url, absolute),
+  };
+}
+
+function resolveLogin(login: NonNullable<Issuer['login']>, url: string, absolute: Absolute): IssuerLoginConfig {
+  const host = URL.canParse(url) ? new URL(url).hostname.replace(/[^a-z0-9.-]/g, '') : 'issuer';
+  return {
+    name: login.name ?? host,
+    clientId: login.client_id,
+    clientSecret: login.client_secret === undefined ? null : secretSource(login.client_secret, absolute),
+    scopes: login.scopes ?? ['openid', 'profile'],
   };
 }
 

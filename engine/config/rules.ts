@@ -3,6 +3,7 @@ import type { Config, Target } from '#schemas/config';
 import type { Findings } from './places.ts';
 import type { LoadedConfig, TargetConfig } from './config.ts';
 import { checkNotify } from './notify-rules.ts';
+import { checkOnCall } from './oncall.ts';
 import { staysHere } from './stays-here.ts';
 
 const SEGMENT_BYTES_MIN = 64 * 1024;
@@ -15,7 +16,9 @@ export function checkRules(raw: Config, config: Omit<LoadedConfig, 'places' | 'n
   checkPorts(raw, findings);
   checkApi(config, findings, notices);
   checkIdentity(config, findings, notices);
+  checkLogins(raw, config, findings);
   checkNotify(raw, config, findings, notices);
+  checkOnCall(raw, config, findings, notices);
   checkExpansion(raw, notices);
   if (config.journal.segmentBytes < SEGMENT_BYTES_MIN || config.journal.segmentBytes > SEGMENT_BYTES_MAX)
     findings.addAt('journal.segment', `found \`${raw.journal?.segment ?? ''}\`; allowed: 64KiB to 1GiB`);
@@ -87,6 +90,22 @@ function checkIdentity({ identity }: Pick<LoadedConfig, 'identity'>, findings: F
       else if (url.startsWith('http:') && !staysHere(new URL(url).hostname.replace(/^\[|\]$/g, '')))
         findings.addAt(at, 'would fetch keys without TLS; allowed: https:// (http:// on loopback only)');
     }
+  });
+}
+
+/** Whoever logs in to the console may carry a verdict: that must not make everybody of the company a reader of everything (N6). */
+function checkLogins(raw: Config, { api, identity }: Pick<LoadedConfig, 'api' | 'identity'>, findings: Findings): void {
+  const seen = new Map<string, number>();
+  identity.issuers.forEach(({ login }, index) => {
+    if (login === null) return;
+    const at = `identity.issuers[${index}].login`;
+    const other = seen.get(login.name);
+    if (other !== undefined) findings.addAt(at, `is named \`${login.name}\` like that of identity.issuers[${other}]; allowed: a \`name\` of its own`);
+    seen.set(login.name, index);
+    if (api.readers === null)
+      findings.addAt(at, 'everybody who logs in could read everything: name the groups that may in `api.readers` (an empty list: nobody)');
+    if (raw.identity?.issuers?.[index]?.login?.client_secret?.vault !== undefined)
+      findings.addAt(`${at}.client_secret.vault`, '`vault` is not supported yet; use `file`, `env` or `exec`');
   });
 }
 

@@ -5,15 +5,18 @@ import type { Identity, Principal } from '#client/identity';
 import type { Log } from '#client/log';
 import { InterlockError } from '#schemas/errors';
 import { checkIssuer, type IssuerConfig } from './issuer.ts';
+import { type IssuerLogin, type LoginConfig, openLogin } from './login.ts';
 import { type KeySource, remoteKeys } from './key-set.ts';
 import type { LocalIssuer } from './local-issuer.ts';
 import { principalOf } from './principal.ts';
 import { Refused } from './refused.ts';
 
 export type { IssuerConfig } from './issuer.ts';
+export type { IssuerLogin, LoginConfig } from './login.ts';
 
 export interface IdentityOptions {
-  readonly issuers: readonly IssuerConfig[];
+  /** `login`: humans log in to the console there. */
+  readonly issuers: readonly (IssuerConfig & { readonly login?: LoginConfig | null })[];
   readonly local?: LocalIssuer;
   readonly clock: Clock;
   readonly log: Log;
@@ -35,16 +38,19 @@ const HEADERS_REFUSED = ['jwk', 'jku', 'x5u', 'x5c', 'crit', 'b64', 'zip', 'enc'
 const ID_TOKEN_CLAIMS = ['nonce', 'at_hash', 'c_hash', 's_hash'];
 
 /** @throws InterlockError CONFIG_INVALID for an issuer on unsound terms. Keys are fetched when the first token asks for them. */
-export async function openIdentity(options: IdentityOptions): Promise<Identity> {
+export async function openIdentity(options: IdentityOptions): Promise<Identity & { readonly logins: readonly IssuerLogin[] }> {
   const { clock, log, local } = options;
   const issuers = new Map<string, Issuer>();
   if (local) issuers.set(local.config.url, local);
-  for (const config of options.issuers) {
+  const logins: IssuerLogin[] = [];
+  for (const { login = null, ...config } of options.issuers) {
     checkIssuer(config);
     if (issuers.has(config.url)) throw new InterlockError('CONFIG_INVALID', `identity issuer ${config.url} is named twice`);
-    issuers.set(config.url, { config, keys: remoteKeys(config, clock, log) });
+    const issuer = { config, keys: remoteKeys(config, clock, log) };
+    issuers.set(config.url, issuer);
+    if (login !== null) logins.push(openLogin({ issuer, login, clock, log }));
   }
-  return { authenticate: (token, need) => authenticate(token, need.scope, issuers, clock, log) };
+  return { authenticate: (token, need) => authenticate(token, need.scope, issuers, clock, log), logins };
 }
 
 async function authenticate(token: string, scope: Scope, issuers: ReadonlyMap<string, Issuer>, clock: Clock, log: Log): Promise<Principal> {
