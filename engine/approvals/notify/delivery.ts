@@ -22,6 +22,8 @@ export interface Delivery {
   detail: string | null;
   /** Wall clock, microseconds. */
   timeUs: number;
+  /** Somebody asked for it: it goes out even if nobody is asked any more. */
+  resent: boolean;
 }
 
 /**

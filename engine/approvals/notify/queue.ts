@@ -15,7 +15,6 @@ export interface QueueOptions {
   readonly wanted: (delivery: Delivery) => boolean;
   /** It is delivered or dead. */
   readonly onEnd: (delivery: Delivery) => void;
-  readonly onDropped: (delivery: Delivery) => void;
 }
 
 interface Waiting {
@@ -73,7 +72,6 @@ export class ChannelQueue {
       if (dueMs > nowMs || (this.#sending.size >= this.#options.limits.concurrency && !delivery.urgent)) continue;
       this.#waiting = this.#waiting.filter((other) => other.delivery !== delivery);
       if (this.#options.wanted(delivery)) void this.#attempt(delivery);
-      else this.#options.onDropped(delivery);
     }
     this.#wake(nowMs);
   }
