@@ -14,6 +14,14 @@ export function escapeText(text: string): string {
   return text.replace(UNSEEN, mark).replace(PILED, (run) => Array.from(run, mark).join(''));
 }
 
+/** The same for a text that the gateway has made safe already: the brackets of its marks stay. */
+export function escapeShown(text: string): string {
+  return text
+    .split(/([‹›])/)
+    .map((part, index) => (index % 2 === 1 ? part : escapeText(part)))
+    .join('');
+}
+
 /** Line ends and tabs stay; the caller indents the lines, so that none of them can pass for one of ours. */
 export function escapeLines(text: string): readonly string[] {
   return text.split(/\r?\n/).map((line) => line.split('\t').map(escapeText).join('    '));

@@ -14,8 +14,16 @@ const DOCUMENT_BYTES_MAX = 64 * 1024 * 1024;
 export interface Gateway {
   get(path: string): Promise<unknown>;
   post(path: string, body: unknown): Promise<unknown>;
+  delete(path: string): Promise<unknown>;
   /** NDJSON, line by line, as it comes. */
   lines(path: string): AsyncIterable<unknown>;
+  /** Server-sent events, as they come, until the signal. */
+  live(path: string, signal: AbortSignal): AsyncIterable<LiveMessage>;
+}
+
+export interface LiveMessage {
+  readonly event: string;
+  readonly data: unknown;
 }
 
 /** Speaks with the token in `tokenFile`. Nothing is sent yet. */
@@ -32,7 +40,9 @@ export async function gatewayWith(config: LoadedConfig, token: string): Promise<
   return {
     get: async (path) => await document(await call('GET', path)),
     post: async (path, body) => await document(await call('POST', path, body)),
+    delete: async (path) => await document(await call('DELETE', path)),
     lines: (path) => stream(call('GET', path)),
+    live: (path, signal) => messages(call('GET', path), signal),
   };
 }
 
@@ -102,6 +112,29 @@ async function* stream(answer: Promise<IncomingMessage>): AsyncGenerator<unknown
     response.destroy();
   }
   if (!response.complete) throw new InterlockError('NOT_REACHABLE', 'the gateway ended the stream');
+}
+
+/** https://html.spec.whatwg.org/multipage/server-sent-events.html, as far as the gateway speaks it: one line of data. */
+async function* messages(answer: Promise<IncomingMessage>, signal: AbortSignal): AsyncGenerator<LiveMessage> {
+  const response = await answer;
+  if (response.statusCode !== 200) await document(response);
+  const end = (): void => void response.destroy();
+  signal.addEventListener('abort', end, { once: true });
+  if (signal.aborted) end();
+  let event = 'message';
+  try {
+    for await (const line of createInterface({ input: response, crlfDelay: Infinity })) {
+      if (line === '') event = 'message';
+      else if (line.startsWith('event: ')) event = line.slice('event: '.length);
+      else if (line.startsWith('data: ')) yield { event, data: parse(line.slice('data: '.length)) };
+    }
+  } catch (error) {
+    if (error instanceof InterlockError) throw error;
+    throw new InterlockError('NOT_REACHABLE', 'the gateway ended the stream', { cause: error });
+  } finally {
+    signal.removeEventListener('abort', end);
+    response.destroy();
+  }
 }
 
 function parse(text: string): unknown {

@@ -33,7 +33,7 @@ function commands(): readonly { readonly path: readonly string[]; readonly flags
     const [name, rest] = [text.split(' ', 1).join(), text.slice(text.indexOf(' ') + 1)];
     const flags = [...new Set([...text.matchAll(/(?<= |\[|\()(--?[a-z][a-z-]*)/g)].map((match) => match[1] ?? ''))];
     const subs = ['approvals', 'console', 'sessions', 'audit', 'policy'].includes(name)
-      ? rest.split(/[|¦]/).flatMap((part) => /^\s*([a-z]+)(?= |$)/.exec(part)?.[1] ?? [])
+      ? rest.split(/[|¦]/).flatMap((part) => /^\s*([a-z][a-z-]*)(?= |$)/.exec(part)?.[1] ?? [])
       : [];
     return subs.length === 0 ? [{ path: [name], flags }] : subs.map((sub) => ({ path: [name, sub], flags }));
   });
@@ -45,9 +45,17 @@ describe('commands of SURFACE.md', () => {
     expect(table.map(({ path }) => path.join(' ')).sort()).toEqual(
       [
         'approvals approve',
+        'approvals break-glass',
+        'approvals cancel',
+        'approvals changes',
+        'approvals delegate',
+        'approvals delegations',
         'approvals deny',
         'approvals list',
+        'approvals review',
         'approvals show',
+        'approvals watch',
+        'approvals withdraw',
         'audit export',
         'audit verify',
         'connect',
@@ -77,9 +85,7 @@ describe('commands of SURFACE.md', () => {
     expect(code).toBe(0);
     const known = [...stdout.matchAll(/^ {2}(?:(-\w), )?(--[a-z-]+)/gm)].flatMap((match) => [match[1], match[2]]);
     expect(known).toContain('--json');
-    // a verdict's comment is no flag of `list`
-    const own = flags.filter((flag) => flag !== '--comment' || ['approve', 'deny'].includes(path[1] ?? ''));
-    for (const flag of own) expect(known).toContain(flag);
+    for (const flag of flags) expect(known).toContain(flag);
   });
 });
 
