@@ -1,5 +1,7 @@
 /** One call to the engine: JSON in, JSON out, and errors that say what to do. */
 
+import { ERRORS, type ErrorCode } from '#schemas/errors';
+
 /** `UNREACHABLE` is ours: nobody answered. Every other code is the engine's (ERRORS.md). */
 export class CallError extends Error {
   readonly status: number;
@@ -69,11 +71,17 @@ async function send(path: string, init: RequestInit): Promise<Response> {
   }
 }
 
+/** The catalogue has a remedy for every code; the engine's hint, where it gives one, knows more. */
+function remedyOf(code: string): string | undefined {
+  return Object.hasOwn(ERRORS, code) ? ERRORS[code as ErrorCode].remedy : undefined;
+}
+
 async function refusal(response: Response): Promise<CallError> {
   const fallback = { status: response.status, code: 'INTERNAL', message: `The engine answered with status ${response.status}.` };
   try {
     const { error } = (await response.json()) as { readonly error?: { readonly code?: string; readonly message?: string; readonly hint?: string } };
-    return new CallError({ ...fallback, ...error, code: error?.code ?? fallback.code, message: error?.message ?? fallback.message });
+    const code = error?.code ?? fallback.code;
+    return new CallError({ ...fallback, ...error, code, message: error?.message ?? fallback.message, hint: error?.hint ?? remedyOf(code) });
   } catch {
     return new CallError(fallback); // not JSON: a proxy's page, which is for nobody's eyes here
   }

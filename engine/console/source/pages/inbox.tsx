@@ -91,7 +91,7 @@ function RequestList({ wanted, empty }: { readonly wanted: InboxQuery; readonly 
     ArrowDown: () => moveAlong(1, turns.next),
     k: () => moveAlong(-1),
     ArrowUp: () => moveAlong(-1),
-    '/': () => document.querySelector<HTMLElement>('[name="q"]')?.focus() ?? navigate('/search'),
+    '/': focusFilter,
   });
   useRememberList(page.data);
   return (
@@ -112,6 +112,12 @@ function RequestList({ wanted, empty }: { readonly wanted: InboxQuery; readonly 
       }
     </Shown>
   );
+}
+
+function focusFilter(): void {
+  const field = document.querySelector<HTMLElement>('[name="q"]');
+  if (field === null) navigate('/search#find');
+  else field.focus();
 }
 
 let list: readonly string[] = [];

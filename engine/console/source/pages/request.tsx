@@ -58,7 +58,9 @@ function RequestView({ page, reload }: { readonly page: RequestPage; readonly re
           <Link to="/">Inbox</Link> / <code>{approval.approval_id}</code>
         </p>
         <h1 className={approval.summary.length > LONG_SENTENCE ? 'sentence long' : 'sentence'} tabIndex={-1}>
-          <Words>{approval.subject.properties.login}</Words> <Sentence>{approval.summary}</Sentence>
+          <Words>{approval.subject.properties.login}</Words>
+          {BEGINS_WITH_VERB.test(approval.summary) ? ' ' : ': '}
+          <Sentence>{approval.summary}</Sentence>
         </h1>
       </header>
       <Outcome page={page} />
@@ -83,6 +85,8 @@ function RequestView({ page, reload }: { readonly page: RequestPage; readonly re
 /** Longer ones are drawn in a window (text-view.tsx), and it is known how far one looked. */
 const LONG_BYTES = 100_000;
 const LONG_SENTENCE = 200;
+/** `deletes every row of …`; of several statements it begins with their number. */
+const BEGINS_WITH_VERB = /^[a-z]{3,}s\b/;
 
 /** What the session did before, and what was asked like it. */
 function Around({ page }: { readonly page: RequestPage }): JSX.Element {
@@ -122,7 +126,7 @@ function Around({ page }: { readonly page: RequestPage }): JSX.Element {
 }
 
 function NotNow(): JSX.Element {
-  return <p className="warning">Could not be had just now: that nothing stands here says nothing.</p>;
+  return <p className="warning">Not available just now: that this list is empty means nothing.</p>;
 }
 
 /** After a verdict: the next one that waits, so that nobody has to look for it. */

@@ -28,7 +28,7 @@ export function count(many: number, one: string, more: string = `${one}s`): stri
 export function formatRelative(time: Timestamp, nowMs: number): string {
   const apart = new Date(time).getTime() - nowMs;
   const size = Math.abs(apart);
-  if (size < 10 * SECOND) return apart <= 0 ? 'just now' : 'now';
+  if (size < 10 * SECOND) return apart <= 0 || size < 3 * SECOND ? 'just now' : RELATIVE.format(Math.round(apart / SECOND), 'second');
   if (size < MINUTE) return RELATIVE.format(Math.round(apart / SECOND), 'second');
   if (size < HOUR) return RELATIVE.format(Math.round(apart / MINUTE), 'minute');
   if (size < DAY_MS) return RELATIVE.format(Math.round(apart / HOUR), 'hour');

@@ -66,7 +66,7 @@ function Account({ logout }: { readonly logout: () => void }): JSX.Element {
   const { me } = useReader();
   const [theme, setTheme] = useTheme();
   return (
-    <Menu.Root modal={false}>
+    <Menu.Root>
       <Menu.Trigger className="account">
         <Words>{me.login}</Words>
       </Menu.Trigger>

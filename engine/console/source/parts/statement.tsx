@@ -77,10 +77,15 @@ function Measures({ item: { rows, bytes, duration_us: duration, masked, sqlstate
   );
 }
 
+/** It scrolls within itself then, and the keyboard must reach it. */
+function isTall(text: string): boolean {
+  return text.length > 600 || text.split('\n').length > 10;
+}
+
 function StatementText({ item: { text, cut, action } }: { readonly item: StatementItem }): JSX.Element {
   if (text === undefined) return <p className="quiet">{`The text is not kept in clear (${action}).`}</p>;
   return (
-    <pre className="statement-text">
+    <pre className="statement-text" {...(isTall(text) ? { tabIndex: 0, role: 'region', 'aria-label': 'Text' } : {})}>
       <Words>{text}</Words>
       {cut === true && <span className="quiet">{' … longer than the 2,000 characters shown here'}</span>}
     </pre>

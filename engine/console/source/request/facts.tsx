@@ -151,7 +151,7 @@ function When({ approval }: { readonly approval: ApprovalView }): JSX.Element {
       {approval.state === 'approved' && approval.valid_until !== undefined && (
         <>
           {' · '}
-          <Deadline time={approval.valid_until} what="usable until" />
+          <Deadline time={approval.valid_until} what="usable, expires" />
         </>
       )}
     </>

@@ -53,7 +53,7 @@ function Settled({ approval }: { readonly approval: ApprovalView }): JSX.Element
           {approval.valid_until !== undefined && (
             <>
               {', '}
-              <Deadline time={approval.valid_until} what="usable until" />
+              <Deadline time={approval.valid_until} what="expires" />
             </>
           )}
         </>

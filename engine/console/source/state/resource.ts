@@ -27,18 +27,16 @@ const kept = new Map<string, unknown>();
 
 export function useResource<T>({ key, load, concerns = () => false, keep = false }: Wanted<T>): Resource<T> {
   const [shown, setShown] = useState<{ readonly key: string; readonly data: T | null; readonly error: CallError | null }>(() => first<T>(key));
-  const asked = useRef<() => void>(() => {});
+  const asked = useRef<(now: boolean) => void>(() => {});
   const fetch = useEffectEvent(load);
 
   useEffect(() => {
     const control = new AbortController();
-    let running = false;
+    let isLoading = false;
     let again = false;
-    let timer: ReturnType<typeof setTimeout> | undefined;
+    let gap: ReturnType<typeof setTimeout> | undefined;
     const run = async (): Promise<void> => {
-      clearTimeout(timer);
-      if (running) return void (again = true);
-      running = true;
+      isLoading = true;
       again = false;
       let gapMs = GAP_MS;
       try {
@@ -55,23 +53,29 @@ export function useResource<T>({ key, load, concerns = () => false, keep = false
           gapMs = RETRY_MS;
         }
       }
-      timer = setTimeout(() => {
-        running = false;
+      isLoading = false;
+      gap = setTimeout(() => {
+        gap = undefined;
         if (again) void run();
       }, gapMs);
     };
-    asked.current = () => void run();
+    asked.current = (now) => {
+      if (isLoading || (gap !== undefined && !now)) return void (again = true);
+      clearTimeout(gap);
+      gap = undefined;
+      void run();
+    };
     void run();
     return () => {
       control.abort();
-      clearTimeout(timer);
+      clearTimeout(gap);
     };
   }, [key, keep]);
 
   useLive((news) => {
-    if (news.kind === 'again' || concerns(news)) asked.current();
+    if (news.kind === 'again' || concerns(news)) asked.current(false);
   });
-  const reload = useCallback(() => asked.current(), []);
+  const reload = useCallback(() => asked.current(true), []);
   const now = shown.key === key ? shown : first<T>(key);
   return { data: now.data, error: now.error, reload };
 }
