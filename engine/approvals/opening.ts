@@ -1,12 +1,14 @@
 /** Asking: the request that is there already, or a new one. */
 import type { ApprovalDraft, Ticket } from '#client/approvals';
 import { timestamp } from '#client/clock';
+import { InterlockError } from '#schemas/errors';
 import { type Bound, boundOf, joinKey } from './binding.ts';
 import type { Core } from './core.ts';
 import { requestedEvent } from './drafts.ts';
 import { isLive } from './fold.ts';
+import { whyNobody } from './reachable.ts';
 import type { ApprovalRecord } from './record.ts';
-import { summarise } from './sentence.ts';
+import { sentenceOf } from './sentence.ts';
 import type { Entry } from './store.ts';
 
 /**
@@ -40,13 +42,14 @@ async function findOrOpen(core: Core, draft: ApprovalDraft, bound: Bound, key: s
 async function open(core: Core, draft: ApprovalDraft, bound: Bound, key: string, supersedes: string | null = null): Promise<Entry> {
   const { limits, ids, journal, expireMs } = core.options;
   const { requirement, subject, target, sessionId } = draft;
+  await refuseHopeless(core, draft);
   const bytes = bound.payload.length + (bound.params?.length ?? 0) + (draft.estimate?.plan?.bytes.length ?? 0);
   core.quota.take(subject.id, bytes);
   try {
     const approvalId = ids.next('apr');
     const lengthMs = Math.min(expireMs, requirement.expires_in_s * 1000);
     const expiresAt = timestamp(core.clock.wallUs() + lengthMs * 1000);
-    const summary = shortened(summarise(draft.facts), limits.summaryCharsMax);
+    const summary = shortened(sentenceOf(draft, { literals: core.options.payloads !== 'redacted' }), limits.summaryCharsMax);
     const follows = core.followers.answers(subject.id, target, sessionId);
     const opening = { approvalId, expiresAt, supersedes, follows, summary, rowCeiling: rowCeilingOf(draft) };
     const plan = draft.estimate?.plan ? new TextDecoder().decode(draft.estimate.plan.bytes) : null;
@@ -58,6 +61,12 @@ async function open(core: Core, draft: ApprovalDraft, bound: Bound, key: string,
     core.quota.give(subject.id, bytes);
     throw error;
   }
+}
+
+/** Nobody waits for what nobody could ever approve. @throws InterlockError APPROVAL_CHAIN */
+async function refuseHopeless(core: Core, draft: ApprovalDraft): Promise<void> {
+  const why = whyNobody(draft.requirement, draft, await core.worldFor(draft, draft.requirement));
+  if (why !== null) throw new InterlockError('APPROVAL_CHAIN', why, { hint: 'ask the owner of the policies' });
 }
 
 const ROWS_AT_LEAST = 10;

@@ -31,6 +31,8 @@ export interface ApprovalOptions {
   readonly worlds?: Worlds;
   /** Bind parameters whose value is code. Absent: a statement with parameters gets no grant for its shape. */
   readonly codeParams?: CodeParams;
+  /** `redacted`: no literal of a statement may stand in its record, so none stands in its sentence. Absent: clear. */
+  readonly payloads?: 'clear' | 'redacted';
   readonly limits?: Partial<ApprovalLimits>;
 }
 
@@ -159,6 +161,8 @@ export interface ApprovalBook extends Approvals {
   runs(statementId: string): boolean;
   /** How a statement ended, once that is durable; what is no use of an approval is ignored, at the price of one look-up. */
   ended(end: StatementEnd): void;
+  /** What time has done meanwhile: escalations, denials, ends. It happens by itself once a second; tests that move the clock ask for it. */
+  sweep(): Promise<void>;
   /** The request, as its requester's enforcer would see it; null when it is not known. */
   ticket(approvalId: string): Ticket | null;
   /** How many are open. */

@@ -3,11 +3,12 @@
  * ‹U+202E RIGHT-TO-LEFT OVERRIDE›; the two brackets themselves are written that way too, so nothing in a text can imitate a mark.
  */
 
-/** On one line, whatever it held. */
+/** On one line, whatever it held. What was made safe already stays as it is. */
 export function shown(text: string): string {
   if (PLAIN.test(text)) return text;
-  return pieces(text)
-    .map((piece) => (piece.hidden ? `‹${piece.text}›` : piece.text))
+  return text
+    .split(MARK)
+    .map((part, index) => (index % 2 === 1 ? part : marked(part)))
     .join('');
 }
 
@@ -57,6 +58,14 @@ export function grouped(count: number): string {
 }
 
 const PLAIN = /^[ -~]*$/;
+/** Of ours, or like ours: there is nothing in it that hides. Where the difference counts, in a text under review, `pieces` tells it. */
+const MARK = /(‹U\+[0-9A-F]{4,6}[ ,+A-Za-z0-9-]{0,200}›)/;
+
+function marked(text: string): string {
+  return pieces(text)
+    .map((piece) => (piece.hidden ? `‹${piece.text}›` : piece.text))
+    .join('');
+}
 
 /**
  * Control, format (bidi, zero width, tags), surrogate, private and unassigned characters, line separators, odd spaces, blank letters,

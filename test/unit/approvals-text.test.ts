@@ -5,6 +5,7 @@ import { afterAll, describe, expect, test } from 'vitest';
 import { lex } from '#engine/approvals/text/lexer';
 import { reviewText, REVIEW_BYTES_MAX, whyNotReviewable } from '#engine/approvals/text/text';
 import { reviewLines } from '#engine/cli/review';
+import { shown } from '#client/shown';
 import type { ReviewText } from '#schemas/review';
 import type { CorpusCase } from '#test/corpus/case';
 import { openFacts } from '#test/support/facts';
@@ -151,9 +152,10 @@ describe('parameters', () => {
     expect(given(["it's\u202e"]).warnings).toEqual(['1 hidden character: U+202E RIGHT-TO-LEFT OVERRIDE']);
     expect(reviewLines(given(['a\nb']), 80).slice(-2)).toEqual(["  $1 | 'a", "     ' b'   (text)"]);
   });
-  test('count for what can be shown whole', () => {
-    expect(given(['x'.repeat(REVIEW_BYTES_MAX - 9)]).complete).toBe(true);
-    expect(given(['x'.repeat(REVIEW_BYTES_MAX)])).toMatchObject({ complete: false, statements: [{ number: 1 }] });
+  test('that are too long to be shown cannot be approved', () => {
+    expect(given(['x'.repeat(2 * REVIEW_BYTES_MAX)]).complete).toBe(true);
+    const shown = given(['x'.repeat(2 * REVIEW_BYTES_MAX + 1)]);
+    expect([shown.complete, shown.params, shown.statements.length]).toEqual([false, undefined, 1]);
   });
 });
 
@@ -168,9 +170,11 @@ describe('nothing that is cut off can be approved', () => {
   test('not kept in clear', () => {
     expect(reviewText({ text: null, digest: DIGEST })).toMatchObject({ complete: false, statements: [] });
   });
-  test('more statements than anybody reads', () => {
-    expect(review('select 1;'.repeat(10_001)).complete).toBe(false);
-    expect(review('select 1;'.repeat(10_000)).complete).toBe(true);
+  test('of very many statements the last are shown as one, whole', () => {
+    const text = review('select 1;'.repeat(10_001));
+    expect([text.complete, text.statements.length]).toEqual([true, 10_000]);
+    expect(drawn(text).at(-1)).toBe('select 1;select 1;');
+    expect(text.warnings).toEqual(['10,001 statements; from the 10,000th on they are shown as one']);
   });
 });
 
@@ -207,7 +211,7 @@ const nasty = fc.array(
   { maxLength: 40 },
 );
 
-describe('one MiB of anything', () => {
+describe('a quarter of a MiB of anything', () => {
   test.each<[string, Buffer]>(
     [
       'a,',
@@ -225,12 +229,12 @@ describe('one MiB of anything', () => {
       '\n\n\n \r',
       'begin atomic ',
       '((',
-    ].map((unit) => [JSON.stringify(unit), Buffer.alloc(REVIEW_BYTES_MAX, unit)]),
+    ].map((unit) => [JSON.stringify(unit), Buffer.alloc(REVIEW_BYTES_MAX / 4, unit)]),
   )('%s', (_, bytes) => {
     const text = review(bytes);
     expect(text.complete).toBe(true);
     expect(text.statements.reduce((sum, { tokens }) => sum + tokens.length, 0)).toBeLessThanOrEqual(20_001);
-    expect(JSON.stringify(text).length).toBeLessThan(8 * REVIEW_BYTES_MAX);
+    expect(JSON.stringify(text).length).toBeLessThan(4 * REVIEW_BYTES_MAX);
   });
 });
 
@@ -284,6 +288,11 @@ describe('for any text', () => {
       ),
     );
   });
+});
+
+test('what was made safe once is not made safe again', () => {
+  fc.assert(fc.property(nasty, (parts) => shown(shown(parts.join(''))) === shown(parts.join(''))));
+  expect(unsafe(shown('‹U+202E \u202e›'))).toEqual([]);
 });
 
 const CORPUS = ['public/sql', 'public/mask', 'cases/classes', 'cases/masks', 'cases/more', 'cases/orm'].flatMap((file) =>

@@ -12,10 +12,12 @@ import { lex, LEXED, type Lexed, type LexedKind } from './lexer.ts';
 import { slices, type Slice } from './split.ts';
 import { Notes } from './notes.ts';
 
-/** Texts that are longer with their parameters cannot be approved: nobody reads them. */
+/** Longer texts cannot be approved: nobody reads them. The book refuses them by the same number. */
 export const REVIEW_BYTES_MAX = 1024 * 1024;
-/** More statements in one text cannot be approved. */
-export const REVIEW_STATEMENTS_MAX = 10_000;
+/** Parameters in words: binary ones are longer than they were sent. */
+const PARAM_BYTES_MAX = 2 * REVIEW_BYTES_MAX;
+/** What follows is shown as one. */
+const NUMBERED_MAX = 10_000;
 /** Of a text that is not shown whole, this much is shown. */
 const PART_BYTES = 64 * 1024;
 /** More pieces are not told apart: the rest has fewer colours, and is all there. */
@@ -38,29 +40,40 @@ export function reviewText(input: ReviewInput): ReviewText {
   const whole = reason === null && text !== null;
   const part = text === null ? new Uint8Array() : whole ? text : text.subarray(0, PART_BYTES);
   const lexed = lex(part);
-  const parts = text === null ? [] : slices(part, lexed, whole ? (input.statements ?? null) : null);
+  const found = text === null ? [] : slices(part, lexed, whole ? (input.statements ?? null) : null);
   const notes = new Notes();
-  const statements = rendered(part, lexed, parts.slice(0, REVIEW_STATEMENTS_MAX), notes);
-  const many = parts.length > REVIEW_STATEMENTS_MAX ? `it has more than ${grouped(REVIEW_STATEMENTS_MAX)} statements: it cannot be approved` : null;
+  const statements = rendered(part, lexed, numbered(found), notes);
   return {
-    complete: whole && many === null,
+    complete: whole,
     bytes: text?.length ?? 0,
     lines: linesOf(text ?? part),
     digest_prefix: digestPrefix(digest),
     digest,
     statements,
     ...(whole && params.length > 0 && { params: paramsShown(params, input.paramTypes ?? [], notes) }),
-    warnings: [reason, many, statements.length > 1 ? `${grouped(parts.length)} statements` : null, ...notes.said()].filter((one) => one !== null),
+    warnings: [...(reason === null ? [] : [reason]), ...manySaid(found.length), ...notes.said()],
   };
 }
 
 /** Why nobody may approve a text: it cannot be shown whole. null: it can. Lengths are bytes. */
 export function whyNotReviewable(text: Uint8Array | null, params: readonly (string | null)[] = []): string | null {
   if (text === null) return 'the text is not kept in clear: it cannot be approved';
-  const bytes = params.reduce((sum, param) => sum + (param === null ? 0 : Buffer.byteLength(param)), text.length);
-  if (bytes <= REVIEW_BYTES_MAX) return null;
-  const part = Math.min(PART_BYTES, text.length);
-  return `only the first ${grouped(part)} of ${grouped(bytes)} bytes are shown: it cannot be approved`;
+  if (text.length > REVIEW_BYTES_MAX) {
+    return `only the first ${grouped(PART_BYTES)} of ${grouped(text.length)} bytes are shown: it cannot be approved`;
+  }
+  const bytes = params.reduce((sum, param) => sum + (param === null ? 0 : Buffer.byteLength(param)), 0);
+  return bytes > PARAM_BYTES_MAX ? `its parameters have ${grouped(bytes)} bytes, too many to be shown: it cannot be approved` : null;
+}
+
+function manySaid(count: number): readonly string[] {
+  if (count < 2) return [];
+  return [`${grouped(count)} statements${count > NUMBERED_MAX ? `; from the ${grouped(NUMBERED_MAX)}th on they are shown as one` : ''}`];
+}
+
+function numbered(found: readonly Slice[]): readonly Slice[] {
+  if (found.length <= NUMBERED_MAX) return found;
+  const last = found[NUMBERED_MAX - 1] as Slice;
+  return [...found.slice(0, NUMBERED_MAX - 1), { ...last, end: found.at(-1)?.end ?? last.end, kind: 'SEVERAL' }];
 }
 
 /** What the requester and the reviewer compare. */
