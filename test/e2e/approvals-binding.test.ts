@@ -154,7 +154,7 @@ describe('policies that change between approval and use', () => {
     const client = await shop.client();
     expect(await refusalOf(client.query(text))).toMatchObject({ code: '42501', detail: expect.stringContaining('code=FROZEN') });
     expect(await shop.show(id)).toMatchObject({ uses: 0 });
-    expect(shop.relay.reached(text)).toBe(false);
+    expect(shop.relay.ran(text)).toBe(false);
     await client.end();
   });
 });

@@ -17,7 +17,7 @@ afterAll(() => shop?.[Symbol.asyncDispose]());
 /** Nothing of the statement is at the server before the verdict, unless it may be prepared beforehand. */
 async function approve(text: string, prepared = false): Promise<string> {
   const request = await shop.opened(text);
-  expect(shop.relay.reached(text)).toBe(prepared);
+  expect(shop.relay.ran(text)).toBe(prepared);
   await shop.verdict(request.approval_id, 'approve', 'as agreed');
   return request.approval_id;
 }

@@ -53,7 +53,7 @@ test('between consumed and cleared: never sent, and used up; the next one asks a
   const text = 'UPDATE payments SET n = n + 1 WHERE id = 1';
   const id = await granted(text);
   await crashed(text, 'after');
-  expect(shop.relay.reached(text)).toBe(false);
+  expect(shop.relay.ran(text)).toBe(false);
   expect(await shop.show(id)).toMatchObject({ state: 'consumed', uses: 1 });
   const events = await shop.events();
   expect(events.filter((event) => event.type === 'approval.consumed' && event.approval_id === id).length).toBe(1);
@@ -73,7 +73,7 @@ test('before consumed is durable: not used, and good for one use after the resta
   const text = 'UPDATE payments SET n = n + 1 WHERE id = 2';
   const id = await granted(text);
   await crashed(text, 'before');
-  expect(shop.relay.reached(text)).toBe(false);
+  expect(shop.relay.ran(text)).toBe(false);
   expect(await shop.show(id)).toMatchObject({ state: 'approved', uses: 0 });
   const client = await shop.client();
   expect((await client.query(text)).rowCount).toBe(1);

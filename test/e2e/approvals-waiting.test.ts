@@ -23,7 +23,7 @@ describe('within a wait of a minute', () => {
     expect(heard).toContain('ERROR:  57014: canceling statement due to user request');
     expect(heard).toContain(`approval=${approval_id}`);
     expect(await shop.show(approval_id)).toMatchObject({ state: 'cancelled' });
-    expect(shop.relay.reached(text)).toBe(false);
+    expect(shop.relay.ran(text)).toBe(false);
     // nobody can approve what was cancelled
     expect(await shop.call(bob, `/v1/approvals/${approval_id}/verdict`, { outcome: 'approve' })).toMatchObject({
       body: { error: { code: 'VERDICT_CLOSED' } },
@@ -66,7 +66,7 @@ describe('within a wait of a minute', () => {
     const again = await shop.client();
     expect(await refusalOf(again.query(text))).toMatchObject(expected);
     expect((await shop.list()).filter((view) => view.payload_text === text).length).toBe(1);
-    expect(shop.relay.reached(text)).toBe(false);
+    expect(shop.relay.ran(text)).toBe(false);
     await client.end();
     await again.end();
   });
@@ -118,7 +118,7 @@ describe('within a wait of a minute', () => {
       expect(await shop.show(open.approval_id)).toMatchObject({ state: 'open', payload_text: text(held) });
       expect((await shop.show(unused.approval_id)).state).toBe('approved');
       expect((await shop.show(spent.approval_id)).state).toBe('consumed');
-      expect(shop.relay.reached(text(held)) || shop.relay.reached(text(granted))).toBe(false);
+      expect(shop.relay.ran(text(held)) || shop.relay.ran(text(granted))).toBe(false);
       const client = await shop.client();
       expect((await client.query(text(granted))).rowCount).toBe(1);
       await shop.verdict(open.approval_id, 'approve');

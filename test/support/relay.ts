@@ -18,6 +18,8 @@ export interface Relay extends AsyncDisposable {
   readonly connections: readonly RelayedConnection[];
   /** Whether any client ever sent these bytes; a text as UTF-8. */
   reached(bytes: string | Uint8Array): boolean;
+  /** The same without the gateway's own connections, over which it only asks for names and plans. */
+  ran(bytes: string | Uint8Array): boolean;
   /** Forget what was recorded so far; open connections go on. */
   clear(): void;
   stop(): Promise<void>;
@@ -33,6 +35,8 @@ export async function startRelay(
     sent: Buffer[];
     answered: Buffer[];
     upstream: Socket;
+    /** Its start-up says that it is the gateway itself. */
+    own: boolean;
     /** Set while the tester asks: gets the server's bytes instead of the client, null at the end. */
     aside: ((chunk: Buffer | null) => void) | null;
   }[] = [];
@@ -40,9 +44,10 @@ export async function startRelay(
   let count = 0;
   const server = createServer({ noDelay: true, allowHalfOpen: true }, (client) => {
     const upstream = createConnection({ ...target, noDelay: true, allowHalfOpen: true });
-    const record: (typeof records)[number] = { index: count++, sent: [], answered: [], upstream, aside: null };
+    const record: (typeof records)[number] = { index: count++, sent: [], answered: [], upstream, own: false, aside: null };
     records.push(record);
     join(client, upstream, (chunk) => {
+      record.own ||= chunk.includes('\0application_name\0interlock\0');
       record.sent.push(chunk);
       onBytes('client', chunk, record.index);
       return true;
@@ -99,6 +104,7 @@ export async function startRelay(
       }));
     },
     reached: (bytes) => records.some(({ sent }) => Buffer.concat(sent).includes(Buffer.from(bytes as Uint8Array))),
+    ran: (bytes) => records.some(({ own, sent }) => !own && Buffer.concat(sent).includes(Buffer.from(bytes as Uint8Array))),
     clear: () => {
       for (const record of records) record.sent.length = record.answered.length = 0;
     },
