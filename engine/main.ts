@@ -14,6 +14,7 @@ import type { PostgresTarget } from '#enforcers/postgres/target';
 import type { Status } from './api/parts.ts';
 import { openApi } from './api/server.ts';
 import type { Notifier } from './approvals/notify/parts.ts';
+import { SeenGroups } from './approvals/seen-groups.ts';
 import { openApprovals, tellingEnds, type ApprovalBook } from './approvals/approvals.ts';
 import { whereIs, type LoadedConfig, type SecretSource, type ServerTlsFiles, type TargetConfig } from './config/config.ts';
 import type { RedactingLog } from './config/log.ts';
@@ -30,6 +31,7 @@ import { openProjection } from './journal/projection/live.ts';
 import type { Projection } from './journal/projection/projection.ts';
 import { openJudging, openTheLocalIssuer } from './judging.ts';
 import { openNotifying } from './notifying.ts';
+import { openWorlds, seeing } from './worlds.ts';
 import { apiParts, Changes } from './serving.ts';
 
 export interface UpOptions {
@@ -88,7 +90,11 @@ export async function up(config: LoadedConfig, options: UpOptions): Promise<Runn
   started.defer(() => journal.close('drain'));
   const decisions = started.use(await openJudging(config, { log, clock, ids, record: (event) => void journal.append(event) }));
   const local = config.identity.local.enabled ? { local: await openTheLocalIssuer(config, clock) } : {};
-  const identity = await openIdentity({ issuers: issuersOf(config, log), ...local, clock, log });
+  const seen = new SeenGroups();
+  const identity = seeing(await openIdentity({ issuers: issuersOf(config, log), ...local, clock, log }), seen);
+  const who = await openWorlds({ config, journal, clock, ids, log, decisions, seen });
+  started.defer(() => who.close());
+  const { worlds, delegations } = who;
   const upstreams = await resolveUpstreams(config, log);
   const credentials = openCredentials({ targets: leases(config), ids, log });
   const parts: Parts = { config, clock, ids, log, journal, decisions, identity, credentials, upstreams };
@@ -106,7 +112,11 @@ export async function up(config: LoadedConfig, options: UpOptions): Promise<Runn
     status: () => status(parts, room),
     book: () => room.book,
     projection,
-    delegations: null,
+    delegations: {
+      list: ({ principal, all }) => delegations.list(all ? undefined : principal.subject),
+      open: (by, ask) => delegations.open(by, ask),
+      end: (id, by) => delegations.end(id, by),
+    },
     notifications: () => room.notifier,
   });
   const { listen, publicUrl: announced } = config.api;
@@ -128,6 +138,7 @@ export async function up(config: LoadedConfig, options: UpOptions): Promise<Runn
     data: { data: () => decisions.documents() },
     envOf: (target) => config.targets[target]?.env ?? null,
     codeParams: paramsThatFlowToCode,
+    worlds,
   });
   started.defer(() => book.close());
   room.book = book;

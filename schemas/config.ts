@@ -323,6 +323,35 @@ export const NotifyChannel = {
 } as const;
 export type NotifyChannel = Static<typeof NotifyChannel>;
 
+/** An on-call calendar: stages name it as `oncall:NAME`. */
+export const OnCall = {
+  type: 'object',
+  additionalProperties: false,
+  properties: {
+    file: { ...Path, description: 'The calendar (iCalendar), read again and again.' },
+    url: { ...HttpUrl, description: 'Where the calendar is; https (http on loopback only).' },
+    url_from: { ...SecretRef, description: 'The same by reference, where whoever knows the address may read it.' },
+    ca: { ...Path, description: 'Authority that the address’ certificate is checked with. Default: the system’s roots.' },
+    refresh: { ...Duration, description: 'Read again after this. Default: 5m.' },
+    max_age: { ...Duration, description: 'A copy that could not be renewed counts so long; then nobody is on call. Default: 1h.' },
+    timeout: { ...Duration, description: 'For one answer. Default: 5s.' },
+    time_zone: { ...Text, description: 'Of whole days and times without a zone: `Europe/Zurich`. Default: what the calendar says, else UTC.' },
+    domain: {
+      type: 'string',
+      pattern: '^[A-Za-z0-9.-]{1,253}$',
+      title: 'a domain',
+      description: 'Addresses of this domain are logins with it behind.',
+    },
+    logins: {
+      type: 'object',
+      additionalProperties: Text,
+      title: 'a map from names to logins',
+      description: 'Logins by what the calendar calls people: the address of an attendee, or the title where there is none.',
+    },
+  },
+} as const;
+export type OnCall = Static<typeof OnCall>;
+
 export const Config = {
   $schema: 'https://json-schema.org/draft/2020-12/schema',
   title: 'interlock.yaml',
@@ -410,6 +439,20 @@ export const Config = {
         expire: { ...Duration, description: 'An undecided request ends after this. Default: 24h.' },
         in_transaction: { enum: ['idle', 'fresh', 'any'], description: 'Where in a transaction a statement may wait for approval. Default: fresh.' },
         remember_denial: { ...Duration, description: 'After a denial the same statement is refused at once for so long. Default: 10m.' },
+        sources: {
+          type: 'object',
+          additionalProperties: false,
+          properties: {
+            oncall: {
+              type: 'object',
+              additionalProperties: OnCall,
+              propertyNames: { pattern: '^[a-z0-9][a-z0-9_-]{0,62}$', title: 'a name of lower-case letters, digits, `-` and `_`' },
+              title: 'a map from names to calendars',
+              description: 'On-call calendars by name. Whoever can write one decides who may approve what asks for it.',
+            },
+          },
+          description: 'Whom stages may ask beside groups, users and the data documents of the policies.',
+        },
         notify: {
           type: 'array',
           items: NotifyChannel,

@@ -72,7 +72,7 @@ test('defaults are filled in, units are in the names, paths are relative to the 
         limits: { connections: 200, statementBytes: 1_048_576, idleMs: 900_000 },
       },
     },
-    approvals: { waitMs: 300_000, expireMs: 86_400_000, inTransaction: 'fresh', rememberDenialMs: 600_000, notify: [] },
+    approvals: { waitMs: 300_000, expireMs: 86_400_000, inTransaction: 'fresh', rememberDenialMs: 600_000, sources: { oncall: {} }, notify: [] },
     journal: {
       dir: '/srv/gateway/.interlock/journal',
       segmentBytes: 67_108_864,

@@ -1,0 +1,100 @@
+/** Who may decide, plugged together: sources of approvers, the directory, delegations, and the groups last seen. */
+import type { Clock } from '#client/clock';
+import type { Identity, Principal } from '#client/identity';
+import type { Ids } from '#client/ids';
+import type { Directory } from '#schemas/directory';
+import { ChainWorlds } from './approvals/chain-worlds.ts';
+import { Delegations } from './approvals/delegations.ts';
+import { SeenGroups } from './approvals/seen-groups.ts';
+import { DirectorySource } from './approvals/sources/directory.ts';
+import { fetchText, readTextFile } from './approvals/sources/fetch-text.ts';
+import { type OnCallCalendar, OnCallSource } from './approvals/sources/oncall.ts';
+import { readCalendar } from './approvals/sources/read-calendar.ts';
+import { RegoSource } from './approvals/sources/rego.ts';
+import type { Worlds } from './approvals/world.ts';
+import type { LoadedConfig, OnCallConfig, OnCallFrom } from './config/config.ts';
+import type { RedactingLog } from './config/log.ts';
+import { readSecret } from './config/secret.ts';
+import type { LocalDecisionService } from './decide/service.ts';
+import type { FileJournal } from './journal/file-journal.ts';
+
+export interface WorldsFrom {
+  readonly config: LoadedConfig;
+  readonly journal: FileJournal;
+  readonly clock: Clock;
+  readonly ids: Ids;
+  readonly log: RedactingLog;
+  readonly decisions: Pick<LocalDecisionService, 'documents' | 'approvers' | 'revision'>;
+  readonly seen: SeenGroups;
+}
+
+export interface OpenWorlds {
+  readonly worlds: Worlds;
+  readonly delegations: Delegations;
+  close(): void;
+}
+
+export async function openWorlds({ config, journal, clock, ids, log, decisions, seen }: WorldsFrom): Promise<OpenWorlds> {
+  const directory = new DirectorySource(() => {
+    const documents = decisions.documents();
+    // checked when the policies were built
+    return documents === null ? null : ((documents['directory'] ?? NO_DIRECTORY) as Directory);
+  });
+  const calendars = Object.fromEntries(Object.entries(config.approvals.sources.oncall).map(([name, one]) => [name, calendarOf(one, log)]));
+  const oncall = new OnCallSource({ calendars, clock, log, shifts: (question) => readCalendar(question) });
+  const rego = new RegoSource(
+    (name, input) => decisions.approvers(name, input),
+    () => decisions.revision,
+  );
+  const delegations = new Delegations({
+    journal,
+    clock,
+    ids,
+    world: () => ({ personsOf: (account) => directory.people.marksOf(account) }),
+    isProgram: (name) => seen.isProgram(name),
+  });
+  await delegations.restore(journal.events());
+  const worlds = new ChainWorlds({
+    clock,
+    log,
+    seen,
+    delegations,
+    sources: [directory, oncall, rego],
+    people: () => directory.people,
+    describe: (target) => (Object.hasOwn(config.targets, target) ? (config.targets[target] ?? null) : null),
+  });
+  return { worlds, delegations, close: () => oncall.close() };
+}
+
+/** The same object each time: what is derived from it is derived once. */
+const NO_DIRECTORY: Directory = {};
+
+function calendarOf({ from, ...calendar }: OnCallConfig, log: RedactingLog): OnCallCalendar {
+  return { ...calendar, read: (bounds) => textOf(from, log, bounds) };
+}
+
+async function textOf(from: OnCallFrom, log: RedactingLog, bounds: Parameters<OnCallCalendar['read']>[0]): Promise<string> {
+  if (from.kind === 'file') return readTextFile(from.path, bounds);
+  if (from.kind === 'url') return fetchText(from.url, from.caFile, bounds);
+  const url = await readSecret(from.url);
+  log.hide(url);
+  return fetchText(url, from.caFile, bounds);
+}
+
+interface Login {
+  finish(...args: never): Promise<Principal>;
+}
+
+/** The same identity; whoever it verifies is noted with their groups. */
+export function seeing<I extends Identity & { readonly logins: readonly Login[] }>(identity: I, seen: SeenGroups): I {
+  const noted = async (verified: Promise<Principal>): Promise<Principal> => {
+    const principal = await verified;
+    seen.see(principal);
+    return principal;
+  };
+  return {
+    ...identity,
+    authenticate: (token, need) => noted(identity.authenticate(token, need)),
+    logins: identity.logins.map((login) => ({ ...login, finish: (...args: never) => noted(login.finish(...args)) })),
+  };
+}
