@@ -27,6 +27,14 @@ export function mayReadOutline(reader: Reader, approval: Outline): boolean {
   return reader.all || isOwn(reader.principal, approval.subject) || isNamed(reader.principal, approval);
 }
 
+/** For lists: what waits for them is theirs to read too. */
+export function visibleTo(reader: Reader, book: ReviewBook): (outline: Outline) => boolean {
+  const { subject, scopes } = reader.principal;
+  if (reader.all || !scopes.includes('approve')) return (outline) => mayReadOutline(reader, outline);
+  const waiting = new Set(book.list({ waitingFor: subject }).map(({ approval_id }) => approval_id));
+  return (outline) => waiting.has(outline.approval_id) || mayReadOutline(reader, outline);
+}
+
 /** Whether they could decide something of it: then they must be able to look at it. */
 export async function isAskedNow(book: ReviewBook, id: string, { principal }: Reader): Promise<boolean> {
   if (!principal.scopes.includes('approve')) return false;

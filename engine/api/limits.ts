@@ -13,10 +13,10 @@ export const LIMITS = {
   /** Live streams at a time, of all and of one principal. */
   live: 128,
   livePerPrincipal: 8,
-  /** What a live stream that is not read may hold before it is ended. */
-  liveBufferBytes: 64 * 1024,
-  /** Changes gathered between two sendings; beyond that clients are told to fetch again. */
-  liveGathered: 1_000,
+  /** What a live stream may still hold of the sendings before when the next one comes; beyond, it is not read and ends. */
+  liveBufferBytes: 256 * 1024,
+  /** Changes told at once; beyond, clients are told to fetch again. */
+  liveGathered: 200,
   /** Changes that a client that comes back can be told. */
   liveKept: 2_000,
   queryChars: 500,
@@ -43,7 +43,7 @@ export const RATES = {
   read: { burst: 2_000, perSecond: 500 },
   change: { burst: 60, perSecond: 5 },
   /** Of one address, without having logged in. */
-  login: { burst: 60, perSecond: 2 },
+  login: { burst: 200, perSecond: 10 },
   /** Buckets kept; the one that was not used for longest is forgotten. */
   buckets: 10_000,
 } as const;

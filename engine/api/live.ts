@@ -81,10 +81,9 @@ export class Live {
     const known = Number.isInteger(seen) && seen <= this.#last && seen >= (this.#kept[0]?.number ?? this.#last + 1) - 1;
     if (lastEventId === null) return write(client, this.#event('ready', {}, this.#last));
     if (!known) return write(client, this.#event('refetch', {}, this.#last));
-    this.#queue(
-      client,
-      this.#kept.filter(({ number }) => number > seen),
-    );
+    const missed = this.#kept.filter(({ number }) => number > seen);
+    if (missed.length > LIMITS.liveGathered) return write(client, this.#event('refetch', {}, this.#last));
+    this.#queue(client, missed);
   }
 
   /** The last state of each thing is enough. */
@@ -112,8 +111,10 @@ export class Live {
     client.telling = client.telling.then(() => this.#tellOne(client, changes)).catch((error: unknown) => client.end(error as Error));
   }
 
+  /** A client that does not read is not waited for. */
   async #tellOne(client: Client, changes: readonly Numbered[]): Promise<void> {
     let asked = 0;
+    if (client.outlet.waiting > LIMITS.liveBufferBytes) return client.end(new Error('a live stream was not read'));
     for (const change of changes) {
       if (!this.#clients.has(client)) return;
       const seen = await this.#mayRead(client.reader, change, () => (asked += 1) <= ASKED_MAX);
@@ -142,8 +143,6 @@ export class Live {
   }
 }
 
-/** A client that does not read is not waited for. */
 function write(client: Client, text: string): void {
-  if (client.outlet.waiting > LIMITS.liveBufferBytes) return client.end(new Error('a live stream was not read'));
   client.outlet.write(text);
 }

@@ -28,6 +28,8 @@ export interface ApiOptions {
   readonly console?: Promise<string>;
   readonly parts: ApiParts;
   readonly clock?: Clock;
+  /** Shorter ones, for tests that would wait for them. */
+  readonly waits?: { readonly headersMs: number; readonly requestMs: number };
   readonly log: Log;
 }
 
@@ -73,11 +75,13 @@ async function showConsole(folder: Promise<string>, house: House): Promise<void>
   }
 }
 
-function build({ tls }: ApiOptions): Server {
+function build({ tls, waits = LIMITS }: ApiOptions): Server {
   const limits = {
     maxHeaderSize: LIMITS.headerBytes,
-    headersTimeout: LIMITS.headersMs,
-    requestTimeout: LIMITS.requestMs,
+    headersTimeout: waits.headersMs,
+    requestTimeout: waits.requestMs,
+    // how often Node looks: its default adds half a minute to both
+    connectionsCheckingInterval: Math.ceil(waits.headersMs / 4),
     keepAliveTimeout: LIMITS.idleMs,
     insecureHTTPParser: false,
   };

@@ -13,6 +13,8 @@ export interface LiveReader {
   /** Data of the next event of this name; others are passed over. */
   next(name: string): Promise<unknown>;
   readonly ended: Promise<void>;
+  /** Of the events so far. */
+  readonly ids: readonly string[];
   close(): void;
 }
 
@@ -72,7 +74,7 @@ export class ConsoleBrowser {
 }
 
 /** Reads eagerly: that it ended is known also when nobody asks for the next event. */
-export function readLive(response: Response): LiveReader & { readonly ids: readonly string[] } {
+export function readLive(response: Response): LiveReader {
   const body = Readable.fromWeb(response.body as never);
   const ids: string[] = [];
   const come: { readonly event: string; readonly data: unknown }[] = [];

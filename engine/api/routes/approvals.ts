@@ -1,10 +1,9 @@
 /** Requests for approval: reading them, and what one may do with them. Whether somebody may is the book's to say; it records what it says. */
 import { InterlockError } from '#schemas/errors';
-import { readableApproval } from '../access.ts';
+import { readableApproval, visibleTo } from '../access.ts';
 import { type Answer, type Call, type Route, ULID } from '../call.ts';
 import { oneOf, optional, readBody, readQuery, text, words } from '../fields.ts';
 import { LIMITS } from '../limits.ts';
-import { mayReadOutline } from '../access.ts';
 import type { Verdict } from '../parts.ts';
 import { showRequest } from './request-page.ts';
 
@@ -25,9 +24,9 @@ const comment = text(LIMITS.commentChars);
 
 function list({ house, reader, query }: Call): Answer {
   const { state } = readQuery(query, { state: optional(words) });
-  const visible = house.parts.approvals.list({
-    visible: (outline) => mayReadOutline(reader, outline) && (state === undefined || outline.state === state),
-  });
+  const book = house.parts.approvals;
+  const readable = visibleTo(reader, book);
+  const visible = book.list({ visible: (outline) => readable(outline) && (state === undefined || outline.state === state) });
   return { document: visible.slice(0, LIMITS.approvalsListed) };
 }
 

@@ -2,7 +2,7 @@
 import { shown } from '#client/shown';
 import { type ApprovalView, APPROVAL_STATES } from '#schemas/approval';
 import { INBOX_BOXES, type InboxItem, type InboxPage } from '#schemas/review';
-import { mayReadOutline } from '../access.ts';
+import { mayReadOutline, visibleTo } from '../access.ts';
 import type { Answer, Call, Route } from '../call.ts';
 import { limit, oneOf, optional, readQuery, words } from '../fields.ts';
 import { LIMITS } from '../limits.ts';
@@ -52,10 +52,8 @@ function filterOf(box: Box, reader: Reader, book: ReviewBook): BookFilter | null
       return decides ? { waitingFor: subject } : null;
     case 'asked':
       return { requestedBy: subject, visible: (outline) => mayReadOutline(reader, outline) };
-    case 'all': {
-      const waiting = reader.all || !decides ? new Set<string>() : new Set(book.list({ waitingFor: subject }).map(({ approval_id }) => approval_id));
-      return { visible: (outline) => mayReadOutline(reader, outline) || waiting.has(outline.approval_id) };
-    }
+    case 'all':
+      return { visible: visibleTo(reader, book) };
     case 'reviews':
       return reader.all ? { reviewOpen: true } : decides ? { reviewOpen: subject } : null;
   }
