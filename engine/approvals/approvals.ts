@@ -11,8 +11,8 @@ export type { ApprovalBook, ApprovalFilter, ApprovalOptions } from './parts.ts';
 export async function openApprovals(options: ApprovalOptions): Promise<ApprovalBook> {
   const limits = { ...APPROVAL_LIMITS, ...options.limits };
   const { journal, clock, log } = options;
-  const entries = await readHistory({ journal, clock, log, closedMax: limits.closedMax });
-  const book = new Book({ ...options, limits });
+  const { entries, seenUs } = await readHistory({ journal, clock, log, closedMax: limits.closedMax });
+  const book = new Book({ ...options, limits }, seenUs);
   await book.restore(entries);
   return book;
 }

@@ -23,9 +23,10 @@ export class Book implements ApprovalBook {
   readonly #core: Core;
   readonly #sweep: Sweep;
 
-  constructor(options: CoreOptions) {
+  /** @param seenUs when the journal last saw anything */
+  constructor(options: CoreOptions, seenUs: number) {
     this.#core = new Core(options);
-    this.#sweep = new Sweep(this.#core);
+    this.#sweep = new Sweep(this.#core, seenUs);
   }
 
   get open(): number {
@@ -112,6 +113,10 @@ export class Book implements ApprovalBook {
 
   ended(end: StatementEnd): void {
     ended(this.#core, end);
+  }
+
+  sweep(): Promise<void> {
+    return this.#sweep.run();
   }
 
   ticket(approvalId: string): Ticket | null {

@@ -3,6 +3,7 @@ import type { Ticket } from '#client/approvals';
 import type { Clock } from '#client/clock';
 import { type ClockWatch, watchClock } from '#client/clock-watch';
 import type { ApprovalView } from '#schemas/approval';
+import type { Requirement } from '#schemas/decision';
 import { InterlockError } from '#schemas/errors';
 import { joinKey } from './binding.ts';
 import { type Chain, chainOf } from './chain.ts';
@@ -20,7 +21,7 @@ import { Rules } from './rules.ts';
 import { ApprovalStore, type Entry, sizeOf } from './store.ts';
 import { ticketOf, viewOf, whyVoid } from './view.ts';
 import { Waits } from './waits.ts';
-import { tokensOnly, refsOf, type World, type Worlds } from './world.ts';
+import { type Asking, refsOf, tokensOnly, type World, type Worlds } from './world.ts';
 
 export type CoreOptions = ApprovalOptions & { readonly limits: ApprovalLimits };
 
@@ -92,6 +93,12 @@ export class Core {
   /** Before anything is judged of this request: what its references name is read again. Never rejects. */
   prepare({ record }: Entry): Promise<void> {
     return this.#worlds.prepare(record, refsOf(record.requirement));
+  }
+
+  /** The same for what is no request yet. */
+  async worldFor(asking: Asking, requirement: Requirement): Promise<World> {
+    await this.#worlds.prepare(asking, refsOf(requirement));
+    return this.#worlds.of(asking);
   }
 
   world(record: ApprovalRecord): World {

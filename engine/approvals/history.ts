@@ -9,7 +9,14 @@ import type { ApprovalRecord } from './record.ts';
 import { type ApprovalJournal, type Entry, type Execution, isApprovalEvent, needsReview } from './store.ts';
 import { Uses } from './uses.ts';
 
-export async function readHistory(options: { journal: ApprovalJournal; clock: Clock; log: Log; closedMax: number }): Promise<readonly Entry[]> {
+export interface Told {
+  /** Oldest first. */
+  readonly entries: readonly Entry[];
+  /** When the journal last saw anything, as its clock stood. */
+  readonly seenUs: number;
+}
+
+export async function readHistory(options: { journal: ApprovalJournal; clock: Clock; log: Log; closedMax: number }): Promise<Told> {
   const { records: kept, seen, uses } = await foldAll(options.journal, options.closedMax);
   const seenUs = seen === '' ? 0 : parseUs(seen);
   const behindMs = Math.round((seenUs - options.clock.wallUs()) / 1000);
@@ -17,7 +24,7 @@ export async function readHistory(options: { journal: ApprovalJournal; clock: Cl
   const bytes = await payloadsOf(kept, options.journal);
   for (const { approvalId, fault } of kept)
     if (fault !== null) options.log.error({ approval_id: approvalId, fault }, 'approval history does not fit');
-  return kept.map((record) => entryOf(record, bytes, uses, endOf(record, options.clock, seenUs)));
+  return { entries: kept.map((record) => entryOf(record, bytes, uses, endOf(record, options.clock, seenUs))), seenUs };
 }
 
 interface History {

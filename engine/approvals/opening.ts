@@ -49,7 +49,8 @@ async function open(core: Core, draft: ApprovalDraft, bound: Bound, key: string,
     const approvalId = ids.next('apr');
     const lengthMs = Math.min(expireMs, requirement.expires_in_s * 1000);
     const expiresAt = timestamp(core.clock.wallUs() + lengthMs * 1000);
-    const summary = shortened(sentenceOf(draft, { literals: core.options.payloads !== 'redacted' }), limits.summaryCharsMax);
+    const sentence = draft.sentence ?? sentenceOf(draft, { literals: core.options.payloads !== 'redacted' });
+    const summary = shortened(sentence, limits.summaryCharsMax);
     const follows = core.followers.answers(subject.id, target, sessionId);
     const opening = { approvalId, expiresAt, supersedes, follows, summary, rowCeiling: rowCeilingOf(draft) };
     const plan = draft.estimate?.plan ? new TextDecoder().decode(draft.estimate.plan.bytes) : null;

@@ -3,6 +3,7 @@ import type { Ticket } from '#client/approvals';
 import type { ApprovalView } from '#schemas/approval';
 import type { Approver, Stage } from '#schemas/decision';
 import type { Chain } from './chain.ts';
+import { timesOf } from './escalation.ts';
 import type { ApprovalRecord } from './record.ts';
 import type { Entry } from './store.ts';
 import type { World } from './world.ts';
@@ -45,7 +46,7 @@ export function viewOf(entry: Entry, { chain, world, followedBy }: Surroundings)
     approval_id: record.approvalId,
     state: record.state,
     requirement: record.requirement,
-    progress: progressOf(chain, world),
+    progress: progressOf(record, chain, world),
     subject: record.subject,
     target: record.target,
     payload_text: bound ? utf8.decode(bound.payload) : '',
@@ -82,15 +83,19 @@ function declinedWith({ state, verdicts }: ApprovalRecord, words: Entry['words']
   return (last?.comment && words.get(last.comment.digest)) ?? null;
 }
 
-function progressOf(chain: Chain, world: World): ApprovalView['progress'] {
-  return chain.stages.map(({ stage, approvedBy, deniedBy, askedAt }) => ({
-    stage: stage.id,
-    approved_by: approvedBy.map((reviewer) => reviewer.properties.login),
-    needed: stage.quorum,
-    denied_by: deniedBy.map((reviewer) => reviewer.properties.login),
-    asks: stage.any_of.map((approver) => resolved(approver, world)),
-    state: approvedBy.length >= stage.quorum ? ('complete' as const) : askedAt === null ? ('waiting' as const) : ('asked' as const),
-  }));
+function progressOf(record: ApprovalRecord, chain: Chain, world: World): ApprovalView['progress'] {
+  return chain.stages.map((progress) => {
+    const { stage, approvedBy, deniedBy, askedAt } = progress;
+    return {
+      stage: stage.id,
+      approved_by: approvedBy.map((reviewer) => reviewer.properties.login),
+      needed: stage.quorum,
+      denied_by: deniedBy.map((reviewer) => reviewer.properties.login),
+      asks: stage.any_of.map((approver) => resolved(approver, world)),
+      state: approvedBy.length >= stage.quorum ? 'complete' : askedAt === null ? 'waiting' : 'asked',
+      ...timesOf(record, progress),
+    };
+  });
 }
 
 function settledOf({ settlements }: ApprovalRecord): Pick<ApprovalView, 'settled_at' | 'settled_by'> {

@@ -205,7 +205,7 @@ describe('approvals', () => {
     expect(outsider).toMatchObject({ code: 5, stderr: expect.stringContaining('(VERDICT_NOT_ELIGIBLE)') as string });
 
     const shown = (await gateway.interlock('approvals', 'show', id, '--token-file', bobs)).stdout;
-    expect(shown).toContain("  | UPDATE payments SET status = 'paid' WHERE id = 1\n");
+    expect(shown).toContain("  1 | UPDATE payments SET status = 'paid' WHERE id = 1\n");
     expect(shown).toMatch(/^asked by .*\balice \(support\)/m);
     const view = await json<ApprovalView>('approvals', 'show', id, '--token-file', bobs);
     expect(view).toMatchObject({
@@ -244,7 +244,7 @@ describe('approvals', () => {
       for (const char of ['\u001b', '\u202e']) expect(stdout).not.toContain(char);
     }
     const { stdout } = await gateway.interlock('approvals', 'show', id, '--token-file', bobs);
-    expect(stdout).toContain('‹U+202E›‹U+001B›[2J');
+    expect(stdout).toContain('‹U+202E RIGHT-TO-LEFT OVERRIDE›‹U+001B ESCAPE›[2J');
     expect(stdout).toContain('  ! `pаyments` has U+0430: letters of several scripts that may look alike');
     expect(await json<ApprovalView>('approvals', 'show', id, '--token-file', bobs)).toMatchObject({ payload_text: sql });
     await json('approvals', 'deny', id, '--token-file', bobs);

@@ -170,12 +170,26 @@ describe('deciding', () => {
     expect(one.book.show(another.approvalId).state).toBe('denied');
   });
 
-  test('a stage that names a source we do not have asks nobody', async () => {
+  test('a stage that names a source that does not answer is refused when it is asked: nobody waits for nobody', async () => {
     const one = await desk();
-    const stages = [{ id: 's', order: 0, any_of: [{ ref: 'oncall' }], quorum: 1 }];
+    const stages = [{ id: 's', order: 0, any_of: [{ ref: 'oncall:shop' }], quorum: 1 }];
+    expect(await codeOf(one.book.request(draft({ requirement: requirement({ stages }) })))).toBe('APPROVAL_CHAIN');
+    expect(one.book.open).toBe(0);
+  });
+
+  test('and one that stops answering meanwhile asks nobody', async () => {
+    let names: readonly { readonly user: string }[] | null = [{ user: 'carol' }];
+    const world = { groupsOf: () => [], resolve: () => names, delegations: [], personsOf: () => [] };
+    const one = await openDesk({ worlds: { prepare: () => Promise.resolve(), of: () => world } });
+    desks.push(one);
+    const stages = [{ id: 's', order: 0, any_of: [{ ref: 'oncall:shop' }], quorum: 1 }];
     const { approvalId } = await one.book.request(draft({ requirement: requirement({ stages }) }));
-    const who = reviewer('oncall', ['oncall'], one.clock);
-    expect(await codeOf(one.book.verdict(approvalId, { reviewer: who, outcome: 'approve' }))).toBe('VERDICT_NOT_ELIGIBLE');
+    expect(one.book.show(approvalId).progress[0]?.asks).toEqual(['on call: shop (carol)']);
+    names = null;
+    const carol = reviewer('carol', [], one.clock);
+    expect(await codeOf(one.book.verdict(approvalId, { reviewer: carol, outcome: 'approve' }))).toBe('VERDICT_NOT_ELIGIBLE');
+    names = [{ user: 'carol' }];
+    expect((await one.book.verdict(approvalId, { reviewer: carol, outcome: 'approve' })).state).toBe('approved');
   });
 
   test('a denial is remembered in the reviewer’s words, also in a new session and after a restart, for as long as configured', async () => {

@@ -342,3 +342,45 @@ test('a quorum that was lost closes the approval, so that the next asks anew', a
   expect(one.book.show(approvalId).state).toBe('superseded');
   expect(await one.book.request(d)).toMatchObject({ state: 'open' });
 });
+
+describe('what time does', () => {
+  const timed = requirement({
+    stages: [{ ...stage('owners', 'owners'), escalate: [{ after_s: 600, add: [{ group: 'managers' }] }], deny_after_s: 3_600 }],
+  });
+  const erin = ({ clock }: Desk) => reviewer('erin', ['managers'], clock);
+
+  test.each(['as it runs', 'after a restart'])('more people are asked, then it is denied: %s', async (when) => {
+    let one = await desk();
+    const { approvalId } = await one.book.request(draft({ requirement: timed }));
+    expect(one.book.show(approvalId).progress).toMatchObject([
+      { escalates_at: '2026-11-23T10:10:00.000000Z', denies_at: '2026-11-23T11:00:00.000000Z', asks: ['group owners'] },
+    ]);
+    one.clock.pass(599_000);
+    if (when === 'after a restart') desks.push((one = await one.restart()));
+    await one.book.sweep();
+    expect(await codeOf(one.book.verdict(approvalId, { reviewer: erin(one), outcome: 'approve' }))).toBe('VERDICT_NOT_ELIGIBLE');
+    one.clock.pass(2_000);
+    await one.book.sweep();
+    await one.book.sweep();
+    expect(one.book.show(approvalId).progress[0]?.asks).toEqual(['group owners', 'group managers']);
+    expect(one.book.story(approvalId).filter(({ type }) => type === 'escalated')).toHaveLength(1);
+    if (when === 'after a restart') desks.push((one = await one.restart()));
+    expect(await codeOf(one.book.withdraw(approvalId, { by: erin(one) }))).toBe('VERDICT_CLOSED');
+    one.clock.pass(3_000_000);
+    await one.book.sweep();
+    expect(one.book.show(approvalId)).toMatchObject({ state: 'denied', detail: expect.stringContaining('3600 s') as string });
+    expect(await one.book.request(draft({ requirement: timed }))).toMatchObject({ approvalId, state: 'denied' });
+  });
+
+  test('A6: a wall clock that is put forward adds nobody; one that is put back keeps no request alive', async () => {
+    const one = await desk();
+    const { approvalId } = await one.book.request(draft({ requirement: timed }));
+    one.clock.set(1_000_000);
+    await one.book.sweep();
+    expect(one.book.show(approvalId).progress[0]?.asks).toEqual(['group owners']);
+    one.clock.set(-10_000_000);
+    one.clock.pass(3_601_000);
+    await one.book.sweep();
+    expect(one.book.show(approvalId).state).toBe('denied');
+  });
+});

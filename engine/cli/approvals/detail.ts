@@ -1,7 +1,7 @@
 /** One request on a terminal, in the order in which a reviewer asks: who, where, what it does, what exactly, who decides, and how. */
 import type { ApprovalView } from '#schemas/approval';
 import type { RequestPage } from '#schemas/review';
-import { escapeName, escapeShown, escapeText } from '../escape.ts';
+import { escapeName, escapeShown, escapeText, warnings } from '../escape.ts';
 import { reviewLines } from '../review.ts';
 import { field } from '../sheet.ts';
 
@@ -12,12 +12,16 @@ export function pageLines({ approval, text, story, can, earlier }: RequestPage, 
   return [
     ...head(approval, width),
     ...reviewLines(text, width),
+    ...lookalikes(approval.payload_text),
     ...estimateLines(approval, width),
     ...approval.progress.flatMap((stage) => stageLines(stage, width)),
     ...ends(approval, width),
     ...earlier.slice(0, 3).flatMap((one) => line('earlier', `${one.state}: ${escapeShown(one.summary)} (${one.approval_id})`)),
     ...story.flatMap((one) =>
-      line(minute(one.time).slice(5, 16), `${one.who === undefined ? '' : `${escapeShown(one.who)} `}${escapeShown(one.what)}${said(one.comment)}`),
+      line(
+        when(one.time, approval.requested_at),
+        `${one.who === undefined ? '' : `${escapeShown(one.who)} `}${escapeShown(one.what)}${said(one.comment)}`,
+      ),
     ),
     ...line('you may', acts.length === 0 ? 'only look at it' : acts.join(', ')),
     ...(acts.includes('approve')
@@ -41,6 +45,18 @@ export function until(time: string, nowMs: number = Date.now()): string {
   const minutes = Math.floor((Date.parse(time) - nowMs) / 60_000);
   if (!(minutes >= 1)) return 'now';
   return minutes < 60 ? `in ${minutes}m` : `in ${Math.floor(minutes / 60)}h`;
+}
+
+/** The time of day; on another day than the request, that day. */
+function when(time: string, requested: string): string {
+  return time.slice(0, 10) === requested.slice(0, 10) ? time.slice(11, 16) : time.slice(0, 10);
+}
+
+/** Words whose letters may not be what they seem; what cannot be seen at all, the text's own warnings name. */
+function lookalikes(text: string): readonly string[] {
+  return warnings(text)
+    .filter((note) => !note.startsWith('invisible'))
+    .map((note) => `  ! ${note}`);
 }
 
 function title(view: ApprovalView): string {
