@@ -1,7 +1,7 @@
 /** CONTRACT §4: what a reader of the journal sees. What is stored is engine/journal/FORMAT.md's. */
 import type { Static } from 'typebox';
 import { Digest, Timestamp } from './common.ts';
-import { Approver, Binding, Decision, Reason, Requirement } from './decision.ts';
+import { Approver, Binding, Decision, EFFECTS, Reason, Requirement } from './decision.ts';
 import { Client, Resource, Subject } from './decision-request.ts';
 
 /** A reference to bytes that stand beside the record: `digest` is sha256(salt ‖ bytes). */
@@ -386,6 +386,27 @@ export const RecordingViewed = {
 } as const;
 export type RecordingViewed = Static<typeof RecordingViewed>;
 
+/** A question of an outside enforcement point that carries no statement, and its answer. Durable before it is answered. */
+export const AccessEvaluated = {
+  type: 'object',
+  required: ['type', 'evaluation_id', 'enforcer', 'subject_detail', 'action', 'resource', 'question', 'decision', 'effect', 'reasons', 'revision'],
+  properties: {
+    type: { const: 'access.evaluated' },
+    evaluation_id: text,
+    /** Whose token asked. */ enforcer: text,
+    subject_detail: Subject,
+    action: text,
+    /** `type/id` */ resource: text,
+    /** Subject, action, resource and context, as they were asked. */ question: PayloadRef,
+    decision: { type: 'boolean' },
+    effect: { enum: EFFECTS },
+    reasons: { type: 'array', items: Reason },
+    revision: Digest,
+    approval: { type: 'object', additionalProperties: false, required: ['approval_id', 'receipt'], properties: { approval_id: text, receipt: text } },
+  },
+} as const;
+export type AccessEvaluated = Static<typeof AccessEvaluated>;
+
 export const CheckpointSigned = {
   type: 'object',
   required: ['type', 'origin', 'size', 'root', 'key_id', 'signature'],
@@ -427,6 +448,7 @@ export const EVENTS = {
   'delegation.ended': DelegationEnded,
   'notification.sent': NotificationSent,
   'recording.viewed': RecordingViewed,
+  'access.evaluated': AccessEvaluated,
   'checkpoint.signed': CheckpointSigned,
   'admin.changed': AdminChanged,
 } as const;

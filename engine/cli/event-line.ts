@@ -52,6 +52,8 @@ function gist(event: Event): string {
       return `${event.approval_id} by ${event.by}`;
     case 'recording.viewed':
       return `by ${event.by}`;
+    case 'access.evaluated':
+      return `${event.effect}: ${event.action} on ${event.resource}, asked by ${event.enforcer}`;
     case 'policy.activated':
       return event.revision;
     case 'journal.opened':

@@ -22,6 +22,8 @@ export interface ApprovalDraft {
   readonly requirement: Requirement;
   /** What it does: the reviewer reads a sentence of it. */
   readonly facts: SqlFacts;
+  /** The same where there are no facts to read it from: what an outside enforcement point asks in its own words. */
+  readonly sentence?: string;
   /** What the target's planner thinks of it; the ceiling of rows is derived from it where policy names none. */
   readonly estimate?: DraftEstimate;
 }

@@ -1,6 +1,8 @@
 /** Policies as text → what judges: checked, compiled to metered WASM, with what each entrypoint reads and the data it reads it with. */
+import { AccessRequest } from '#schemas/access-request';
 import { DecisionRequest } from '#schemas/decision-request';
 import { type ErrorCode, InterlockError } from '#schemas/errors';
+import { isAccessModule, isSharedHelper, judges } from './access-packages.ts';
 import { findApproverSets, isApproversModule } from './approver-modules.ts';
 import { digest } from './canonical.ts';
 import { checkChainNames } from './chain-names.ts';
@@ -19,6 +21,7 @@ import { type PolicySources, readSources } from './sources.ts';
 const BUILD_VERSION = 'interlock-bundle 1, OPA 1.22.2';
 const CAPABILITIES = '.interlock-capabilities.json';
 const SCHEMA = '.interlock-request.schema.json';
+const ACCESS_SCHEMA = '.interlock-access.schema.json';
 const ENTRY = '.interlock-entry.rego';
 
 /** Reading these makes a judgement a function of the moment: it is not cached, and the build says so. */
@@ -96,6 +99,7 @@ export async function compilePolicies(sources: PolicySources, opa: () => Promise
   const known = await workspace.writeCapabilities(CAPABILITIES);
   // a path that no request can have is a misspelling, and its deny would silently never fire (E4)
   await workspace.write(SCHEMA, JSON.stringify(DecisionRequest));
+  await workspace.write(ACCESS_SCHEMA, JSON.stringify(AccessRequest));
   await check(workspace, sources.modules, known);
   const modules = await parseModules(workspace, sources.modules);
   const packages = findPackages(modules, sources.data);
@@ -116,25 +120,33 @@ export async function compilePolicies(sources: PolicySources, opa: () => Promise
     plan,
     data: JSON.stringify(sources.data),
     packages,
-    stages: { session: compiledStage(plan, packages, 'session'), sql_request: compiledStage(plan, packages, 'sql_request') },
+    stages: {
+      session: compiledStage(plan, packages, 'session'),
+      sql_request: compiledStage(plan, packages, 'sql_request'),
+      access: compiledStage(plan, packages, 'access'),
+    },
     chains,
     documents: sources.data,
     approverSets,
-    masksPossible: packages.some((entryPackage) => !entryPackage.shadow && entryPackage.sets.includes('mask')),
+    masksPossible: packages.some((entry) => !entry.shadow && judges('sql_request', entry) && entry.sets.includes('mask')),
   };
 }
 
-/** Sets of approvers are asked about a request for approval, whose form is another: they are checked apart from what judges statements. */
+/** Sets of approvers and questions of others have other inputs: they are checked apart from what judges statements. */
 async function check(workspace: OpaWorkspace, modules: ReadonlyMap<string, string>, known: ReadonlySet<string>): Promise<void> {
   const files = [...modules.keys()];
-  const judging = files.filter((file) => !isApproversModule(modules.get(file) ?? ''));
+  const textOf = (file: string): string => modules.get(file) ?? '';
+  const judging = files.filter((file) => !isApproversModule(textOf(file)) && !isAccessModule(textOf(file)));
   refuse(await workspace.check(judging, ['--capabilities', CAPABILITIES, '--schema', SCHEMA]), known);
+  const access = files.filter((file) => isAccessModule(textOf(file)));
+  const helpers = files.filter((file) => isSharedHelper(textOf(file)));
+  if (access.length > 0) refuse(await workspace.check([...access, ...helpers], ['--capabilities', CAPABILITIES, '--schema', ACCESS_SCHEMA]), known);
   if (judging.length < files.length) refuse(await workspace.check(files, ['--capabilities', CAPABILITIES]), known);
 }
 
 function compiledStage(plan: Plan, packages: readonly PolicyPackage[], stage: StageName): CompiledStage {
-  const live = { entrypoint: entrypointName(stage, false), slots: slotsOf(packages, false) };
-  const shadowSlots = slotsOf(packages, true);
+  const live = { entrypoint: entrypointName(stage, false), slots: slotsOf(packages, stage, false) };
+  const shadowSlots = slotsOf(packages, stage, true);
   const shadow = shadowSlots.length === 0 ? null : { entrypoint: entrypointName(stage, true), slots: shadowSlots };
   const tries = [live, ...(shadow ? [shadow] : [])].map(({ entrypoint }) => understood(() => inputReads(plan, entrypoint)));
   const merged = settled(...tries);

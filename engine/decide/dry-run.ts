@@ -1,8 +1,8 @@
 /** The one dry run behind `interlock decide`, its cases, statement cases of policies and the corpus: opens no request, needs no gateway. */
 import type { Catalog } from '#schemas/catalog';
-import type { Decision } from '#schemas/decision';
-import type { Client, DecisionRequest, Resource, Subject, TransactionState } from '#schemas/decision-request';
-import type { Param } from '#schemas/sql-facts';
+import type { Decision, Judgement } from '#schemas/decision';
+import type { ApprovalContext, Client, DecisionRequest, Resource, Subject, TransactionState } from '#schemas/decision-request';
+import type { Param, SqlFacts } from '#schemas/sql-facts';
 import type { Moment } from '#client/decision-service';
 import type { Ids } from '#client/ids';
 import { LocalSession, type SessionHost } from './decision-session.ts';
@@ -40,11 +40,22 @@ export interface DryRunInput {
   readonly data?: Readonly<Record<string, unknown>>;
   readonly client?: Client;
   readonly supportedObligations?: readonly string[];
+  /** One that the engine itself verified: for what outside enforcement points ask, and nothing else. */
+  readonly approval?: ApprovalContext;
+  /** What the record calls it. */
+  readonly sessionId?: string;
+  readonly statementId?: string;
 }
 
 export interface DryRunResult {
   readonly request: DecisionRequest;
   readonly decision: Decision;
+  /** The same object for the same judgement. */
+  readonly judgement: Judgement;
+  /** As they were read: without the values of parameters. */
+  readonly facts: SqlFacts;
+  readonly cached: boolean;
+  readonly judgedUs: number;
   /** No catalog: which columns a statement reads was judged by the names in it. */
   readonly byName: boolean;
 }
@@ -61,7 +72,7 @@ export function dryRun(service: DryRunner, input: DryRunInput): Promise<DryRunRe
 export async function runDry(host: SessionHost, input: DryRunInput, ids: Ids): Promise<DryRunResult> {
   const { resource, subject, catalog } = input;
   const scope = {
-    sessionId: ids.next('ses'),
+    sessionId: input.sessionId ?? ids.next('ses'),
     subject,
     resource: { ...resource, properties: { server_version: SERVER_VERSION, ...resource.properties } },
     client: input.client ?? { address: '127.0.0.1', application: 'interlock decide', tls: true },
@@ -73,14 +84,16 @@ export async function runDry(host: SessionHost, input: DryRunInput, ids: Ids): P
   const statement = await session.read(Buffer.from(input.statement, 'utf8'), input.settings ?? {});
   const moment: Moment = {
     action: input.action,
-    statementId: ids.next('stm'),
+    statementId: input.statementId ?? ids.next('stm'),
     transaction: input.transaction ?? 'idle',
     settings: input.settings ?? {},
     params: input.params ? () => input.params ?? [] : null,
+    ...(input.approval && { approval: input.approval }),
   };
-  const { decision } = await session.decide(statement, moment);
+  const { decision, judgement, cached, judgedUs } = await session.decide(statement, moment);
   const byName = statement.context.catalog === null;
-  return { request: session.request(statement, moment), decision: byName ? withoutRewrite(decision) : decision, byName };
+  const request = session.request(statement, moment);
+  return { request, decision: byName ? withoutRewrite(decision) : decision, judgement, facts: statement.facts, cached, judgedUs, byName };
 }
 
 function withoutRewrite(decision: Decision): Decision {

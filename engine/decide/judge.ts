@@ -1,5 +1,6 @@
 /** One revision of the policies, ready to judge: evaluates, combines, remembers. Everything here is synchronous and in the enforcing thread. */
 import { Compile } from 'typebox/compile';
+import { type AccessRequest, AccessRequest as AccessRequestSchema } from '#schemas/access-request';
 import { DecisionRequest } from '#schemas/decision-request';
 import { type ErrorCode, InterlockError } from '#schemas/errors';
 import type { Log } from '#client/log';
@@ -22,6 +23,7 @@ const FAILURES_LOGGED_ONE_IN = 100;
 const FUEL_NEAR_MISS = 0.8;
 
 const requestCheck: { Check(value: unknown): boolean } = Compile(DecisionRequest);
+const accessCheck: { Check(value: unknown): boolean } = Compile(AccessRequestSchema);
 
 export interface JudgeOptions {
   readonly log: Log;
@@ -96,7 +98,7 @@ export class Judge {
    * @param input the projected request as JSON; null: project it here
    * @param whole the whole request; validated, because a field that is missing through a fault must not silence a deny
    */
-  judge(stage: StageName, input: string | null, whole: () => DecisionRequest, supportedObligations: readonly string[]): Judged {
+  judge(stage: StageName, input: string | null, whole: () => DecisionRequest | AccessRequest, supportedObligations: readonly string[]): Judged {
     const request = whole();
     if (!isRequest(stage, request)) {
       this.#log.error({ stage }, 'a decision request is not of the contract’s form');
@@ -209,7 +211,7 @@ export class Judge {
     };
   }
 
-  #sameOnWhole(compiled: CompiledStage, answer: string, request: DecisionRequest): boolean {
+  #sameOnWhole(compiled: CompiledStage, answer: string, request: DecisionRequest | AccessRequest): boolean {
     const evaluation = this.#evaluate(this.#live, compiled.live.entrypoint, JSON.stringify(request));
     return evaluation.ok && (evaluation.text === answer || orderless(evaluation.text) === orderless(answer));
   }
@@ -217,11 +219,12 @@ export class Judge {
 
 /** Of the contract's form, and with the facts that its stage needs: without them every denial over facts would be silent (E4). */
 function isRequest(stage: StageName, request: object): boolean {
+  if (stage === 'access') return accessCheck.Check(request);
   const facts = 'sql' in request && request.sql !== undefined;
   return requestCheck.Check(request) && facts === (stage === 'sql_request') && (request as DecisionRequest).stage === STAGE_OF[stage];
 }
 
-const STAGE_OF: Readonly<Record<StageName, DecisionRequest['stage']>> = { session: 'session', sql_request: 'request' };
+const STAGE_OF: Readonly<Record<Exclude<StageName, 'access'>, DecisionRequest['stage']>> = { session: 'session', sql_request: 'request' };
 
 const REFUSAL_REASONS: Partial<Readonly<Record<ErrorCode, string>>> = {
   BUDGET_POLICY: 'a policy ran past its fuel',

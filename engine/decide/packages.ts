@@ -1,5 +1,6 @@
 /** Which packages there are, which of the five sets each defines, and the generated module with the entrypoints. */
 import { InterlockError } from '#schemas/errors';
+import { judges } from './access-packages.ts';
 import type { OpaWorkspace } from './opa.ts';
 import { SETS, type SetName, type Slot } from './policy-result.ts';
 
@@ -12,7 +13,7 @@ export interface PolicyPackage {
 }
 
 /** One for each protocol and stage; each also has one for the packages in shadow, judged apart so that they cannot disturb (E7). */
-export const STAGES = ['session', 'sql_request'] as const;
+export const STAGES = ['session', 'sql_request', 'access'] as const;
 export type StageName = (typeof STAGES)[number];
 
 export interface Term {
@@ -82,8 +83,10 @@ function definedSets(file: string, module: Module): Set<SetName> {
   return defined;
 }
 
-export function slotsOf(packages: readonly PolicyPackage[], shadow: boolean): Slot[] {
-  return packages.filter((entry) => entry.shadow === shadow).flatMap(({ name, sets }) => sets.map((set) => ({ policy: name, set })));
+export function slotsOf(packages: readonly PolicyPackage[], stage: StageName, shadow: boolean): Slot[] {
+  return packages
+    .filter((entry) => entry.shadow === shadow && judges(stage, entry))
+    .flatMap(({ name, sets }) => sets.map((set) => ({ policy: name, set })));
 }
 
 export function entrypointName(stage: StageName, shadow: boolean): string {
@@ -103,7 +106,7 @@ export function entryModule(
   const entrypoints: string[] = [];
   for (const stage of STAGES) {
     for (const shadow of [false, true]) {
-      const slots = slotsOf(packages, shadow);
+      const slots = slotsOf(packages, stage, shadow);
       if (shadow && slots.length === 0) continue;
       const refs = slots.map(({ policy, set }) => `data.policies${[...policy.split('.'), set].map((key) => `[${JSON.stringify(key)}]`).join('')}`);
       entrypoints.push(entrypointName(stage, shadow));

@@ -1,4 +1,5 @@
 /** The decision service in the enforcer's process: policies in force, sessions, and the one dry run (DESIGN §4). */
+import type { AccessRequest } from '#schemas/access-request';
 import type { Catalog } from '#schemas/catalog';
 import type { PolicyActivated, PolicyRejected } from '#schemas/event';
 import { type ErrorCode, InterlockError } from '#schemas/errors';
@@ -6,6 +7,7 @@ import { type Clock, timestamp } from '#client/clock';
 import type { DecisionService, SessionScope } from '#client/decision-service';
 import type { Ids } from '#client/ids';
 import type { Log } from '#client/log';
+import { type AccessJudged, judgeAccess } from './access.ts';
 import type { ApproversInput, NamedApprover } from './approver-sets.ts';
 import { compilePolicies } from './bundle.ts';
 import { digest } from './canonical.ts';
@@ -126,6 +128,11 @@ export class LocalDecisionService implements DecisionService {
 
   dryRun(input: DryRunInput): Promise<DryRunResult> {
     return this.#dryRun(input);
+  }
+
+  /** A question that carries no statement of ours, by the packages of scope `access`. Opens nothing, records nothing. */
+  access(request: AccessRequest): AccessJudged {
+    return judgeAccess(this.inForce(), request, this.revision);
   }
 
   #dryRun(input: DryRunInput, candidate?: InForce): Promise<DryRunResult> {
