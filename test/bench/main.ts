@@ -10,6 +10,7 @@ import { benchBulk } from './run-bulk.ts';
 import { benchMemory } from './run-memory.ts';
 import { benchMicro } from './run-micro.ts';
 import { benchPgbench } from './run-pgbench.ts';
+import { benchProjection } from './run-projection.ts';
 import { quantile } from './pgbench.ts';
 
 const { values } = parseArgs({
@@ -19,15 +20,17 @@ const { values } = parseArgs({
     clients: { type: 'string', default: '1,8,32,90' },
     seconds: { type: 'string', default: '5' },
     rounds: { type: 'string', default: '5' },
+    scale: { type: 'string', default: '1' },
     journal: { type: 'string' },
     pg: { type: 'string' },
     help: { type: 'boolean', default: false },
   },
 });
 if (values.help) {
-  console.log(`npm run bench -- --json OUT [--only REGEX] [--clients 1,8,32,90] [--seconds 5] [--rounds 5] [--journal DIR] [--pg URL]
+  console.log(`npm run bench -- --json OUT [--only REGEX] [--clients 1,8,32,90] [--seconds 5] [--rounds 5] [--scale 1] [--journal DIR] [--pg URL]
 
 Names: pg.select.{simple,extended,prepared} pg.tpcb.prepared pg.bulk.{plain,masked,copy} decide.{cached,cold} facts.{short,medium,10k} journal.append memory.flat
+projection.{rebuild,sessions,session,request,search,search.*}: over a journal of 100,000 sessions, 1,000,000 statements and 10,000 requests; --scale 0.1: a tenth of it
 Subjects: direct, pgbouncer, pipe, interlock. Medians over rounds; ratios of the same round. Needs pgbench and PgBouncer (Debian: postgresql-contrib, pgbouncer).`);
   process.exit(0);
 }
@@ -41,6 +44,7 @@ const runs: Run[] = [];
     clients: values.clients.split(',').map(Number),
     seconds: Number(values.seconds),
     rounds: Number(values.rounds),
+    scale: Number(values.scale),
     server,
     journals: { ram: '/dev/shm', disk },
     report: (run) => {
@@ -57,6 +61,7 @@ const runs: Run[] = [];
   await benchPgbench(options);
   await benchBulk(options);
   await benchMemory(options);
+  await benchProjection(options);
 }
 const document = { contract: 1, machine: { cpus: cpus().length, node: process.version, kernel: release(), fdatasync_us: fdatasync(disk) }, runs };
 if (values.json !== undefined) writeFileSync(values.json, `${JSON.stringify(document, null, 1)}\n`);

@@ -15,6 +15,8 @@ export interface BenchOptions {
   readonly clients: readonly number[];
   readonly seconds: number;
   readonly rounds: number;
+  /** Of the projection's journal: 1 is a hundred thousand sessions and a million statements. */
+  readonly scale: number;
   readonly server: PostgresServer;
   /** Journals go here: `ram` and `disk`. */
   readonly journals: Readonly<Record<'ram' | 'disk', string>>;

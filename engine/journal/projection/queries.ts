@@ -34,12 +34,15 @@ function sessions(database: DatabaseSync, query: SessionQuery, deadline: number)
     ...(who === undefined ? [] : [oneOf([term('login', who.toLowerCase())])]),
   ];
   const scan = new Scan(database, wanted('session', terms, readableSessions(query.access), query), deadline);
-  return page('sessions', query, scan, 'row.*', shownSession);
+  const sql = 'SELECT row.* FROM session AS row WHERE row.id IN (SELECT value FROM json_each(?)) ORDER BY row.id DESC';
+  return page<SessionRow, SessionItem>(database, 'sessions', query, scan, sql, shownSession);
 }
 
 function search(database: DatabaseSync, query: StatementQuery, deadline: number): StatementPage {
   const scan = new Scan(database, wanted('statement', searchTerms(query), readableStatements(query.access), query), deadline);
-  return page<StatementColumns, StatementItem>('search', query, scan, STATEMENT_COLUMNS, shownStatement);
+  const sql = `SELECT ${STATEMENT_COLUMNS} FROM statement AS row JOIN session ON session.id = row.session
+    WHERE row.id IN (SELECT value FROM json_each(?)) ORDER BY row.id DESC`;
+  return page<StatementColumns, StatementItem>(database, 'search', query, scan, sql, shownStatement);
 }
 
 function session(database: DatabaseSync, { id, access }: { readonly id: string; readonly access: Access }): SessionItem | null {
@@ -130,6 +133,7 @@ function wanted(
   return {
     table,
     match: all.length === 0 ? null : allOf(all),
+    whole: all.some((one) => one.endsWith('*')),
     where: readable.where,
     values: readable.values,
     since: since === undefined ? null : readInstant('since', since),
@@ -137,17 +141,22 @@ function wanted(
   };
 }
 
+/** One pass finds the rows of the page and how many there are; a page behind what is counted needs another. */
 function page<Row extends { readonly id: number }, Item>(
+  database: DatabaseSync,
   listing: Listing,
   query: Paged,
   scan: Scan,
-  columns: string,
+  sql: string,
   show: (row: Row) => Item,
 ): Page<Item> {
   const limit = checkLimit(query.limit);
-  const rows = scan.rows<Row>(columns, readCursor(listing, query.cursor), limit + 1);
-  const isAll = query.cursor === undefined && rows.length <= limit;
-  return cut(listing, rows, limit, show, isAll ? rows.length : scan.count());
+  const before = readCursor(listing, query.cursor) ?? Number.MAX_SAFE_INTEGER;
+  const counted = scan.ids(null, COUNTED_MAX + 1);
+  const near = counted.filter((id) => id < before).slice(0, limit + 1);
+  const ids = near.length > limit || counted.length <= COUNTED_MAX ? near : scan.ids(before, limit + 1);
+  const rows = database.prepare(sql).all(JSON.stringify(ids)) as unknown as Row[];
+  return cut(listing, rows, limit, show, Math.min(COUNTED_MAX, counted.length));
 }
 
 function cut<Row extends { readonly id: number }, Item>(

@@ -4,7 +4,6 @@
  */
 import type { DatabaseSync, SQLInputValue } from 'node:sqlite';
 import { InterlockError } from '#schemas/errors';
-import { COUNTED_MAX } from './paging.ts';
 import { BLOCK_ROWS } from './tables.ts';
 
 const WINDOW_ROWS = 16_384;
@@ -14,6 +13,8 @@ export interface Wanted {
   readonly table: 'statement' | 'session';
   /** An expression of FTS5; null: every row. */
   readonly match: string | null;
+  /** Words by their beginnings are gathered once for each window: then one is better than many. */
+  readonly whole: boolean;
   /** Further conditions on `row` and `session`, with their values. */
   readonly where: readonly string[];
   readonly values: readonly SQLInputValue[];
@@ -35,35 +36,23 @@ export class Scan {
     this.#range = this.#bounds();
   }
 
-  /** At most `limit` of those below `before`. @throws InterlockError PROJECTION_SLOW */
-  rows<Row>(columns: string, before: number | null, limit: number): readonly Row[] {
-    const rows: Row[] = [];
-    const sql = `SELECT ${columns} ${this.#from(true)} ORDER BY ${this.#id} DESC LIMIT ?`;
-    const statement = this.#database.prepare(sql);
+  /** Numbers of at most `max` rows below `before`, the newest first. @throws InterlockError PROJECTION_SLOW */
+  ids(before: number | null, max: number): readonly number[] {
+    const ids: number[] = [];
+    const statement = this.#database.prepare(`SELECT ${this.#id} AS id ${this.#from()} ORDER BY ${this.#id} DESC LIMIT ?`);
+    statement.setReturnArrays(true);
     for (const { low, high } of this.#windows(before)) {
-      rows.push(...(statement.all(...this.#values(low, high), limit - rows.length) as Row[]));
-      if (rows.length >= limit) break;
+      for (const [id] of statement.all(...this.#values(low, high), max - ids.length) as unknown as [number][]) ids.push(id);
+      if (ids.length >= max) break;
     }
-    return rows;
-  }
-
-  /** How many there are of all, counted to 10,000. @throws InterlockError PROJECTION_SLOW */
-  count(): number {
-    let counted = 0;
-    const statement = this.#database.prepare(`SELECT count(*) AS found FROM (SELECT 1 ${this.#from(false)} ORDER BY ${this.#id} DESC LIMIT ?)`);
-    for (const { low, high } of this.#windows(null)) {
-      counted += Number(statement.get(...this.#values(low, high), COUNTED_MAX - counted)?.['found']);
-      if (counted >= COUNTED_MAX) break;
-    }
-    return counted;
+    return ids;
   }
 
   get #id(): string {
     return this.#wanted.match === null ? 'row.id' : 'found.rowid';
   }
 
-  /** @param whole the columns of the rows are wanted, not their number alone */
-  #from(whole: boolean): string {
+  #from(): string {
     const { table, match, where, since, until } = this.#wanted;
     const timed = [...(since === null ? [] : ['row.time >= ?']), ...(until === null ? [] : ['row.time < ?'])];
     const conditions = [...timed, ...where];
@@ -71,9 +60,9 @@ export class Scan {
     if (match === null) joins.push(`FROM ${table} AS row`);
     else {
       joins.push(`FROM ${table}_terms AS found`);
-      if (whole || conditions.length > 0) joins.push(`CROSS JOIN ${table} AS row ON row.id = found.rowid`);
+      if (conditions.length > 0) joins.push(`CROSS JOIN ${table} AS row ON row.id = found.rowid`);
     }
-    if (table === 'statement' && (whole || where.length > 0)) joins.push('CROSS JOIN session ON session.id = row.session');
+    if (table === 'statement' && where.length > 0) joins.push('CROSS JOIN session ON session.id = row.session');
     const found = match === null ? [] : [`found.${table}_terms MATCH ?`];
     return `${joins.join(' ')} WHERE ${[...found, `${this.#id} BETWEEN ? AND ?`, ...conditions].join(' AND ')}`;
   }
@@ -85,7 +74,8 @@ export class Scan {
 
   *#windows(before: number | null): Generator<{ readonly low: number; readonly high: number }> {
     let high = before === null ? this.#range.high : Math.min(this.#range.high, before - 1);
-    for (let rows = WINDOW_ROWS; high >= this.#range.low; rows = Math.min(rows * 2, WINDOW_ROWS_MAX)) {
+    const first = this.#wanted.whole ? Number.MAX_SAFE_INTEGER : WINDOW_ROWS;
+    for (let rows = first; high >= this.#range.low; rows = Math.min(rows * 2, WINDOW_ROWS_MAX)) {
       const low = Math.max(this.#range.low, high - rows + 1);
       yield { low, high };
       if (performance.now() > this.#deadline) throw new InterlockError('PROJECTION_SLOW', 'the search took too long');
