@@ -321,6 +321,62 @@ describe('the corpus', () => {
     }
   });
 
+  test.each<[string, string[]]>([
+    ['select begin atomic; drop table t', ['SELECT', 'DROP TABLE']],
+    ['create table x as select begin atomic from t; drop table t', ['CREATE TABLE', 'DROP TABLE']],
+    ['create function f() returns int language sql begin atomic select 1 as case; end; drop table t', ['CREATE FUNCTION', 'DROP TABLE']],
+    [
+      'create function f() returns int language sql begin atomic select 1 case; select case when true then 1 end; end; drop table t',
+      ['CREATE FUNCTION', 'DROP TABLE'],
+    ],
+    ['create function f() returns int language sql return (select begin atomic from t); drop table t', ['CREATE FUNCTION', 'DROP TABLE']],
+    ['create rule r as on insert to t do also (delete from a; delete from b); drop table t', ['CREATE RULE', 'DROP TABLE']],
+  ])('A7: no name makes one of two statements: %s', async (text, kinds) => {
+    expect(review(text).statements.map(({ kind }) => kind)).toEqual(kinds);
+    const read = await facts.read(text, { major: 17 });
+    expect([read.parsed, read.statements.filter(({ parent }) => parent === null).length]).toEqual([true, kinds.length]);
+  });
+
+  const WORDS = [
+    'begin',
+    'atomic',
+    'case',
+    'when',
+    'then',
+    'else',
+    'end',
+    'as',
+    'select',
+    '1',
+    'a',
+    ',',
+    ';',
+    '(',
+    ')',
+    '=',
+    "'",
+    '$$',
+    '--\n',
+    '/*',
+    '*/',
+    '"',
+  ];
+  const FUNCTION = 'create function f() returns int language sql begin atomic';
+  test('A7: no text has more statements than are numbered', async () => {
+    const words = fc.array(fc.constantFrom(...WORDS, FUNCTION, 'select 1;', 'drop table t;', 'select case when a then 1 end;', 'end;'), {
+      maxLength: 14,
+    });
+    await fc.assert(
+      fc.asyncProperty(words, async (some) => {
+        const text = some.join(' ');
+        const read = await facts.read(text, { major: 17 });
+        const sent = read.statements.filter(({ parent }) => parent === null).length;
+        return !read.parsed || review(text).statements.length >= sent;
+      }),
+      { numRuns: 1_000 },
+    );
+  });
+
   test.each([
     ['sql-appr-bidi', 'hidden characters'],
     ['sql-appr-cr', 'U+000D CARRIAGE RETURN'],

@@ -29,8 +29,10 @@ class Reader {
   readonly #text: Buffer;
   readonly #lexed: Lexed;
   #depth = 0;
-  /** Open BEGIN ATOMIC and CASE. */
-  #bodies = 0;
+  /** Between BEGIN ATOMIC and its END. */
+  #inBody = false;
+  /** Open CASE in it. */
+  #cases = 0;
   #before = '';
   #words: string[] = [];
 
@@ -73,7 +75,8 @@ class Reader {
 
   #begin(): void {
     this.#depth = 0;
-    this.#bodies = 0;
+    this.#inBody = false;
+    this.#cases = 0;
     this.#before = '';
     this.#words = [];
   }
@@ -85,7 +88,9 @@ class Reader {
       if (mark === 40) this.#depth += 1;
       else if (mark === 41) this.#depth = Math.max(0, this.#depth - 1);
       if (this.#depth <= 1 && this.#words.length < WORDS_LOOKED_AT) this.#words.push(String.fromCharCode(mark ?? 0));
-      return mark === 59 && this.#depth === 0 && this.#bodies === 0;
+      if (mark !== 59 || this.#depth > 0) return false;
+      this.#cases = 0; // one that is still open was a name: `select 1 case;`
+      return !this.#inBody;
     }
     if (kind !== LEXED.word) {
       this.#before = '';
@@ -93,11 +98,18 @@ class Reader {
     }
     const word = end - at > 24 ? '' : this.#text.toString('latin1', at, end).toLowerCase();
     if (this.#depth === 0 && this.#words.length < WORDS_LOOKED_AT) this.#words.push(word);
-    if (word === 'atomic' && this.#before === 'begin') this.#bodies += 1;
-    else if (this.#bodies > 0 && word === 'case') this.#bodies += 1;
-    else if (this.#bodies > 0 && word === 'end') this.#bodies -= 1;
+    if (this.#depth === 0) this.#body(word);
     this.#before = word;
     return false;
+  }
+
+  /** Only functions have one: elsewhere `begin atomic` is a column and its label. */
+  #body(word: string): void {
+    if (word === 'atomic' && this.#before === 'begin')
+      this.#inBody ||= /^create (?:or replace )?(?:function|procedure) /.test(this.#words.slice(0, 5).join(' '));
+    else if (this.#inBody && word === 'case') this.#cases += 1;
+    else if (this.#inBody && word === 'end' && this.#cases > 0) this.#cases -= 1;
+    else if (word === 'end') this.#inBody = false;
   }
 }
 
