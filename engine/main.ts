@@ -29,7 +29,7 @@ import { openJournal, type FileJournal, type JournalOptions } from './journal/fi
 import { loadCheckpointKey } from './journal/keys.ts';
 import { openProjection } from './journal/projection/live.ts';
 import type { Projection } from './journal/projection/projection.ts';
-import { openJudging, openTheLocalIssuer } from './judging.ts';
+import { openJudging, openTheLocalIssuer, type JudgingOptions } from './judging.ts';
 import { openNotifying } from './notifying.ts';
 import { openWorlds, seeing } from './worlds.ts';
 import { apiParts, Changes } from './serving.ts';
@@ -88,7 +88,12 @@ export async function up(config: LoadedConfig, options: UpOptions): Promise<Runn
   const key = loadCheckpointKey(config.journal.checkpoint.keyFile);
   const journal = await openTheJournal(config, options, key.key, clock);
   started.defer(() => journal.close('drain'));
-  const decisions = started.use(await openJudging(config, { log, clock, ids, record: (event) => void journal.append(event) }));
+  const changes = new Changes();
+  const activated: JudgingOptions['record'] = (event) => {
+    journal.append(event);
+    if (event.type === 'policy.activated') changes.tell({ live: { kind: 'policy', id: event.revision }, owners: 'everybody' });
+  };
+  const decisions = started.use(await openJudging(config, { log, clock, ids, record: activated }));
   const local = config.identity.local.enabled ? { local: await openTheLocalIssuer(config, clock) } : {};
   const seen = new SeenGroups();
   const identity = seeing(await openIdentity({ issuers: issuersOf(config, log), ...local, clock, log }), seen);
@@ -102,8 +107,8 @@ export async function up(config: LoadedConfig, options: UpOptions): Promise<Runn
   const projection = openProjection({ file: join(config.stateDir, 'projection.sqlite'), journal, log });
   started.defer(() => projection.close());
   const room: Room = { book: null, notifier: null, projection, enforcers: [] };
-  const changes = new Changes();
   projection.onChange((change) => changes.projected(change));
+  delegations.onChange((id) => changes.tell({ live: { kind: 'delegation', id }, owners: 'delegation' }));
   const serving = apiParts({
     ...parts,
     version: options.version,

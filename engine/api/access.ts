@@ -9,7 +9,7 @@ import type { ApprovalView } from '#schemas/approval';
 import type { Subject } from '#schemas/decision-request';
 import { InterlockError } from '#schemas/errors';
 import type { Event } from '#schemas/event';
-import type { Change, Outline, Reader, Readers, ReviewBook } from './parts.ts';
+import type { Change, Delegations, Outline, Reader, Readers, ReviewBook } from './parts.ts';
 
 export function readerOf(principal: Principal, readers: Readers): Reader {
   return { principal, all: readsAll(principal, readers) };
@@ -44,8 +44,10 @@ export async function isAskedNow(book: ReviewBook, id: string, { principal }: Re
 
 const REVIEWING: ReadonlySet<string> = new Set(['approve', 'deny', 'changes', 'withdraw', 'review']);
 
-export function mayReadChange({ all, principal }: Reader, { owners }: Change): boolean {
-  return all || owners === 'everybody' || owners.includes(principal.subject.id);
+export async function mayReadChange(reader: Reader, { owners, live }: Change, delegations: Delegations | null): Promise<boolean> {
+  if (reader.all || owners === 'everybody') return true;
+  if (owners !== 'delegation') return owners.includes(reader.principal.subject.id);
+  return (await delegations?.list(reader))?.some(({ delegation_id }) => delegation_id === live.id) ?? false;
 }
 
 const OWN_SESSIONS_MAX = 100_000;

@@ -27,7 +27,7 @@ interface Client {
 const ASKED_MAX = 20;
 
 export class Live {
-  readonly #parts: Pick<ApiParts, 'approvals' | 'onChange'>;
+  readonly #parts: Pick<ApiParts, 'approvals' | 'delegations' | 'onChange'>;
   readonly #boot = randomUUID().slice(0, 8);
   readonly #clients = new Set<Client>();
   readonly #kept: Numbered[] = [];
@@ -37,7 +37,7 @@ export class Live {
   #overflow = false;
   #last = 0;
 
-  constructor(parts: Pick<ApiParts, 'approvals' | 'onChange'>) {
+  constructor(parts: Pick<ApiParts, 'approvals' | 'delegations' | 'onChange'>) {
     this.#parts = parts;
     this.#stops = [
       parts.approvals.onChange(({ approvalId, state }) => this.#gather({ live: { kind: 'approval', id: approvalId, state }, owners: 'book' })),
@@ -124,8 +124,8 @@ export class Live {
   }
 
   async #mayRead(reader: Reader, change: Gathered, look: () => boolean): Promise<boolean | 'unknown'> {
-    if (change.owners !== 'book') return mayReadChange(reader, change);
     try {
+      if (change.owners !== 'book') return await mayReadChange(reader, change, this.#parts.delegations);
       if (mayReadOutline(reader, this.#parts.approvals.show(change.live.id))) return true;
       if (!reader.principal.scopes.includes('approve')) return false;
       return look() ? await isAskedNow(this.#parts.approvals, change.live.id, reader) : 'unknown';

@@ -147,8 +147,10 @@ export interface SearchQuery extends Paged {
 /** Something that readers may want to look at again, and whose it is. */
 export interface Change {
   readonly live: LiveEvent;
-  /** Subject ids that may see it besides those who read everything: who acts, and the human behind. */
-  readonly owners: readonly string[] | 'everybody';
+  /**
+   * Subject ids that may see it besides those who read everything: who acts, and the human behind. `delegation`: those who find it in their list.
+   */
+  readonly owners: readonly string[] | 'everybody' | 'delegation';
 }
 
 /** One human decides in another's place for a while. */

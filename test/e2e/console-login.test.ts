@@ -25,7 +25,18 @@ describe('a reviewer at the console', () => {
     const inbox = (await console.get('/v1/inbox?box=to_decide')).body as InboxPage;
     expect(inbox.items).toMatchObject([{ state: 'open', login: 'alice', target: 'shop', mine: true, approved: 0, needed: 1 }]);
     const [{ approval_id: id } = { approval_id: '' }] = inbox.items;
-    expect(await live.next('change')).toMatchObject({ kind: 'approval', id, state: 'open' } satisfies LiveEvent);
+    const told = new Map<string, LiveEvent>();
+    while (!told.has('approval') || !told.has('statement') || !told.has('session')) {
+      const event = (await live.next('change')) as LiveEvent;
+      told.set(event.kind, event);
+    }
+    expect(told.get('approval')).toEqual({ kind: 'approval', id, state: 'open' });
+    const session = told.get('session')?.id ?? '';
+    expect((await console.get(`/v1/sessions/${session}/page`)).body).toMatchObject({
+      session: { session_id: session, login: 'alice', target: 'shop', state: 'open' },
+      statements: { items: [expect.objectContaining({ session_id: session, refused: 'APPROVAL_PENDING', approval_id: id })] },
+    });
+    expect((await console.get('/v1/search?object=payments&verb=update')).body).toMatchObject({ items: [{ session_id: session }] });
 
     const page = (await console.get(`/v1/approvals/${id}/page`)).body as RequestPage;
     expect(page).toMatchObject({ approval: { approval_id: id }, text: { complete: true, statements: [{ number: 1, kind: 'UPDATE' }] } });
@@ -43,6 +54,7 @@ describe('a reviewer at the console', () => {
     await client.end();
     const events = (await shop.events()).filter((event) => 'approval_id' in event && event.approval_id === id && /viewed|verdict/.test(event.type));
     expect(events.map(({ type }) => type)).toEqual(['approval.viewed', 'approval.verdict']);
+    expect((await shop.events()).filter(({ type }) => type === 'recording.viewed')).toMatchObject([{ by: 'bob', session_id: session }]);
     live.close();
   });
 

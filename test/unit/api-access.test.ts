@@ -243,6 +243,7 @@ function anonymous(text: string): string {
 describe('live', () => {
   const owners = [PEOPLE.alice.subject.id];
   const mine = { live: { kind: 'session', id: id('ses'), state: 'closed' }, owners } as const;
+  const given = { live: { kind: 'delegation', id: id('dlg') }, owners: 'delegation' } as const;
   const end = { live: { kind: 'policy', id: 'sha256:00' }, owners: 'everybody' } as const;
   const SEES: Readonly<Record<Exclude<Who, 'nobody'>, readonly string[]>> = {
     carol: [],
@@ -251,11 +252,11 @@ describe('live', () => {
     alicia: ['approval', 'session'],
     bot: [],
     olga: [],
-    bob: ['approval'],
-    bobby: [],
+    bob: ['approval', 'delegation'],
+    bobby: ['delegation'],
     sam: ['approval'],
-    rita: ['approval', 'session'],
-    dan: ['approval', 'session'],
+    rita: ['approval', 'session', 'delegation'],
+    dan: ['approval', 'session', 'delegation'],
   };
 
   test('everybody is told of what they may read, and of nothing else', async () => {
@@ -268,6 +269,7 @@ describe('live', () => {
     );
     fake.tellApproval(ALICES.approval_id, 'approved');
     fake.tell(mine);
+    fake.tell(given);
     fake.tell(end);
     for (const { who, status, body } of streams) {
       expect(status).toBe(200);

@@ -400,7 +400,7 @@ describe('bounds', () => {
         return response.status;
       }),
     );
-    expect([...new Set(tries)].sort()).toEqual([401, 429]);
+    expect([...new Set(tries)].toSorted((a, b) => a - b)).toEqual([401, 429]);
     clock.pass(60_000);
     expect((await fetch(`${api.url}/login/options`)).status).toBe(200);
   });
