@@ -44,7 +44,7 @@ export class Outcomes {
     const finish = {
       statementId: id,
       outcome: sqlstate === CANCELED ? 'cancelled' : outcome,
-      rows,
+      rows: rows > 0 ? rows : written(tag),
       bytes,
       tag,
       sqlstate,
@@ -58,6 +58,11 @@ export class Outcomes {
   withheld(cleared: ClearedStatement, sqlstate: string | null = null): void {
     this.record({ ...this.running(cleared, cleared.statement.text, null), sqlstate }, 'aborted');
   }
+}
+
+/** What a command that answers no rows says it touched: `UPDATE 3`, `INSERT 0 1`. */
+function written(tag: string | null): number {
+  return Number(/^(?:INSERT \d+|[A-Z ]+) (\d{1,15})$/.exec(tag ?? '')?.[1] ?? 0);
 }
 
 const CANCELED = '57014';
