@@ -1,22 +1,14 @@
 /** A real Chromium, as a person would have it open. */
-import { accessSync, constants, readFileSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
-import { delimiter, join } from 'node:path';
 import { type Browser, type BrowserContext, chromium, type Page } from 'playwright-core';
 import { expect } from 'vitest';
+import { chromiumPath } from '#test/support/chromium';
 
 const AXE = createRequire(import.meta.url).resolve('axe-core/axe.min.js');
 
 export const PHONE = { width: 390, height: 844 } as const;
 export const DESK = { width: 1280, height: 860 } as const;
-
-/** Where it is on this machine; null: `.ci/run` installs it. */
-export function chromiumPath(): string | null {
-  const folders = (process.env['PATH'] ?? '').split(delimiter);
-  for (const file of folders.flatMap((folder) => ['chromium', 'chromium-browser', 'google-chrome'].map((name) => join(folder, name))))
-    if (isExecutable(file)) return file;
-  return null;
-}
 
 /** One for a test file. */
 export async function launchBrowser(): Promise<Browser> {
@@ -91,13 +83,4 @@ export function eventually<T>(look: () => T): ReturnType<typeof expect.poll<Awai
 /** Nothing is wider than the window: a phone scrolls in one direction. */
 export async function expectNoSidewaysScroll(page: Page): Promise<void> {
   expect(await page.evaluate('document.documentElement.scrollWidth - document.documentElement.clientWidth')).toBe(0);
-}
-
-function isExecutable(file: string): boolean {
-  try {
-    accessSync(file, constants.X_OK);
-    return true;
-  } catch {
-    return false;
-  }
 }

@@ -2,7 +2,8 @@
 import type { Browser, Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { RequestPage } from '#schemas/review';
-import { chromiumPath, eventually, expectAccessible, expectNoSidewaysScroll, launchBrowser, openWindow } from './browser.ts';
+import { chromiumPath } from '#test/support/chromium';
+import { eventually, expectAccessible, expectNoSidewaysScroll, launchBrowser, openWindow } from './browser.ts';
 import { approval, at, extremePage, id, inboxItem, me, requestPage, session, statement, trickyText } from './fixtures.ts';
 import { type FixtureServer, many, pageOf, type Scene, startFixtureServer } from './fixture-server.ts';
 

@@ -8,7 +8,7 @@ export function Moment({ time }: { readonly time: Timestamp }): JSX.Element {
   const now = useNow(10_000);
   return (
     <time dateTime={time} title={formatWhole(time)}>
-      {formatRelative(time, now)}
+      {formatRelative(time, Math.max(now, new Date(time).getTime()))}
     </time>
   );
 }
