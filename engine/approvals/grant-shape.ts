@@ -2,7 +2,7 @@
 import { createHash } from 'node:crypto';
 import type { ApprovalDraft } from '#client/approvals';
 import type { Requirement } from '#schemas/decision';
-import type { SqlFacts } from '#schemas/sql-facts';
+import type { SqlFacts, SqlStatement } from '#schemas/sql-facts';
 
 /** Indexes of the bind parameters whose value is code, or names what is done. */
 export type CodeParams = (facts: SqlFacts) => ReadonlySet<number>;
@@ -21,7 +21,28 @@ export function shapeOf(
   if (!facts.parsed || facts.opaque.length > 0 || facts.statements.length === 0) return null;
   if (params !== null && (codeParams === undefined || codeParams(facts).size > 0)) return null;
   if (facts.params.some((param) => param.flows_to_code)) return null;
-  const shapes = facts.statements.map(({ shape }) => shape);
+  if (!facts.statements.every((statement) => differsInValuesOnly(statement, facts))) return null;
+  // how many rows at most is no value like another
+  const shapes = facts.statements.map(({ shape, limit }) => (typeof limit === 'number' ? `${shape} limit ${limit}` : shape));
   const [only] = shapes;
-  return shapes.length === 1 && only !== undefined ? only : `sha256:${createHash('sha256').update(JSON.stringify(shapes)).digest('hex')}`;
+  if (shapes.length === 1 && only !== undefined && only === facts.statements[0]?.shape) return only;
+  return `sha256:${createHash('sha256').update(JSON.stringify(shapes)).digest('hex')}`;
+}
+
+const OF_VALUES: ReadonlySet<SqlStatement['class']> = new Set(['read', 'write', 'session', 'transaction']);
+
+/**
+ * Whether another value is the same thing done to another row. Not in definitions, where a value is what is defined; not where which rows are
+ * changed, and how many, hangs on the values alone: `or 1 = 1` in the place of `or 1 = 2`, `id > 0` in that of `id > 1000`.
+ */
+function differsInValuesOnly({ class: of, kind, index, where }: SqlStatement, { effects }: SqlFacts): boolean {
+  if (!OF_VALUES.has(of) || kind === 'merge') return false;
+  const own = effects.filter(({ statement, via }) => statement === index && via.length === 0);
+  const does = (...verbs: readonly string[]): boolean => own.some(({ verb }) => verbs.includes(verb));
+  if (does('insert')) {
+    const into = new Set(own.filter(({ verb }) => verb === 'insert').map(({ object }) => object.qualified));
+    const copies = own.some(({ verb, object }) => verb === 'read' && !into.has(object.qualified));
+    return !copies && (!does('update', 'delete') || where === 'bound');
+  }
+  return !does('update', 'delete') || (where !== 'other' && where !== 'constant');
 }
