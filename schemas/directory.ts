@@ -37,7 +37,7 @@ export const Directory = {
   type: 'object',
   additionalProperties: false,
   properties: {
-    people: { type: 'array', maxItems: 100_000, items: Person },
+    people: { type: 'array', maxItems: 20_000, items: Person },
     /** whose → by whom: each a login, subject id, or id of `people` */
     managers: { type: 'object', additionalProperties: { anyOf: [name, { type: 'array', maxItems: 16, items: name }] } },
     owners: { type: 'array', maxItems: 10_000, items: Owner },

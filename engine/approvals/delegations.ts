@@ -59,6 +59,8 @@ interface Held extends Delegation {
 export class Delegations {
   readonly #options: DelegationsOptions;
   readonly #held = new Map<string, Held>();
+  /** Until when `list` is right; null: something changed. */
+  #inForce: { readonly list: readonly Delegation[]; readonly fromUs: number; readonly until: Deadline } | null = null;
   readonly #listeners = new Set<(delegationId: string) => void>();
 
   constructor(options: DelegationsOptions) {
@@ -118,7 +120,7 @@ export class Delegations {
     const last = journal.appendIf(event, { stream: delegationId, expectedLast: held.last });
     if (last === null) throw new InterlockError('APPROVAL_UNAVAILABLE', `${delegationId} is being changed by others`);
     // at once, not when it is durable: this only takes away
-    this.#held.set(delegationId, { ...held, last, ended: true });
+    this.#set({ ...held, last, ended: true });
     await journal.durable(last);
     return this.#changed(delegationId, {});
   }
@@ -132,10 +134,18 @@ export class Delegations {
       .map((held) => this.#viewOf(held));
   }
 
+  /** The same list until something begins or ends: it is asked for with every world. */
   inForce(): readonly Delegation[] {
-    const found: Delegation[] = [];
-    for (const held of this.#held.values()) if (this.#stateOf(held) === 'in_force') found.push(held);
-    return found;
+    const { clock } = this.#options;
+    const [wallUs, monotonicUs] = [clock.wallUs(), clock.monotonicUs()];
+    const known = this.#inForce;
+    if (known && wallUs >= known.fromUs && wallUs < known.until.wallUs && monotonicUs < known.until.monotonicUs) return known.list;
+    const live = [...this.#held.values()].filter((held) => this.#stateOf(held) !== 'ended');
+    const list = live.filter((held) => this.#stateOf(held) === 'in_force');
+    const ahead = live.flatMap(({ start, end }) => [start, end]);
+    const next = (of: keyof Deadline, nowUs: number): number => Math.min(...ahead.map((one) => one[of]).filter((us) => us > nowUs), Infinity);
+    this.#inForce = { list, fromUs: wallUs, until: { wallUs: next('wallUs', wallUs), monotonicUs: next('monotonicUs', monotonicUs) } };
+    return list;
   }
 
   /** Told after the change is durable; the answer ends it. */
@@ -172,7 +182,12 @@ export class Delegations {
   #put(event: DelegationOpened, at: Pick<Held, 'last' | 'ended' | 'durable'>, seenUs: number): void {
     const { delegation_id: delegationId, from, to, starts, ends, reason } = event;
     const held = { delegationId, from, to, starts, ends, reason, start: this.#deadline(starts, seenUs), end: this.#deadline(ends, seenUs), ...at };
-    this.#held.set(delegationId, held);
+    this.#set(held);
+  }
+
+  #set(held: Held): void {
+    this.#held.set(held.delegationId, held);
+    this.#inForce = null;
   }
 
   /** The monotonic clock from what is left by the wall clock, or by the last thing that the journal has seen. */
@@ -184,7 +199,7 @@ export class Delegations {
 
   #changed(delegationId: string, change: Partial<Held>): DelegationView {
     const held = { ...(this.#held.get(delegationId) as Held), ...change };
-    this.#held.set(delegationId, held);
+    this.#set(held);
     this.#forget();
     for (const listener of this.#listeners) listener(delegationId);
     return this.#viewOf(held);

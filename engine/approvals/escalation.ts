@@ -61,7 +61,8 @@ export class StageTimers {
 
   /** Call about once a second for each open request, inside its change. @param entry the same object as long as the request is in memory */
   due(entry: object, record: ApprovalRecord, world: World): readonly ApprovalEventDraft[] {
-    if (record.state !== 'open') return [];
+    const timed = record.requirement.stages.some(({ escalate, deny_after_s: after }) => escalate !== undefined || after !== undefined);
+    if (record.state !== 'open' || !timed) return [];
     const chain = chainOf(record, world);
     const { current } = chain;
     if (current === null || current.askedAt === null) return [];
