@@ -1,10 +1,11 @@
 /** `npm run demo`: sets everything up, runs the steps through ordinary clients, and leaves the gateway running. `--once` ends it, `--json OUT` writes what ran. */
 import { spawnSync } from 'node:child_process';
-import { mkdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { delimiter, dirname, join } from 'node:path';
-import { fileURLToPath } from 'node:url';
+import { fileURLToPath, pathToFileURL } from 'node:url';
 import { parseArgs } from 'node:util';
+import { chromiumPath } from '#test/support/chromium';
 import { toolOrExit } from '#tools/tools';
 import { launchGateway } from './gateway.ts';
 import { setUp } from './setup.ts';
@@ -40,7 +41,7 @@ const ask = client();
 const shell = new Shell({ cwd: dir, env: { ...process.env, PATH: [binFolder(), process.env['PATH']].join(delimiter), TERM: 'dumb' } });
 const outcomes: Outcome[] = [];
 const started = performance.now();
-for (const step of steps(ask)) outcomes.push(await play(step));
+for (const step of steps(ask, browser())) outcomes.push(await play(step));
 await shell[Symbol.asyncDispose]();
 const secondsDemo = (performance.now() - started) / 1000;
 
@@ -64,7 +65,8 @@ The gateway is still running. In another terminal:
   cd ${dir}
   export PATH=${join(root, 'bin')}:$PATH
   interlock connect shop --token-file alice.token -- psql
-  interlock approvals list --token-file bob-approve.token
+  interlock approvals watch --token-file bob-approve.token
+  interlock console login --login bob --group payments-owners     # a link for your browser
   $EDITOR policies/postgres/guardrails/*.rego        # the next statement is judged by what you save
 
 Ctrl-C ends it and removes the folder.`);
@@ -97,6 +99,16 @@ function client(): string {
   writeFileSync(script, source.replace("from 'pg'", `from '${createRequire(import.meta.url).resolve('pg')}'`));
   console.log(`psql is not installed; these lines of node-postgres stand in for it:\n${source}`);
   return 'node query.mjs';
+}
+
+/** A real browser where Chromium is installed, by a few lines of Playwright; they are in the demo's folder. */
+function browser(): string | null {
+  const chromium = chromiumPath();
+  if (chromium === null) return null;
+  const source = readFileSync(join(here, 'browser.mjs'), 'utf8');
+  const playwright = pathToFileURL(createRequire(import.meta.url).resolve('playwright-core')).href.replace(/index\.js$/, 'index.mjs');
+  writeFileSync(join(dir, 'browser.mjs'), source.replace("from 'playwright-core'", `from '${playwright}'`));
+  return `node browser.mjs ${chromium}`;
 }
 
 /** So that the commands read as they do for a user: `interlock …`. */

@@ -13,8 +13,11 @@ export interface Step {
   readonly hides?: readonly string[];
 }
 
-/** @param ask the client that asks one statement, e.g. `psql -c` */
-export function steps(ask: string): readonly Step[] {
+/**
+ * @param ask the client that asks one statement, e.g. `psql -c`
+ * @param browser how a request is approved in a browser, e.g. `node browser.mjs /usr/bin/chromium`; null: there is none, the terminal does it
+ */
+export function steps(ask: string, browser: string | null): readonly Step[] {
   const as = (who: string, statement: string): string => `interlock connect shop --token-file ${who}.token -- ${ask} "${statement}"`;
   return [
     {
@@ -67,11 +70,10 @@ export function steps(ask: string): readonly Step[] {
     },
     {
       name: 'approved',
-      say: 'Bob reads exactly what will run, and approves it.',
+      say: 'Bob reads exactly what will run, and approves it: in the console, or in a terminal.',
       exit: 0,
-      shows: ['UPDATE payments'],
-      command:
-        'interlock approvals show $request --token-file bob-approve.token\ninterlock approvals approve $request --comment "refund agreed on the phone" --token-file bob-approve.token',
+      shows: ['UPDATE payments', "sets status = 'refunded'"],
+      command: ['interlock approvals show $request --token-file bob-approve.token', ...approve(browser)].join('\n'),
     },
     {
       name: 'ran-once',
@@ -111,4 +113,10 @@ export function steps(ask: string): readonly Step[] {
       ].join('\n'),
     },
   ];
+}
+
+function approve(browser: string | null): readonly string[] {
+  const words = '"refund agreed on the phone"';
+  if (browser === null) return [`interlock approvals approve $request --comment ${words} --token-file bob-approve.token`];
+  return ['interlock console login --login bob --group payments-owners > bob.link', `${browser} bob.link $request ${words}`];
 }

@@ -61,7 +61,7 @@ function ActPopup({ act, page, seen, close, done }: ActDialogProps & { readonly 
   };
   return (
     <AlertDialog.Popup className="dialog" initialFocus={first}>
-      <form onSubmit={(event) => void send(event)}>
+      <form onSubmit={(event) => void send(event)} onKeyDown={typeIntoWords}>
         <AlertDialog.Title className="dialog-title">{form.title}</AlertDialog.Title>
         <Subject page={page} />
         <AlertDialog.Description className="quiet">{form.says}</AlertDialog.Description>
@@ -100,6 +100,15 @@ function ActPopup({ act, page, seen, close, done }: ActDialogProps & { readonly 
       </form>
     </AlertDialog.Popup>
   );
+}
+
+/** Whoever types means words: no letter and no blank that falls on a button does anything, only Enter does. */
+function typeIntoWords(event: KeyboardEvent<HTMLFormElement>): void {
+  const { key, ctrlKey, metaKey, altKey, target } = event;
+  if (key.length !== 1 || ctrlKey || metaKey || altKey || !(target instanceof HTMLButtonElement)) return;
+  const words = event.currentTarget.querySelector('textarea');
+  if (words) words.focus();
+  else event.preventDefault();
 }
 
 function Subject({ page: { approval, text } }: { readonly page: RequestPage }): JSX.Element {
