@@ -14,6 +14,7 @@ import { factsCommand } from './commands/facts.ts';
 import { initCommand } from './commands/init.ts';
 import { notifyCommand } from './commands/notify.ts';
 import { policyCommand } from './commands/policy.ts';
+import { projectionCommand } from './commands/projection.ts';
 import { sessionsCommand } from './commands/sessions.ts';
 import { statusCommand } from './commands/status.ts';
 import { tokenCommand } from './commands/token.ts';
@@ -54,6 +55,7 @@ function interlock(): Command {
     sessionsCommand(),
     eventsCommand(),
     auditCommand(),
+    projectionCommand(),
     policyCommand(),
     doctorCommand(),
     statusCommand(),

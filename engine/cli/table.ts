@@ -1,9 +1,11 @@
-import { escapeText } from './escape.ts';
+import { escapeShown, escapeText } from './escape.ts';
 
 export interface Column {
   readonly title: string;
   /** Shortened when the terminal is narrow; the others, such as ids, are needed whole. */
   readonly shrinks?: boolean;
+  /** Its texts were made safe to show by the gateway: the marks in them stay marks. */
+  readonly marked?: boolean;
 }
 
 const NARROWEST = 6;
@@ -11,7 +13,10 @@ const GAP = '  ';
 
 /** Rows under titles. `width` is the terminal's, or null when there is none: then nothing is shortened. Cells are escaped here. */
 export function table(columns: readonly Column[], rows: readonly (readonly string[])[], width: number | null): readonly string[] {
-  const cells = [columns.map(({ title }) => title), ...rows.map((row) => row.map(escapeText))];
+  const cells = [
+    columns.map(({ title }) => title),
+    ...rows.map((row) => row.map((cell, index) => (columns[index]?.marked === true ? escapeShown(cell) : escapeText(cell)))),
+  ];
   const widths = fitted(
     columns.map((_, index) => cells.reduce((widest, row) => Math.max(widest, displayWidth(row[index] ?? '')), 0)),
     columns,

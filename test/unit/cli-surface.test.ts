@@ -32,7 +32,7 @@ function commands(): readonly { readonly path: readonly string[]; readonly flags
   return spelled.flatMap((text) => {
     const [name, rest] = [text.split(' ', 1).join(), text.slice(text.indexOf(' ') + 1)];
     const flags = [...new Set([...text.matchAll(/(?<= |\[|\()(--?[a-z][a-z-]*)/g)].map((match) => match[1] ?? ''))];
-    const subs = ['approvals', 'console', 'sessions', 'audit', 'policy'].includes(name)
+    const subs = ['approvals', 'console', 'sessions', 'audit', 'policy', 'projection', 'notify'].includes(name)
       ? rest.split(/[|¦]/).flatMap((part) => /^\s*([a-z][a-z-]*)(?= |$)/.exec(part)?.[1] ?? [])
       : [];
     return subs.length === 0 ? [{ path: [name], flags }] : subs.map((sub) => ({ path: [name, sub], flags }));
@@ -57,6 +57,7 @@ describe('commands of SURFACE.md', () => {
         'approvals watch',
         'approvals withdraw',
         'audit export',
+        'audit search',
         'audit verify',
         'connect',
         'console login',
@@ -68,8 +69,13 @@ describe('commands of SURFACE.md', () => {
         'events',
         'facts',
         'init',
+        'notify list',
+        'notify resend',
+        'notify test',
         'policy build',
         'policy test',
+        'projection rebuild',
+        'projection status',
         'sessions list',
         'sessions show',
         'status',

@@ -6,6 +6,7 @@ import { described, runs, type Common } from '../command.ts';
 import { escapeText } from '../escape.ts';
 import { requireJournal } from '../journal.ts';
 import type { Output } from '../output.ts';
+import { auditSearchCommand } from './audit-search.ts';
 
 interface Options extends Common {
   readonly dir: string;
@@ -35,7 +36,11 @@ export function auditCommand(): Command {
   })
     .requiredOption('--dir <journal>', 'the journal')
     .action(runs(exportAll));
-  return new Command('audit').description('the record: verify, export').addCommand(verifying).addCommand(exporting);
+  return new Command('audit')
+    .description('the record: verify, export, search')
+    .addCommand(verifying)
+    .addCommand(exporting)
+    .addCommand(auditSearchCommand());
 }
 
 async function verify(output: Output, options: Options): Promise<number> {

@@ -10,6 +10,7 @@ import type { ProjectionChange } from './projection.ts';
 import { Rows } from './rows.ts';
 import { dropTables, openTables, readPlace, type Place } from './tables.ts';
 import { lockFile } from './writer-lock.ts';
+import { requestFile } from './offline.ts';
 
 /** Records of one transaction at most. */
 const BATCH_RECORDS = 10_000;
@@ -133,7 +134,7 @@ export class Follower implements AsyncDisposable {
   async #begin(): Promise<void> {
     await this.#close();
     const { file } = this.#options;
-    rmSync(`${file}.rebuild`, { force: true });
+    rmSync(requestFile(file), { force: true });
     dropTables(file);
     this.#database = openTables(file);
     this.#read(-1);

@@ -1,9 +1,9 @@
 /** The thread that writes the projection. Whatever fails here, it drops the file and makes it anew, later each time; statements never wait for it. */
-import { existsSync } from 'node:fs';
 import { setPriority } from 'node:os';
 import { parentPort, workerData } from 'node:worker_threads';
 import { InterlockError } from '#schemas/errors';
 import { Follower, type FollowerOptions } from './follower.ts';
+import { isAsked } from './offline.ts';
 import type { Order, Report } from './threads.ts';
 
 const port = parentPort;
@@ -31,7 +31,7 @@ port.on('message', (order: Order) => {
 });
 niceThread();
 const looking = setInterval(() => {
-  if (!existsSync(`${options.file}.rebuild`)) return;
+  if (!isAsked(options.file)) return;
   asked = true;
   rouse();
 }, LOOK_EVERY_MS);
