@@ -42,7 +42,7 @@ export type Decided = Pick<ApprovalRecord, 'requirement' | 'subject' | 'added' |
  * Counts a verdict at most once, and only one of a human who is asked now and is not the requester. Who counted in one stage counts in no other,
  * nor does whoever they stood for; who denied does not approve as well.
  */
-export function chainOf(record: Decided, world: World = TOKENS_ONLY): Chain {
+export function chainOf(record: Decided, world: World): Chain {
   return chainBy(record, world, (stage, { reviewer, delegation }) => placeIn(stage, reviewer, record.subject, world, delegation ?? null));
 }
 
@@ -84,7 +84,7 @@ export function isHuman(subject: Subject): boolean {
 }
 
 /** By themselves, not in somebody's place. */
-export function isAsked(stage: Stage, reviewer: Subject, world: World = TOKENS_ONLY): boolean {
+function isAsked(stage: Stage, reviewer: Subject, world: World): boolean {
   return stage.any_of.some((approver) => matches(approver, reviewer, world));
 }
 
@@ -106,6 +106,7 @@ export function placeIn(stage: Stage, reviewer: Subject, requester: Subject, wor
 /**
  * Whether two principals are, or may be, one human: the same subject, one acting for the other, both for a third, the same login under two
  * issuers, or accounts that the directory links. Logins are compared folded, because the systems behind them fold (SECURITY §1.11).
+ * @param world whose links count; without it, none: for what only finds somebody's own
  */
 export function sharesIdentity(a: Subject, b: Subject, world: World = TOKENS_ONLY): boolean {
   const marks = identities(a, world);

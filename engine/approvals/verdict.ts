@@ -8,7 +8,7 @@ import { type Chain, chainOf, isHuman, type Place, placeIn, sharesIdentity, type
 import type { ApprovalRecord } from './record.ts';
 import { CLOCK_TOLERANCE_MS, VERDICT_TOKEN_AGE_MS } from './limits.ts';
 import { namesOf, whyVoid } from './view.ts';
-import { TOKENS_ONLY, type World } from './world.ts';
+import type { World } from './world.ts';
 
 export interface VerdictInput {
   readonly reviewer: Principal;
@@ -41,11 +41,6 @@ export function admitted(record: ApprovalRecord, input: VerdictInput, clock: Clo
     checkStepUp(stage, reviewer.subject, clock);
   }
   return { stage, delegation: place.delegation };
-}
-
-/** The stage alone, by what the token says: `admitted` knows the rest. */
-export function stageFor(record: ApprovalRecord, input: VerdictInput, clock: Clock, world: World = TOKENS_ONLY): Stage {
-  return admitted(record, input, clock, world).stage;
 }
 
 /** A human's own token, for verdicts only, at most an hour old (A4). Tokens for data never carry the scope; one that carries both is for data. */

@@ -4,7 +4,7 @@ import { describe, expect, test } from 'vitest';
 import type { Requirement, Stage } from '#schemas/decision';
 import type { Subject } from '#schemas/decision-request';
 import type { InterlockError } from '#schemas/errors';
-import { chainAsRecorded, chainOf, type Decided, placeIn, sharesIdentity } from '#engine/approvals/chain';
+import { chainAsRecorded, chainOf as chainIn, type Decided, placeIn, sharesIdentity } from '#engine/approvals/chain';
 import { whyNobody } from '#engine/approvals/reachable';
 import { admitted, type VerdictInput } from '#engine/approvals/verdict';
 import type { ApprovalRecord } from '#engine/approvals/record';
@@ -30,6 +30,7 @@ function record(stages: readonly Stage[], given: readonly Given[], more: Partial
   return { requirement: requirement({ stages: [...stages] }), subject: alice, added: new Map(), requestedAt: NOW, verdicts, ...more };
 }
 
+const chainOf = (one: Decided, world: World = TOKENS_ONLY): ReturnType<typeof chainIn> => chainIn(one, world);
 const logins = (humans: readonly Subject[]): string[] => humans.map(({ properties }) => properties.login);
 
 describe('a quorum is of distinct humans (A4)', () => {

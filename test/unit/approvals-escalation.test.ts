@@ -3,7 +3,7 @@ import { describe, expect, test } from 'vitest';
 import { timestamp } from '#client/clock';
 import type { Stage } from '#schemas/decision';
 import type { Subject } from '#schemas/decision-request';
-import { chainOf } from '#engine/approvals/chain';
+import { chainOf as chainIn } from '#engine/approvals/chain';
 import { due, StageTimers, timesOf } from '#engine/approvals/escalation';
 import type { ApprovalRecord } from '#engine/approvals/record';
 import { TOKENS_ONLY } from '#engine/approvals/world';
@@ -34,6 +34,8 @@ function record(more: Partial<ApprovalRecord> = {}, stages: readonly Stage[] = [
     ...more,
   } as ApprovalRecord;
 }
+
+const chainOf = (one: ApprovalRecord): ReturnType<typeof chainIn> => chainIn(one, TOKENS_ONLY);
 
 /** `sre, boss`, `denied: …`, or nothing. */
 function told(one: ApprovalRecord, wallS: number, monotonicS: number = wallS): string {
