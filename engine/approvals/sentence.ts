@@ -13,6 +13,7 @@ import { told } from './sentence/tell.ts';
 import { code, type Word, wordsOf, type Writing } from './sentence/words.ts';
 
 export { summarise } from './sentence/summary.ts';
+export { withoutLiterals } from './sentence/words.ts';
 
 export const SENTENCE_CHARS_MAX = 2_000;
 
@@ -90,5 +91,7 @@ function before({ transaction, objects }: SentenceDraft): readonly string[] {
 function bounded(text: string, charsMax: number): string {
   if (text.length <= charsMax) return text;
   const note = ` … (cut: ${grouped(text.length)} characters in all)`;
-  return `${text.slice(0, Math.max(0, charsMax - note.length))}${note}`;
+  const kept = text.slice(0, Math.max(0, charsMax - note.length - 1));
+  // a string that is cut ends here: what follows is no part of it
+  return `${kept}${kept.split("'").length % 2 === 0 ? "'" : ''}${note}`;
 }

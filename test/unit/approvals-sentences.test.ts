@@ -2,7 +2,7 @@
 import { readFileSync } from 'node:fs';
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { SENTENCE_CHARS_MAX } from '#engine/approvals/sentence';
+import { SENTENCE_CHARS_MAX, withoutLiterals } from '#engine/approvals/sentence';
 import { type Word, wordsOf } from '#engine/approvals/sentence/words';
 import type { CorpusCase } from '#test/corpus/case';
 import { openFacts } from '#test/support/facts';
@@ -173,6 +173,39 @@ describe('is bounded and safe', () => {
     const sql = "update t set a = 'secret', b = 4711 where c = $1 and d = $$secret$$ and e = E'secret'";
     const { says } = await tell(facts, { sql, params: ['text secret'] }, { literals: false });
     expect(says).toBe("sets a = '?', b = ? in the rows of `t` where c = $1 and d = '?' and e = '?'");
+  });
+  test('what leaves for a chat or a mail has no string in it, however it was quoted', async () => {
+    const secret = 's3cret';
+    const spellings = [
+      `'${secret}'`,
+      `'it''s ${secret}'`,
+      `E'it\\'s ${secret}'`,
+      `$$${secret}$$`,
+      `$a$'${secret}$a$`,
+      `U&'${secret}'`,
+      `E'\\\\' || '${secret}'`,
+      `'${secret}${'x'.repeat(400)}'`,
+    ];
+    for (const spelling of spellings) {
+      for (const sql of [
+        `update t set a = ${spelling} where b = ${spelling}`,
+        `insert into t values (${spelling})`,
+        `select f(${spelling}) from t`,
+        `comment on table t is ${spelling}`,
+      ]) {
+        const { says, parsed } = await tell(facts, { sql, params: [`text ${secret}`] });
+        if (!parsed) continue;
+        expect(withoutLiterals(says), says).not.toContain(secret);
+      }
+    }
+    const named = await tell(facts, { sql: `delete from "it's" where "a'b" = '${secret}'` });
+    expect(withoutLiterals(named.says)).toBe(`deletes the rows of "it's" where "a'b" = '…'`);
+    const many = await tell(facts, {
+      sql: Array.from({ length: 10 }, (_, i) => `update t${i} set a = '${'x'.repeat(140)}', b = '${secret}', c = '${'x'.repeat(140)}'`).join('; '),
+    });
+    expect(withoutLiterals(many.says)).not.toContain(secret);
+    const { says } = await tell(facts, { sql: 'delete from t where a = $1', params: [`text ${secret}'`] });
+    expect(withoutLiterals(says)).toBe("deletes the rows of `t` where a = $1 ('…')");
   });
   test('a part of what its transaction did before is said', async () => {
     expect((await tell(facts, { sql: 'delete from t where id = 1' })).says).not.toContain('before it');

@@ -4,6 +4,7 @@ import type { NotifyAbout, NotifyField } from '#schemas/config';
 import type { Approver, Stage } from '#schemas/decision';
 import type { Subject } from '#schemas/decision-request';
 import type { Message } from './parts.ts';
+import { withoutLiterals } from '../sentence.ts';
 import { minute, plain } from './text.ts';
 
 const NAME_CHARS_MAX = 120;
@@ -40,7 +41,8 @@ export function messageOf({ about, view, stage, outcome = '' }: Telling, publicU
     ...NONE,
     who: nameOf(view.subject),
     target: name(view.target),
-    summary: plain(view.summary, SUMMARY_CHARS_MAX),
+    // a message is a pointer (A9): what somebody typed between quotes stays here
+    summary: plain(withoutLiterals(view.summary), SUMMARY_CHARS_MAX),
     expires: minute(expires),
     stage: stage === undefined ? '' : name(stage),
     outcome: name(outcome.replaceAll('_', ' ')),

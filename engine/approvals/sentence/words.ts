@@ -52,6 +52,14 @@ export function code(words: readonly Word[], writing: Writing): string {
   return `${said} … (${grouped(cut)} more characters, digest ${hash.digest('hex').slice(0, 12)})`;
 }
 
+/** A sentence for eyes outside: what was said of a text's strings and parameters is left out, names and numbers stay. */
+export function withoutLiterals(sentence: string): string {
+  return sentence.replace(QUOTED, (quoted) => (quoted.startsWith("'") ? "'…'" : quoted));
+}
+
+/** Names, which may hold an apostrophe, and strings; a string that was cut has no end. */
+const QUOTED = /`[^`]*`|"(?:[^"\\]|\\.|"")*"|'(?:[^']|'')*(?:'|$)/g;
+
 /** Only ASCII letters: what others become depends on the server's locale. */
 export function lower(text: string): string {
   return text.replace(/[A-Z]+/g, (letters) => letters.toLowerCase());
@@ -84,7 +92,9 @@ function stringSaid(text: string): string {
   const [tag] = /^\$[^$]*\$/.exec(text) ?? [];
   if (tag !== undefined) return literal(text.slice(tag.length, -tag.length));
   if (text.startsWith("'")) return literal(text.slice(1, -1).replaceAll("''", "'"));
-  return text.length <= STRING_CHARS_MAX ? shown(text) : literal(text);
+  // E'it\'s', too: the quotes of a sentence are always doubled (`withoutLiterals`)
+  const doubled = text.replace(/\\[^]/g, (escape) => (escape === "\\'" ? "''" : escape));
+  return text.length <= STRING_CHARS_MAX ? shown(doubled) : literal(text);
 }
 
 /** Whether a blank stands before word `index`. */
