@@ -34,7 +34,7 @@ export async function startConsoleShop(): Promise<Shop> {
 }
 
 /** Opens the console as this person, by the one-time link that `interlock console login` prints. */
-export async function enter(browser: Browser, shop: Shop, person: Person, options: OpenOptions = {}): Promise<Window> {
+export async function enter(browser: Browser, shop: Pick<Shop, 'gateway'>, person: Person, options: OpenOptions = {}): Promise<Window> {
   const window = await openWindow(browser, options);
   await window.page.goto(await loginLink(shop, person));
   await window.page.getByRole('navigation', { name: 'Pages' }).waitFor();

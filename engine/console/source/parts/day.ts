@@ -1,5 +1,5 @@
 /** Days as people say them: `yesterday`, `last Tuesday`, or a date; an address keeps them as a date. */
-import type { Choice } from './filter.tsx';
+import type { Choice } from './choice.ts';
 import { formatDay } from './format.ts';
 
 const DAYS_NAMED = 8;

@@ -1,12 +1,8 @@
 /** Filters are a form whose fields are the address: what is found can be shared. */
 import { type FormEvent, type JSX, type ReactNode, useState } from 'react';
+import type { Choice } from './choice.ts';
 import { fieldText } from './field-text.ts';
 import { navigate, useAddress, withQuery } from '../state/router.tsx';
-
-export interface Choice {
-  readonly value: string;
-  readonly name: string;
-}
 
 export function FilterForm({
   names,

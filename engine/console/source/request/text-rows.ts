@@ -40,18 +40,15 @@ function lines(tokens: readonly ReviewToken[], columns: number): readonly Row[] 
       if (index > 0) end('line');
       let rest = part;
       while (rest !== '') {
-        if (left <= 0) end('row');
         const fits = fitting(rest, left);
-        // a mark, or a word that has its own row, is not broken when it fits into a row of its own
-        const whole = token.kind === 'hidden' && fits < rest.length && left < columns;
-        if (whole) {
+        // where nothing fits any more, or a mark would be broken, a row begins
+        if (left < columns && (fits === 0 || (token.kind === 'hidden' && fits < rest.length))) {
           end('row');
           continue;
         }
-        const cut = Math.max(fits, 1);
-        pieces.push({ kind: token.kind, text: rest.slice(0, cut) });
-        left -= width(rest.slice(0, cut));
-        rest = rest.slice(cut);
+        pieces.push({ kind: token.kind, text: rest.slice(0, fits) });
+        left -= width(rest.slice(0, fits));
+        rest = rest.slice(fits);
       }
     }
   }
@@ -65,18 +62,22 @@ function fitting(text: string, columns: number): number {
   let used = 0;
   let at = 0;
   for (const char of text) {
-    used += char.length === 1 && char < '\u0300' ? 1 : 2;
+    used += widthOf(char);
     if (used > columns) break;
     at += char.length;
   }
-  return at === 0 ? ((text.codePointAt(0) ?? 0) > 0xffff ? 2 : 1) : at;
+  return at;
 }
 
 function width(text: string): number {
   if (ASCII.test(text)) return text.length;
   let used = 0;
-  for (const char of text) used += char.length === 1 && char < '\u0300' ? 1 : 2;
+  for (const char of text) used += widthOf(char);
   return used;
+}
+
+function widthOf(char: string): number {
+  return char < '\u0300' ? 1 : 2;
 }
 
 const ASCII = /^[ -~]*$/;
