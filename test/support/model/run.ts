@@ -1,0 +1,289 @@
+/** Runs steps against a real book, several at once in the order that fast-check's scheduler chooses, and has every use judged. */
+import type { Scheduler } from 'fast-check';
+import type { ApprovalDraft } from '#client/approvals';
+import type { Position, DurablePosition } from '#client/journal';
+import { Ids } from '#client/ids';
+import { silentLog } from '#client/log';
+import { type ApprovalBook, openApprovals } from '#engine/approvals/approvals';
+import type { ApprovalOptions } from '#engine/approvals/parts';
+import type { Requirement } from '#schemas/decision';
+import type { SqlFacts } from '#schemas/sql-facts';
+import { draft, HOUR_MS } from '../approvals.ts';
+import { FakeClock } from '../fake-clock.ts';
+import { MemoryDisk, MemoryJournal } from '../memory-journal.ts';
+import { type Known, objections, SHAPES, type Statement, type Yes } from './judge.ts';
+import { accountOf, humanOf, People, REQUESTERS, REQUIREMENTS } from './people.ts';
+import type { Round, Step } from './steps.ts';
+
+/** A part that a test of this test breaks on purpose. */
+export interface Broken {
+  readonly options?: (options: ApprovalOptions) => ApprovalOptions;
+  readonly book?: (book: ApprovalBook, drafts: (approvalId: string) => ApprovalDraft) => ApprovalBook;
+}
+
+export class Violation extends Error {}
+
+export class ModelRun {
+  readonly known = new Map<string, Known>();
+  readonly #order: string[] = [];
+  readonly #people = new People();
+  readonly #clock = new FakeClock();
+  readonly #disk = new MemoryDisk();
+  readonly #scheduler: Scheduler;
+  readonly #broken: Broken;
+  #journal: ScheduledJournal;
+  #book: ApprovalBook | null = null;
+  #steps = 0;
+  #glass: string | null = null;
+
+  constructor(scheduler: Scheduler, broken: Broken = {}) {
+    this.#scheduler = scheduler;
+    this.#broken = broken;
+    this.#journal = new ScheduledJournal(this.#clock, this.#disk, scheduler);
+  }
+
+  async run(rounds: readonly Round[]): Promise<void> {
+    try {
+      await this.#open();
+      for (const round of rounds) await this.#round(round);
+    } finally {
+      this.#book?.close();
+    }
+  }
+
+  get uses(): number {
+    return [...this.known.values()].reduce((sum, { receipts }) => sum + receipts.size, 0);
+  }
+
+  async #open(): Promise<void> {
+    const options: ApprovalOptions = {
+      journal: this.#journal,
+      clock: this.#clock,
+      ids: new Ids(this.#clock),
+      log: silentLog,
+      expireMs: 24 * HOUR_MS,
+      rememberDenialMs: 60_000,
+      publicUrl: 'https://interlock.example.com',
+      worlds: { prepare: () => this.#scheduler.schedule(Promise.resolve(), 'sources'), of: () => this.#people.world() },
+      data: { data: () => this.#people.data() },
+      codeParams: () => new Set(),
+    };
+    const book = await this.#scheduler.waitFor(openApprovals(this.#broken.options?.(options) ?? options));
+    this.#book = this.#broken.book?.(book, (id) => draftOf(this.#known(id).statement)) ?? book;
+  }
+
+  async #round(round: Round): Promise<void> {
+    switch (round.do) {
+      case 'pass':
+        this.#clock.pass(round.seconds * 1_000);
+        return this.#scheduler.waitFor((this.#book as ApprovalBook).sweep());
+      case 'set':
+        for (const one of this.known.values()) one.clockSet = true;
+        return this.#clock.set(round.seconds * 1_000);
+      case 'move':
+        return this.#people.move(round.account);
+      case 'delegate':
+        return this.#people.delegate(round.from, round.to);
+      case 'call':
+        return this.#people.call(round.account);
+      case 'freeze':
+        this.#people.frozen = !this.#people.frozen;
+        return;
+      case 'steps':
+        await this.#scheduler.waitFor(Promise.all(round.steps.map((step) => this.#tried(step))));
+        return;
+      case 'restart':
+        return this.#restart(round.crash);
+    }
+  }
+
+  /** A crash leaves steps half done: what was not durable is gone, and whoever waited hears nothing good. */
+  async #restart(crash: readonly Step[]): Promise<void> {
+    const half = crash.map((step) => this.#tried(step));
+    if (crash.length > 0) await this.#scheduler.waitNext(Math.min(crash.length, this.#scheduler.count()));
+    this.#journal.fail(new Error('crash'));
+    this.#book?.close();
+    await this.#scheduler.waitFor(Promise.all(half));
+    for (const one of this.known.values()) one.uncertain ||= one.clockSet;
+    this.#journal = new ScheduledJournal(this.#clock, this.#disk, this.#scheduler);
+    await this.#open();
+  }
+
+  async #tried(step: Step): Promise<void> {
+    try {
+      await this.#try(step, ++this.#steps);
+    } catch (error) {
+      onlyRefusals(error);
+    }
+  }
+
+  async #try(step: Step, began: number): Promise<void> {
+    const book = this.#book as ApprovalBook;
+    const by = (account: number) => this.#people.principal(account, this.#clock);
+    switch (step.do) {
+      case 'request':
+        return void (await this.#request(step.statement));
+      case 'carry':
+        return this.#carry(step);
+      case 'verdict':
+        return this.#verdict(this.#one(step.which), step);
+      case 'consume':
+        return this.#consume(this.#one(step.which), step, began);
+      case 'withdraw': {
+        const id = this.#one(step.which);
+        await book.withdraw(id, { by: by(step.account) });
+        return this.#end(id, 'withdrawn');
+      }
+      case 'cancel': {
+        const id = this.#one(step.which);
+        await book.cancel(id, REQUESTERS[this.#known(id).statement.who]?.id ?? '');
+        return this.#end(id, 'cancelled');
+      }
+      case 'supersede': {
+        const id = this.#one(step.which);
+        await book.supersede(id, 'another revision');
+        return this.#end(id, 'superseded');
+      }
+      case 'glass':
+        return this.#breakGlass(this.#one(step.which));
+      case 'review': {
+        await book.review(this.#glass ?? 'apr_none', { by: by(step.account), outcome: 'justified', comment: 'looked at' });
+        if (accountOf(step.account).human === 'alice') throw new Violation('alice reviewed her own broken glass');
+        this.#glass = null;
+      }
+    }
+  }
+
+  async #carry({ statement, accounts, nonce }: Extract<Step, { do: 'carry' }>): Promise<void> {
+    const id = await this.#request(statement);
+    for (const account of accounts) await this.#verdict(id, { do: 'verdict', which: 0, account, outcome: 'approve' }).catch(onlyRefusals);
+    await this.#consume(id, { do: 'consume', which: 0, statement: null, nonce }, ++this.#steps);
+  }
+
+  async #request(statement: Statement): Promise<string> {
+    const requestedMs = this.#clock.monotonicUs() / 1_000;
+    const { approvalId } = await (this.#book as ApprovalBook).request(draftOf(statement));
+    if (this.known.has(approvalId)) return approvalId;
+    const empty = { yes: new Set<Yes>(), receipts: new Set<string>(), nonces: new Set<number>() };
+    this.known.set(approvalId, { statement, requestedMs, ...empty, ended: null, glassMs: null, uncertain: false, clockSet: false });
+    this.#order.push(approvalId);
+    return approvalId;
+  }
+
+  async #verdict(id: string, { account, outcome }: Extract<Step, { do: 'verdict' }>): Promise<void> {
+    const known = this.#known(id);
+    const reviewer = this.#people.principal(account, this.#clock);
+    const { login, groups } = reviewer.subject.properties;
+    const yes: Yes = { login, groups, monotonicMs: this.#clock.monotonicUs() / 1_000 };
+    if (outcome === 'approve') known.yes.add(yes);
+    try {
+      const view = await (this.#book as ApprovalBook).verdict(id, { reviewer, outcome, comment: 'because' });
+      if (humanOf(login) === null) throw new Violation(`${login} is nobody's own account, and decided`);
+      if (view.state === 'denied' || view.state === 'changes_requested') this.#end(id, view.state);
+    } catch (error) {
+      // what failed for another reason than a refusal may have been written
+      if (!isUnknown(error)) known.yes.delete(yes);
+      throw error;
+    }
+  }
+
+  async #consume(id: string, step: Extract<Step, { do: 'consume' }>, began: number): Promise<void> {
+    const known = this.#known(id);
+    const used = step.statement ?? known.statement;
+    const first = !known.nonces.has(step.nonce);
+    known.nonces.add(step.nonce);
+    const d = { ...draftOf(used), statementId: `stm_${step.nonce}` };
+    const { receipt } = await (this.#book as ApprovalBook).consume(id, {
+      statementId: d.statementId,
+      enforcer: 'shop',
+      nonce: `non_${step.nonce}`,
+      draft: d,
+    });
+    known.receipts.add(receipt);
+    const [objection] = objections(known, used, { people: this.#people, monotonicMs: this.#clock.monotonicUs() / 1_000, began }, first);
+    if (objection !== undefined) throw new Violation(`${id}: ${objection}`);
+  }
+
+  async #breakGlass(id: string): Promise<void> {
+    const known = this.#known(id);
+    const before = known.glassMs;
+    known.glassMs = this.#clock.monotonicUs() / 1_000;
+    try {
+      await (this.#book as ApprovalBook).breakGlass(id, { by: this.#people.principal(0, this.#clock), reason: 'an emergency' });
+    } catch (error) {
+      if (!isUnknown(error)) known.glassMs = before;
+      throw error;
+    }
+    if (known.statement.who !== 0) throw new Violation('a broken glass for somebody else');
+    if (this.#glass !== null) throw new Violation('a second glass broken before the first was reviewed');
+    this.#glass = id;
+  }
+
+  #end(id: string, how: string): void {
+    this.#known(id).ended ??= { step: ++this.#steps, how };
+  }
+
+  /** Mostly the last ones. */
+  #one(which: number): string {
+    return this.#order.at(-1 - (which % (this.#order.length || 1))) ?? 'apr_none';
+  }
+
+  #known(id: string): Known {
+    const known = this.known.get(id);
+    if (!known) throw Object.assign(new Error('nothing was asked yet'), { code: 'NONE' });
+    return known;
+  }
+}
+
+/** The scheduler says when the disk is done, and in which order those who wait for it go on. */
+class ScheduledJournal extends MemoryJournal {
+  readonly #scheduler: Scheduler;
+
+  constructor(clock: FakeClock, disk: MemoryDisk, scheduler: Scheduler) {
+    super(clock, disk);
+    this.#scheduler = scheduler;
+  }
+
+  override async durable(position: Position): Promise<DurablePosition> {
+    await this.#scheduler.schedule(Promise.resolve(), `disk ${position}`);
+    const durable = await super.durable(position);
+    await this.#scheduler.schedule(Promise.resolve(), `durable ${position}`);
+    return durable;
+  }
+}
+
+/** A refusal is an answer; a violation is not. */
+function onlyRefusals(error: unknown): void {
+  if (!(error instanceof Error && 'code' in error)) throw error;
+}
+
+function isUnknown(error: unknown): boolean {
+  return error instanceof Error && 'code' in error && (error.code === 'APPROVAL_UNAVAILABLE' || error.code === 'DRAINING');
+}
+
+function draftOf({ text, who, requirement, session }: Statement): ApprovalDraft {
+  const d = draft({
+    text: `DELETE FROM t WHERE id = ${text}`,
+    params: null,
+    subject: REQUESTERS[who] as ApprovalDraft['subject'],
+    requirement: REQUIREMENTS[requirement] as Requirement,
+    sessionId: `ses_${session}`,
+  });
+  return { ...d, facts: { ...d.facts, statements: [{ ...STATEMENT, shape: `sha256:${(SHAPES[text] ?? '').repeat(64)}` }] } };
+}
+
+const STATEMENT: SqlFacts['statements'][number] = {
+  index: 0,
+  parent: null,
+  kind: 'delete',
+  class: 'write',
+  span: { start: 0, end: 1 },
+  shape: '',
+  where: 'bound',
+  limit: 'none',
+  locking: false,
+  columns: [],
+  output: [],
+  functions: [],
+  explain: 'no',
+};
