@@ -2,6 +2,7 @@
 import type { Principal } from '#client/identity';
 import type { House } from './house.ts';
 import type { ConsoleSession } from './login/console-sessions.ts';
+import type { Outlet } from './outlet.ts';
 import type { Reader } from './parts.ts';
 
 interface Request {
@@ -38,13 +39,6 @@ export type Answer =
   | { readonly redirect: string; readonly cookies?: readonly string[] }
   | { readonly live: (outlet: Outlet) => Promise<void> };
 
-/** Where a live stream is written to. */
-export interface Outlet {
-  /** Bytes that the client has not taken yet. */
-  readonly waiting: number;
-  write(text: string): void;
-}
-
 interface Address {
   readonly method: 'GET' | 'POST' | 'DELETE';
   /** Matched against the whole path; the one group is the id. */
@@ -65,5 +59,3 @@ export interface OpenRoute extends Address {
   readonly scope: 'none';
   readonly answer: (call: OpenCall) => Answer | Promise<Answer>;
 }
-
-export const ULID = '[0-9A-HJKMNP-TV-Z]{26}';

@@ -2,7 +2,7 @@
 import { readdir, readFile } from 'node:fs/promises';
 import { extname, join, relative, sep } from 'node:path';
 import { gzipSync } from 'node:zlib';
-import { ULID } from './call.ts';
+import { ULID } from './ulid.ts';
 
 export interface ConsoleFile {
   readonly bytes: Buffer;

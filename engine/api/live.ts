@@ -7,7 +7,7 @@ import { randomUUID } from 'node:crypto';
 import { InterlockError } from '#schemas/errors';
 import type { LiveEvent } from '#schemas/review';
 import { isAskedNow, mayReadChange, mayReadOutline } from './access.ts';
-import type { Outlet } from './call.ts';
+import type { Outlet } from './outlet.ts';
 import { LIMITS, LIVE_EVERY_MS, LIVE_HEARTBEAT_MS } from './limits.ts';
 import type { ApiParts, Change, Reader } from './parts.ts';
 

@@ -1,5 +1,6 @@
 /** What the API needs of its neighbours; the composition root plugs them in. A part that is null is not there (yet): its routes answer 503 NOT_READY. */
 import type { Identity, Principal } from '#client/identity';
+import type { AuthzenParts } from './authzen/parts.ts';
 import type { ApprovalState, ApprovalView, DelegationView } from '#schemas/approval';
 import type { Subject } from '#schemas/decision-request';
 import type { Event } from '#schemas/event';
@@ -26,6 +27,8 @@ export interface ApiParts {
   readonly delegations: Delegations | null;
   readonly notifications: Notifications | null;
   readonly login: LoginParts;
+  /** Absent: no outside enforcement points. */
+  readonly authzen?: AuthzenParts;
   /** For the console's first line. */
   readonly version: string;
   /** Name → environment. */

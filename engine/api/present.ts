@@ -9,9 +9,9 @@ import type { House } from './house.ts';
 export async function present(response: ServerResponse, answer: Answer, signal: AbortSignal, house: House): Promise<void> {
   if ('document' in answer) return send(response, 200, answer.document, house, cookies(answer.cookies));
   if ('redirect' in answer)
-    return void response.writeHead(302, { ...data(house), ...cookies(answer.cookies), location: answer.redirect, 'content-length': 0 }).end();
+    return void response.writeHead(302, { ...dataHeaders(house), ...cookies(answer.cookies), location: answer.redirect, 'content-length': 0 }).end();
   if ('live' in answer) return await stream(response, answer.live, house);
-  response.writeHead(200, { ...data(house), 'content-type': 'application/x-ndjson' });
+  response.writeHead(200, { ...dataHeaders(house), 'content-type': 'application/x-ndjson' });
   response.flushHeaders();
   for await (const line of answer.lines) {
     if (signal.aborted) break;
@@ -21,7 +21,7 @@ export async function present(response: ServerResponse, answer: Answer, signal: 
 }
 
 export function send(response: ServerResponse, status: number, document: unknown, house: House, more: OutgoingHttpHeaders = {}): void {
-  response.writeHead(status, { ...data(house), ...more, 'content-type': 'application/json' }).end(`${JSON.stringify(document)}\n`);
+  response.writeHead(status, { ...dataHeaders(house), ...more, 'content-type': 'application/json' }).end(`${JSON.stringify(document)}\n`);
 }
 
 export function sendFile(request: IncomingMessage, response: ServerResponse, file: ConsoleFile, house: House): void {
@@ -47,7 +47,7 @@ async function stream(
 ): Promise<void> {
   const begin = (): void => {
     if (response.headersSent) return;
-    response.writeHead(200, { ...data(house), 'content-type': 'text/event-stream', 'x-accel-buffering': 'no' });
+    response.writeHead(200, { ...dataHeaders(house), 'content-type': 'text/event-stream', 'x-accel-buffering': 'no' });
     response.flushHeaders();
   };
   await live({
@@ -63,7 +63,7 @@ async function stream(
   response.end();
 }
 
-function data(house: House): Readonly<Record<string, string>> {
+export function dataHeaders(house: House): Readonly<Record<string, string>> {
   return { ...DATA_HEADERS, ...tls(house) };
 }
 

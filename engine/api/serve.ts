@@ -3,6 +3,8 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import { InterlockError } from '#schemas/errors';
 import { readerOf } from './access.ts';
 import { authenticate } from './authenticate.ts';
+import type { AuthzenHouse } from './authzen/house.ts';
+import { isAuthzen, serveAuthzen } from './authzen/serve.ts';
 import type { OpenRoute, Route } from './call.ts';
 import { failure } from './failure.ts';
 import type { House } from './house.ts';
@@ -13,10 +15,11 @@ import { checkOrigin } from './login/origin.ts';
 import { present, send, sendFile } from './present.ts';
 import { ROUTES } from './routes.ts';
 
-export async function serve(request: IncomingMessage, response: ServerResponse, house: House): Promise<void> {
+export async function serve(request: IncomingMessage, response: ServerResponse, house: House, authzen: AuthzenHouse | null): Promise<void> {
   try {
     const url = address(request.url ?? '/');
     if (url.pathname === '/healthz' && request.method === 'GET') return await health(response, house);
+    if (authzen !== null && isAuthzen(url.pathname)) return await serveAuthzen(request, response, url.pathname, house, authzen);
     const file = request.method === 'GET' || request.method === 'HEAD' ? house.console.find(url.pathname) : null;
     if (file !== null) return sendFile(request, response, file, house);
     const { route, id } = find(request.method ?? '', url);

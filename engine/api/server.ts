@@ -9,6 +9,7 @@ import type { AddressInfo } from 'node:net';
 import { type Clock, systemClock } from '#client/clock';
 import type { Log } from '#client/log';
 import { InterlockError } from '#schemas/errors';
+import { openAuthzen } from './authzen/house.ts';
 import { readConsole, withoutConsole } from './console-files.ts';
 import { type House, openHouse } from './house.ts';
 import { LIMITS } from './limits.ts';
@@ -51,10 +52,12 @@ export async function openApi(options: ApiOptions): Promise<Api> {
   const { parts, log, clock = systemClock, publicUrl } = options;
   const house = openHouse({ parts, log, clock, scheme, publicUrl: new URL(publicUrl ?? url), console: withoutConsole('It was not built.') });
   if (options.console !== undefined) void showConsole(options.console, house);
-  server.on('request', (request, response) => void serve(request, response, house));
+  const authzen = parts.authzen === undefined ? null : openAuthzen({ parts: parts.authzen, clock, publicUrl: publicUrl ?? url });
+  server.on('request', (request, response) => void serve(request, response, house, authzen));
   return {
     url,
     async close() {
+      authzen?.close();
       house.close();
       const closed = once(server, 'close');
       server.close();

@@ -1,7 +1,8 @@
 /** Requests for approval: reading them, and what one may do with them. Whether somebody may is the book's to say; it records what it says. */
 import { InterlockError } from '#schemas/errors';
 import { readableApproval, visibleTo } from '../access.ts';
-import { type Answer, type Call, type Route, ULID } from '../call.ts';
+import type { Answer, Call, Route } from '../call.ts';
+import { ULID } from '../ulid.ts';
 import { oneOf, optional, readBody, readQuery, text, words } from '../fields.ts';
 import { LIMITS } from '../limits.ts';
 import type { Verdict } from '../parts.ts';

@@ -1,6 +1,7 @@
 /** One human decides in another's place for a while. */
 import type { DelegationPage } from '#schemas/review';
-import { type Answer, type Call, type Route, ULID } from '../call.ts';
+import type { Answer, Call, Route } from '../call.ts';
+import { ULID } from '../ulid.ts';
 import { instant, readBody, text } from '../fields.ts';
 import { delegationsOf } from '../ready.ts';
 

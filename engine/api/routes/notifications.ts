@@ -1,6 +1,7 @@
 /** Messages to people outside. They hold whom a request asks, so only who reads everything sees them. */
 import { InterlockError } from '#schemas/errors';
-import { type Answer, type Call, type Route, ULID } from '../call.ts';
+import type { Answer, Call, Route } from '../call.ts';
+import { ULID } from '../ulid.ts';
 import { oneOf, optional, readBody, readQuery, text } from '../fields.ts';
 import { notificationsOf } from '../ready.ts';
 

@@ -2,7 +2,8 @@
 import { InterlockError } from '#schemas/errors';
 import type { Event } from '#schemas/event';
 import type { SessionDetail } from '#schemas/review';
-import { type Answer, type Call, type Route, ULID } from '../call.ts';
+import type { Answer, Call, Route } from '../call.ts';
+import { ULID } from '../ulid.ts';
 import { instant, limit, oneOf, optional, readQuery, words } from '../fields.ts';
 import { LIMITS } from '../limits.ts';
 import { each, only, prepend, readable } from '../readings.ts';
