@@ -1,0 +1,113 @@
+/** The enforcer in this process with the real approvals behind it, before a real server: whatever says `/* ask *\/` needs an approval, all else runs. */
+import pg from 'pg';
+import { expect } from 'vitest';
+import { systemClock } from '#client/clock';
+import { Ids } from '#client/ids';
+import { silentLog } from '#client/log';
+import { openApprovals, type ApprovalBook } from '#engine/approvals/approvals';
+import type { ApprovalView } from '#schemas/approval';
+import type { Requirement } from '#schemas/decision';
+import type { Event } from '#schemas/event';
+import { requirement } from './approvals.ts';
+import { ALLOW, type Rule } from './fake-decisions.ts';
+import { startPostgres, type PostgresMajor, type PostgresServer } from './postgres.ts';
+import { principal, startTestGateway, type TestGateway } from './postgres-gateway.ts';
+
+export interface ApprovingGateway extends AsyncDisposable {
+  readonly server: PostgresServer;
+  readonly gateway: TestGateway;
+  readonly book: ApprovalBook;
+  /** What policy asks for from now on, on top of the usual. */
+  ask(more: Partial<Requirement>): void;
+  client(): Promise<pg.Client>;
+  /** The one open request with this in its text. */
+  opened(text: string): Promise<ApprovalView>;
+  approve(id: string): Promise<void>;
+  /** Runs it, approved by the reviewer while it waits. */
+  approved<T>(running: Promise<T>, text: string): Promise<T>;
+  /** Outcomes of the statements whose text holds this, in order. */
+  finished(text: string): Promise<readonly Extract<Event, { type: 'statement.finished' }>[]>;
+}
+
+export const ASK = '/* ask */';
+
+export async function startApproving(
+  options: {
+    readonly major?: PostgresMajor;
+    readonly waitMs?: number;
+    readonly inTransaction?: 'fresh' | 'any';
+    readonly server?: PostgresServer;
+    readonly masks?: boolean;
+  } = {},
+): Promise<ApprovingGateway> {
+  const server = options.server ?? (await startPostgres({ major: options.major ?? 15 }));
+  let asks = requirement();
+  const rule: Rule = ({ text, moment }) => {
+    if (!text.includes(ASK) || moment.approval?.requirement === asks.digest) return ALLOW;
+    return { effect: 'require_approval', requirement: asks };
+  };
+  let book: ApprovalBook | null = null;
+  const gateway = await startTestGateway(server, {
+    rule,
+    target: { approvals: { waitMs: options.waitMs ?? 20_000, inTransaction: options.inTransaction ?? 'fresh' } },
+    approvals: async (journal) => {
+      const given = { journal, clock: systemClock, ids: new Ids(systemClock), log: silentLog, expireMs: 3_600_000, rememberDenialMs: 600_000 };
+      return (book = await openApprovals({ ...given, publicUrl: 'https://interlock.example.com' }));
+    },
+  });
+  if (options.masks === true) gateway.decisions.masksPossible = true;
+  const open = book as unknown as ApprovalBook;
+  const rita = principal('rita', {
+    scopes: ['approve'],
+    subject: { type: 'user', id: 'https://login.example.com|rita', properties: { login: 'rita', groups: ['owners'] } },
+  });
+  const approving: ApprovingGateway = {
+    server,
+    gateway,
+    book: open,
+    ask: (more) => void (asks = requirement(more)),
+    client: async () => {
+      const client = new pg.Client({ connectionString: gateway.url });
+      client.on('error', () => {});
+      await client.connect();
+      return client;
+    },
+    opened: async (text) => {
+      const found = (): ApprovalView[] => open.list({ state: 'open' }).filter((one) => one.payload_text.includes(text));
+      await expect.poll(() => found().length, { timeout: 10_000, interval: 5 }).toBe(1);
+      return found()[0] as ApprovalView;
+    },
+    approve: async (id) => void (await open.verdict(id, { reviewer: rita, outcome: 'approve' })),
+    approved: async (running, text) => {
+      running.catch(() => {});
+      await approving.approve((await approving.opened(text)).approval_id);
+      return running;
+    },
+    finished: async (text) => {
+      const events = await gateway.events();
+      const ids = new Set<string>();
+      for (const event of events) {
+        if (event.type !== 'statement.received' || event.action !== 'sql.execute') continue;
+        const bytes = await gateway.journal.payload(event.payload);
+        if (bytes !== null && Buffer.from(bytes).toString().includes(text)) ids.add(event.statement_id ?? '');
+      }
+      return events.filter((event) => event.type === 'statement.finished').filter((event) => ids.has(event.statement_id ?? ''));
+    },
+    [Symbol.asyncDispose]: async () => {
+      open.close();
+      await gateway[Symbol.asyncDispose]();
+      if (options.server === undefined) await server.stop();
+    },
+  };
+  return approving;
+}
+
+/** What a query was refused with. */
+export async function refusalOf(query: Promise<unknown>): Promise<pg.DatabaseError> {
+  return query.then(
+    () => {
+      throw new Error('it ran');
+    },
+    (error: pg.DatabaseError) => error,
+  );
+}
