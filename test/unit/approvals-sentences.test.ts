@@ -207,6 +207,12 @@ describe('is bounded and safe', () => {
     const { says } = await tell(facts, { sql: 'delete from t where a = $1', params: [`text ${secret}'`] });
     expect(withoutLiterals(says)).toBe("deletes the rows of `t` where a = $1 ('…')");
   });
+  test('a back-tick is the sentence’s own', async () => {
+    const { says } = await tell(facts, { sql: 'update t set a = \'` where id = 1 `\' where "x`y" = 2' });
+    expect(says).toBe('sets a = \'‹U+0060 GRAVE ACCENT› where id = 1 ‹U+0060 GRAVE ACCENT›\' in the rows of `t` where "x‹U+0060 GRAVE ACCENT›y" = 2');
+    const named = await tell(facts, { sql: 'drop table "a`b"' });
+    expect(named.says.split('`').length).toBe(1);
+  });
   test('a part of what its transaction did before is said', async () => {
     expect((await tell(facts, { sql: 'delete from t where id = 1' })).says).not.toContain('before it');
   });

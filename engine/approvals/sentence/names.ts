@@ -6,7 +6,12 @@ const NAME_CHARS_MAX = 128;
 export function name(text: string): string {
   const cut = text.length > NAME_CHARS_MAX ? `${text.slice(0, NAME_CHARS_MAX)}… (${text.length} characters)` : text;
   const plain = /^[\p{L}\p{N}_.$*]+$/u.test(text) && cut === text;
-  return `${plain ? `\`${text}\`` : shown(JSON.stringify(cut))}${foreign(text)}`;
+  return `${plain ? `\`${text}\`` : ticked(JSON.stringify(cut))}${foreign(text)}`;
+}
+
+/** As it may be shown, and without a back-tick: those are the sentence's own. */
+export function ticked(text: string): string {
+  return shown(text).replaceAll('`', '‹U+0060 GRAVE ACCENT›');
 }
 
 /** Letters of several scripts in one name may look alike: `pаyments` ‹U+0430›. */

@@ -1,8 +1,8 @@
 /** The words of one statement: its tokens without blanks and comments, and how a run of them is written in a sentence. */
 import { createHash } from 'node:crypto';
-import { grouped, shown } from '#client/shown';
+import { grouped } from '#client/shown';
 import { KEYWORDS } from '../text/keywords.ts';
-import { foreign } from './names.ts';
+import { foreign, ticked } from './names.ts';
 import { lex, LEXED, type LexedKind } from '../text/lexer.ts';
 
 export interface Word {
@@ -67,9 +67,9 @@ export function lower(text: string): string {
 
 /** In words: `42`, `'new'`, `null`. */
 export function literal(text: string): string {
-  if (text.length <= STRING_CHARS_MAX) return `'${shown(text.replaceAll("'", "''"))}'`;
+  if (text.length <= STRING_CHARS_MAX) return `'${ticked(text.replaceAll("'", "''"))}'`;
   const digest = createHash('sha256').update(text).digest('hex').slice(0, 12);
-  return `'${shown(text.slice(0, 40).replaceAll("'", "''"))}…' (${grouped(text.length)} characters, digest ${digest})`;
+  return `'${ticked(text.slice(0, 40).replaceAll("'", "''"))}…' (${grouped(text.length)} characters, digest ${digest})`;
 }
 
 function wordSaid({ kind, text }: Word, { params, literals }: Writing): string {
@@ -83,7 +83,7 @@ function wordSaid({ kind, text }: Word, { params, literals }: Writing): string {
       return value === undefined ? text : `${text} (${value})`;
     }
     default:
-      return `${shown(text)}${foreign(text)}`;
+      return `${ticked(text)}${foreign(text)}`;
   }
 }
 
@@ -94,7 +94,7 @@ function stringSaid(text: string): string {
   if (text.startsWith("'")) return literal(text.slice(1, -1).replaceAll("''", "'"));
   // E'it\'s', too: the quotes of a sentence are always doubled (`withoutLiterals`)
   const doubled = text.replace(/\\[^]/g, (escape) => (escape === "\\'" ? "''" : escape));
-  return text.length <= STRING_CHARS_MAX ? shown(doubled) : literal(text);
+  return text.length <= STRING_CHARS_MAX ? ticked(doubled) : literal(text);
 }
 
 /** Whether a blank stands before word `index`. */
