@@ -36,7 +36,7 @@ export function keysOf(chunk: string): readonly string[] {
     }
     // an escape of our own ends a prompt; one that begins a sequence that we do not know goes with all of it
     if (rest.startsWith(ESCAPE)) {
-      const sequence = /^(?:[[O][0-9;?]*[ -~]?)?/.exec(rest.slice(1))?.[0] ?? '';
+      const sequence = /^(?:\[[0-?]*[ -/]*[@-~]?|O[@-~]?)?/.exec(rest.slice(1))?.[0] ?? '';
       if (sequence === '') keys.push('escape');
       rest = rest.slice(1 + sequence.length);
       continue;
