@@ -1,9 +1,9 @@
 /** `npm run demo`: sets everything up, runs the steps through ordinary clients, and leaves the gateway running. `--once` ends it, `--json OUT` writes what ran. */
 import { spawnSync } from 'node:child_process';
-import { mkdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { mkdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { delimiter, dirname, join } from 'node:path';
-import { fileURLToPath, pathToFileURL } from 'node:url';
+import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { chromiumPath } from '#test/support/chromium';
 import { toolOrExit } from '#tools/tools';
@@ -104,11 +104,7 @@ function client(): string {
 /** A real browser where Chromium is installed, by a few lines of Playwright; they are in the demo's folder. */
 function browser(): string | null {
   const chromium = chromiumPath();
-  if (chromium === null) return null;
-  const source = readFileSync(join(here, 'browser.mjs'), 'utf8');
-  const playwright = pathToFileURL(createRequire(import.meta.url).resolve('playwright-core')).href.replace(/index\.js$/, 'index.mjs');
-  writeFileSync(join(dir, 'browser.mjs'), source.replace("from 'playwright-core'", `from '${playwright}'`));
-  return `node browser.mjs ${chromium}`;
+  return chromium === null ? null : `node browser.mjs ${chromium}`;
 }
 
 /** So that the commands read as they do for a user: `interlock …`. */

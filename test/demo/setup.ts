@@ -1,9 +1,10 @@
 /** Everything the demo stands on: a database with TLS and seeded rows, a certificate authority, a folder with configuration and policies. */
 import { randomBytes } from 'node:crypto';
 import { cpSync, mkdtempSync, readFileSync, writeFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
-import { fileURLToPath } from 'node:url';
+import { fileURLToPath, pathToFileURL } from 'node:url';
 import { makeAuthority } from '#test/support/certificates';
 import { startPostgres, type PostgresServer } from '#test/support/postgres';
 
@@ -31,5 +32,8 @@ export async function setUp(say: (what: string) => void): Promise<DemoFolder> {
   cpSync(join(here, 'data.yaml'), join(dir, 'data.yaml'));
   const config = readFileSync(join(here, 'interlock.yaml'), 'utf8');
   writeFileSync(join(dir, 'interlock.yaml'), config.replace('DATABASE_PORT', String(server.port)));
+  const browser = readFileSync(join(here, 'browser.mjs'), 'utf8');
+  const playwright = pathToFileURL(createRequire(import.meta.url).resolve('playwright-core')).href.replace(/index\.js$/, 'index.mjs');
+  writeFileSync(join(dir, 'browser.mjs'), browser.replace("from 'playwright-core'", `from '${playwright}'`));
   return { dir, server };
 }

@@ -17,7 +17,7 @@ export interface Step {
  * @param ask the client that asks one statement, e.g. `psql -c`
  * @param browser how a request is approved in a browser, e.g. `node browser.mjs /usr/bin/chromium`; null: there is none, the terminal does it
  */
-export function steps(ask: string, browser: string | null): readonly Step[] {
+export function steps(ask: string, browser: string | null = null): readonly Step[] {
   const as = (who: string, statement: string): string => `interlock connect shop --token-file ${who}.token -- ${ask} "${statement}"`;
   return [
     {
