@@ -32,6 +32,7 @@ import type { Projection } from './journal/projection/projection.ts';
 import { openJudging, openTheLocalIssuer, type JudgingOptions } from './judging.ts';
 import { openNotifying } from './notifying.ts';
 import { openWorlds, seeing } from './worlds.ts';
+import { outside } from './outside.ts';
 import { apiParts, Changes } from './serving.ts';
 
 export interface UpOptions {
@@ -106,7 +107,7 @@ export async function up(config: LoadedConfig, options: UpOptions): Promise<Runn
 
   const projection = openProjection({ file: join(config.stateDir, 'projection.sqlite'), journal, log });
   started.defer(() => projection.close());
-  const room: Room = { book: null, notifier: null, projection, enforcers: [] };
+  const room: Room = { book: null, ends: null, notifier: null, projection, enforcers: [] };
   projection.onChange((change) => changes.projected(change));
   delegations.onChange((id) => changes.tell({ live: { kind: 'delegation', id }, owners: 'delegation' }));
   const serving = apiParts({
@@ -123,6 +124,7 @@ export async function up(config: LoadedConfig, options: UpOptions): Promise<Runn
       end: (id, by) => delegations.end(id, by),
     },
     notifications: () => room.notifier,
+    authzen: outside({ ...parts, book: () => room.book, recorded: () => room.ends ?? journal }),
   });
   const { listen, publicUrl: announced } = config.api;
   const shown = options.console === undefined ? {} : { console: options.console };
@@ -143,17 +145,24 @@ export async function up(config: LoadedConfig, options: UpOptions): Promise<Runn
     data: { data: () => decisions.documents() },
     envOf: (target) => config.targets[target]?.env ?? null,
     codeParams: paramsThatFlowToCode,
+    payloads: config.journal.payloads,
     worlds,
   });
   started.defer(() => book.close());
+  const ends = tellingEnds(journal, book);
   room.book = book;
+  room.ends = ends;
   started.defer(changes.follow(book));
   const notifier = openNotifying({ config, journal, clock, log, publicUrl });
   started.defer(() => notifier.close());
   room.notifier = notifier;
+  delegations.onChange((id) => {
+    const opened = delegations.list().find(({ delegation_id, state }) => delegation_id === id && state !== 'ended');
+    if (opened) notifier.delegated(opened);
+  });
   void notifier.start(book); // nothing waits for it, and it does not reject
   for (const target of Object.values(config.targets)) {
-    const enforcer = await startEnforcer(target, { ...parts, journal: tellingEnds(journal, book) }, book, publicUrl);
+    const enforcer = await startEnforcer(target, { ...parts, journal: ends }, book, publicUrl);
     started.defer(() => enforcer.close());
     room.enforcers.push([target.name, enforcer]);
   }
@@ -163,6 +172,8 @@ export async function up(config: LoadedConfig, options: UpOptions): Promise<Runn
 /** What the API answers from, filled in as the parts start. */
 interface Room {
   book: ApprovalBook | null;
+  /** The journal that tells the book how statements ended. */
+  ends: Journal | null;
   notifier: Notifier | null;
   readonly projection: Projection;
   readonly enforcers: (readonly [target: string, enforcer: Enforcer])[];

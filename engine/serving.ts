@@ -6,6 +6,7 @@ import { InterlockError } from '#schemas/errors';
 import type { Access } from './journal/projection/projection.ts';
 import type { Projection as ProjectionService, ProjectionChange } from './journal/projection/projection.ts';
 import type { ApiParts, Change, Delegations, LoginParts, Notifications, Projection, Reader, ReviewBook, Status, Viewed } from './api/parts.ts';
+import type { AuthzenParts } from './api/authzen/parts.ts';
 import type { ApprovalBook } from './approvals/approvals.ts';
 import { reviewText } from './approvals/text/text.ts';
 import type { LoadedConfig } from './config/config.ts';
@@ -23,6 +24,7 @@ export interface ServingFrom {
   /** null while the gateway starts. */
   readonly book: () => ApprovalBook | null;
   readonly projection: ProjectionService | null;
+  readonly authzen: AuthzenParts;
   readonly delegations: Delegations | null;
   readonly notifications: () => Notifications | null;
 }
@@ -77,6 +79,7 @@ export function apiParts(from: ServingFrom): ApiParts {
       return from.notifications();
     },
     login: from.login,
+    authzen: from.authzen,
     version: from.version,
     targets: Object.fromEntries(Object.values(config.targets).map(({ name, env }) => [name, env])),
   };

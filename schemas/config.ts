@@ -381,6 +381,13 @@ export const Config = {
           description:
             'Members of these groups may read everybody’s sessions, events and approvals; others only their own, and the requests that name them. Default: whoever holds a token with scope `approve` reads everything.',
         },
+        evaluators: {
+          type: 'array',
+          items: Text,
+          title: 'a list of groups',
+          description:
+            'Services in these groups may ask over AuthZEN for decisions about others, as enforcement points of their own; humans and agents ask for themselves alone. Default: every service.',
+        },
       },
     },
     identity: {

@@ -8,6 +8,7 @@ import type { Payload } from './journal.ts';
 /** Everything an approval is bound to (DESIGN §1). Two drafts with equal bindings join one request. */
 export interface ApprovalDraft {
   readonly subject: Subject;
+  /** Empty: in none (a question that carries no statement). */
   readonly sessionId: string;
   readonly statementId: string;
   readonly target: string;

@@ -45,6 +45,8 @@ export interface ApiConfig {
   readonly tls: ServerTlsFiles | null;
   /** Groups whose members may read everything; null: whoever holds a token with scope `approve`. */
   readonly readers: readonly string[] | null;
+  /** Groups of services that ask over AuthZEN for others; null: every service. */
+  readonly evaluators: readonly string[] | null;
 }
 
 export interface IssuerConfig {

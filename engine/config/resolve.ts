@@ -23,6 +23,7 @@ export function resolveConfig(raw: Config, file: string, dir: string): Resolved 
       publicUrl: raw.api?.public_url?.replace(/\/+$/, '') ?? null,
       tls: serverTls(raw.api?.tls, absolute),
       readers: raw.api?.readers ?? null,
+      evaluators: raw.api?.evaluators ?? null,
     },
     identity: {
       issuers: (raw.identity?.issuers ?? []).map((issuer) => resolveIssuer(issuer, absolute)),

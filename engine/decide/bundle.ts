@@ -137,7 +137,7 @@ async function check(workspace: OpaWorkspace, modules: ReadonlyMap<string, strin
   const files = [...modules.keys()];
   const textOf = (file: string): string => modules.get(file) ?? '';
   const judging = files.filter((file) => !isApproversModule(textOf(file)) && !isAccessModule(textOf(file)));
-  refuse(await workspace.check(judging, ['--capabilities', CAPABILITIES, '--schema', SCHEMA]), known);
+  if (judging.length > 0) refuse(await workspace.check(judging, ['--capabilities', CAPABILITIES, '--schema', SCHEMA]), known);
   const access = files.filter((file) => isAccessModule(textOf(file)));
   const helpers = files.filter((file) => isSharedHelper(textOf(file)));
   if (access.length > 0) refuse(await workspace.check([...access, ...helpers], ['--capabilities', CAPABILITIES, '--schema', ACCESS_SCHEMA]), known);

@@ -55,7 +55,7 @@ test('defaults are filled in, units are in the names, paths are relative to the 
     dir: '/srv/gateway',
     contract: 1,
     stateDir: '/srv/gateway/.interlock',
-    api: { listen: { host: '127.0.0.1', port: 8400 }, publicUrl: null, tls: null, readers: null },
+    api: { listen: { host: '127.0.0.1', port: 8400 }, publicUrl: null, tls: null, readers: null, evaluators: null },
     identity: { issuers: [], local: { enabled: true } },
     policies: { dir: '/srv/gateway/policies', data: [], watch: true, maxAgeMs: 86_400_000 },
     targets: {
@@ -124,6 +124,7 @@ test('the example of CONTRACT §5, as far as this version goes', () => {
     publicUrl: 'https://interlock.example.com',
     tls: { certFile: '/etc/interlock/tls.crt', keyFile: '/etc/interlock/tls.key', caFile: null },
     readers: ['auditors'],
+    evaluators: null,
   });
   expect(config.targets['shop']?.upstream).toEqual({
     kind: 'fields',

@@ -12,7 +12,11 @@ export function readParams(value: unknown): readonly Param[] {
 
 /** In the text format, as drivers send them; `unknown` where no type is given. */
 function param(given: unknown, index: number): Param {
-  const { type = 'unknown', value = null, ...rest } = typeof given === 'object' && given !== null ? (given as Record<string, unknown>) : { value: given };
+  const {
+    type = 'unknown',
+    value = null,
+    ...rest
+  } = typeof given === 'object' && given !== null ? (given as Record<string, unknown>) : { value: given };
   const plain = value === null || typeof value === 'string' || typeof value === 'number' || typeof value === 'boolean';
   if (!plain || typeof type !== 'string' || Object.keys(rest).length > 0)
     throw new InterlockError('USAGE', `parameter ${index} is not a text, number, boolean, null or {type, value}`);

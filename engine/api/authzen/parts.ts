@@ -28,6 +28,8 @@ export interface TargetKnown {
 
 /** The one dry run, and questions without a statement. */
 export interface OutsideJudge {
+  /** Of the policies in force. */
+  readonly revision: string;
   dryRun(input: StatementJudged): Promise<StatementAnswer>;
   access(request: AccessRequest): { readonly judgement: Judgement };
 }

@@ -85,7 +85,8 @@ export function checkEngines(given: Fields, at: string): void {
 export function reference(value: unknown): ApprovalReference {
   const given = object(value, '`context.approval`');
   const other = Object.keys(given).find((name) => !REFERENCE.includes(name));
-  if (other !== undefined) throw wrong(`\`context.approval.${other}\` is said by the engine; send the approval as it was answered: ${REFERENCE.join(', ')}`);
+  if (other !== undefined)
+    throw wrong(`\`context.approval.${other}\` is said by the engine; send the approval as it was answered: ${REFERENCE.join(', ')}`);
   return { id: name(given['id'], 'context.approval.id') };
 }
 
@@ -125,7 +126,8 @@ function statement(value: unknown): StatementAsked {
   const { dialect, text, params } = given;
   if (dialect !== 'postgresql') throw wrong('`context.statement.dialect` is not supported; allowed: postgresql');
   if (typeof text !== 'string' || !text.isWellFormed()) throw wrong('`context.statement.text` is not a text');
-  if (Buffer.byteLength(text) > AUTHZEN_LIMITS.statementBytes) throw wrong(`\`context.statement.text\` is longer than ${AUTHZEN_LIMITS.statementBytes} bytes`);
+  if (Buffer.byteLength(text) > AUTHZEN_LIMITS.statementBytes)
+    throw wrong(`\`context.statement.text\` is longer than ${AUTHZEN_LIMITS.statementBytes} bytes`);
   return { dialect, text, params: params === undefined ? null : readParams(params) };
 }
 
@@ -140,7 +142,8 @@ function settings(value: unknown): Readonly<Record<string, string>> {
   const given = Object.entries(object(value, '`context.settings`'));
   if (given.length > AUTHZEN_LIMITS.settings) throw wrong(`\`context.settings\` has more than ${AUTHZEN_LIMITS.settings} entries`);
   for (const [key, item] of given)
-    if (typeof item !== 'string' || item.length > 1_000 || key.startsWith('interlock.')) throw wrong(`\`context.settings.${key.slice(0, 64)}\` is not a text`);
+    if (typeof item !== 'string' || item.length > 1_000 || key.startsWith('interlock.'))
+      throw wrong(`\`context.settings.${key.slice(0, 64)}\` is not a text`);
   return { ...SETTINGS, ...(Object.fromEntries(given) as Record<string, string>) };
 }
 
@@ -150,6 +153,7 @@ function application(value: unknown): string {
 }
 
 function texts(value: unknown, what: string, countMax: number): readonly string[] {
-  if (!Array.isArray(value) || value.length > countMax || !value.every((one) => typeof one === 'string')) throw wrong(`${what} is not a list of at most ${countMax} texts`);
+  if (!Array.isArray(value) || value.length > countMax || !value.every((one) => typeof one === 'string'))
+    throw wrong(`${what} is not a list of at most ${countMax} texts`);
   return value as string[];
 }

@@ -55,12 +55,20 @@ function isSelf(point: EnforcementPoint, id: string): boolean {
 function ownerOf(value: unknown): { id: string; login: string; groups: string[] } {
   const given = typeof value === 'object' && value !== null ? (value as Record<string, unknown>) : {};
   const at = 'subject.properties.on_behalf_of';
-  return { id: plainName(given['id'], `${at}.id`), login: plainName(given['login'] ?? given['id'], `${at}.login`), groups: groupsOf(given['groups'], `${at}.groups`) };
+  return {
+    id: plainName(given['id'], `${at}.id`),
+    login: plainName(given['login'] ?? given['id'], `${at}.login`),
+    groups: groupsOf(given['groups'], `${at}.groups`),
+  };
 }
 
 function groupsOf(value: unknown, what: string): string[] {
   if (value === undefined) return [];
-  if (!Array.isArray(value) || value.length > AUTHZEN_LIMITS.groups || !value.every((one) => typeof one === 'string' && one.length <= AUTHZEN_LIMITS.nameChars))
+  if (
+    !Array.isArray(value) ||
+    value.length > AUTHZEN_LIMITS.groups ||
+    !value.every((one) => typeof one === 'string' && one.length <= AUTHZEN_LIMITS.nameChars)
+  )
     throw wrong(`\`${what}\` is not a list of at most ${AUTHZEN_LIMITS.groups} names`);
   return value as string[];
 }
