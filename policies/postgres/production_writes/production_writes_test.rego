@@ -36,6 +36,25 @@ test_the_stages_are_those_of_the_data if {
 	entry.reason == "Changing public.orders in production needs an approval."
 }
 
+test_a_chain_by_name_says_who_and_how_long if {
+	some entry in production_writes.require_approval with input as request("production", "update", "no")
+		with data.production_writes as {"chain": "production-write"}
+	entry.chain == "production-write"
+	object.keys(entry) & {"stages", "grant", "valid_for_s", "expires_in_s"} == set()
+	denials(request("production", "update", "no"), {"chain": "production-write"}) == set()
+}
+
+test_stages_beside_a_chain_narrow_it if {
+	some entry in production_writes.require_approval with input as request("production", "update", "no")
+		with data.production_writes as {"chain": "production-write", "stages": stages}
+	entry.chain == "production-write"
+	entry.stages == stages
+}
+
+test_no_chain_is_no_name if {
+	denials(request("production", "update", "no"), {"chain": null}) == {"PRODUCTION_WRITE"}
+}
+
 test_reads_and_other_environments_need_none if {
 	approvals(request("production", "read", "no"), {"stages": stages}) == set()
 	approvals(request("staging", "update", "no"), {"stages": stages}) == set()
