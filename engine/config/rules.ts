@@ -67,6 +67,8 @@ function checkPorts(raw: Config, findings: Findings): void {
 }
 
 function checkApi({ api }: Pick<LoadedConfig, 'api'>, findings: Findings, notices: string[]): void {
+  if (api.publicUrl !== null && !/^https?:\/\/[^/?#@]+$/.test(api.publicUrl))
+    findings.addAt('api.public_url', 'is more than a scheme and a host: the console and its links stand at the root; allowed: `https://HOST[:PORT]`');
   if (api.tls !== null) return;
   if (!staysHere(api.listen.host))
     findings.addAt('api.listen', `${api.listen.host} is reached from outside, where tokens need TLS: set \`api.tls\`, or listen on 127.0.0.1`);
