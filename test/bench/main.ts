@@ -7,6 +7,7 @@ import pg from 'pg';
 import { startPostgres, type PostgresServer } from '#test/support/postgres';
 import { SERVER_SETTINGS, type BenchOptions, type Run } from './options.ts';
 import { benchBulk } from './run-bulk.ts';
+import { benchConsole } from './run-console.ts';
 import { benchMemory } from './run-memory.ts';
 import { benchMicro } from './run-micro.ts';
 import { benchPgbench } from './run-pgbench.ts';
@@ -31,6 +32,7 @@ if (values.help) {
 
 Names: pg.select.{simple,extended,prepared} pg.tpcb.prepared pg.bulk.{plain,masked,copy} decide.{cached,cold} facts.{short,medium,10k} journal.append memory.flat
 projection.{rebuild,sessions,session,request,search,search.*}: over a journal of 100,000 sessions, 1,000,000 statements and 10,000 requests; --scale 0.1: a tenth of it
+console.interactive: from the address to rows and an answered key, in Chromium, over the same record (Debian: chromium)
 Subjects: direct, pgbouncer, pipe, interlock. Medians over rounds; ratios of the same round. Needs pgbench and PgBouncer (Debian: postgresql-contrib, pgbouncer).`);
   process.exit(0);
 }
@@ -62,6 +64,7 @@ const runs: Run[] = [];
   await benchBulk(options);
   await benchMemory(options);
   await benchProjection(options);
+  await benchConsole(options);
 }
 const document = { contract: 1, machine: { cpus: cpus().length, node: process.version, kernel: release(), fdatasync_us: fdatasync(disk) }, runs };
 if (values.json !== undefined) writeFileSync(values.json, `${JSON.stringify(document, null, 1)}\n`);

@@ -162,6 +162,7 @@ async function readyLine(child: ChildProcess, log: readonly string[]): Promise<R
     throw new Error(`interlock up ended with ${String(code)} before it was ready:\n${log.join('')}`);
   });
   const [line] = (await Promise.race([once(lines, 'line'), ended])) as [string];
+  if (!line.startsWith('{"ready":true')) await ended; // the error is told there too
   ended.catch(() => {});
   return JSON.parse(line) as Ready;
 }

@@ -1,6 +1,6 @@
 /** Writes a journal of any size through the product's own journal, the same for the same seed (but for salts and hashes). For benches and properties. */
 import { generateKeyPairSync } from 'node:crypto';
-import type { EventDraft, Payload, WrittenDecision } from '#client/journal';
+import type { EventDraft, Payload, Position, WrittenDecision } from '#client/journal';
 import { timestamp, type Clock } from '#client/clock';
 import type { Judgement } from '#schemas/decision';
 import type { Subject } from '#schemas/decision-request';
@@ -182,8 +182,16 @@ class Maker {
   }
 
   #put(event: EventDraft): void {
-    this.#last = this.#journal.append(event);
+    this.#last =
+      event.type.startsWith('approval.') && 'approval_id' in event ? this.#ordered(event, event.approval_id as string) : this.#journal.append(event);
     this.events += 1;
+  }
+
+  /** An approval's events are a stream of their own, each after the last: an engine that opens this journal goes on with them. */
+  #ordered(event: EventDraft, stream: string): Position {
+    const position = this.#journal.appendIf(event, { stream, expectedLast: this.#journal.lastOf(stream) });
+    if (position === null) throw new Error(`${stream} is written by somebody else`);
+    return position;
   }
 
   #id(prefix: string): string {
