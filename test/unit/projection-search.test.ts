@@ -174,7 +174,7 @@ describe('search', () => {
 
   it('refuses a cursor of another list, a limit and a time that are none', () => {
     const { next } = QUERIES.sessions(database, { access: EVERYTHING, limit: 1 }, NEVER);
-    const wrong: readonly Partial<StatementQuery>[] = [{ cursor: next ?? '' }, { cursor: 'x' }, { limit: 0 }, { limit: 201 }, { since: 'yesterday' }];
+    const wrong: readonly Partial<StatementQuery>[] = [{ cursor: next ?? '' }, { cursor: 'x' }, { limit: 0 }, { limit: 201 }, { since: 'yesterday' }, { q: 'p*' }];
     for (const given of wrong)
       expect(() => QUERIES.search(database, { access: EVERYTHING, limit: 5, ...given }, NEVER)).toThrow(expect.objectContaining({ code: 'USAGE' }));
   });

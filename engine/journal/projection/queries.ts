@@ -20,6 +20,8 @@ import { allOf, oneOf, term, wordsAsked, wordTerm } from './terms.ts';
 
 const QUERY_CHARS_MAX = 1_000;
 const QUERY_WORDS_MAX = 16;
+/** A shorter one would gather half of all words. */
+const BEGINNING_CHARS_MIN = 2;
 
 /** @param deadline on the clock of `performance.now()` */
 export type Asked<Q, A> = (database: DatabaseSync, query: Q, deadline: number) => A;
@@ -120,6 +122,8 @@ function objectTerms(object: string, verb: string | undefined): string[] {
 function wordTerms(q: string): string[] {
   const words = q.length > QUERY_CHARS_MAX ? null : wordsAsked(q);
   if (words === null || words.length > QUERY_WORDS_MAX) throw new InterlockError('USAGE', `\`q\` must be at most ${QUERY_WORDS_MAX} words`);
+  if (words.some(({ word, begins }) => begins && word.length < BEGINNING_CHARS_MIN))
+    throw new InterlockError('USAGE', `\`q\`: a beginning has at least ${BEGINNING_CHARS_MIN} letters before its *`);
   return words.length === 0 ? [oneOf([])] : words.map(wordTerm);
 }
 

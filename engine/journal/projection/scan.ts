@@ -6,8 +6,8 @@ import type { DatabaseSync, SQLInputValue } from 'node:sqlite';
 import { InterlockError } from '#schemas/errors';
 import { BLOCK_ROWS } from './tables.ts';
 
-const WINDOW_ROWS = 16_384;
-const WINDOW_ROWS_MAX = 262_144;
+const WINDOW_ROWS = 65_536;
+const WINDOW_ROWS_MAX = 524_288;
 
 export interface Wanted {
   readonly table: 'statement' | 'session';
