@@ -1,11 +1,13 @@
 import type { Event } from '#schemas/event';
-import { escapeText } from './escape.ts';
+import { escapeShown, escapeText } from './escape.ts';
 
 /** One event on one line for people; `--json` has all of it. */
 export function eventLine(event: Event): string {
   const who = event.subject === undefined ? '' : ` ${event.subject.split('|').at(-1) ?? ''}`;
   const where = [event.target, event.statement_id ?? event.session_id].filter((one) => one !== undefined).join(' ');
-  return `${String(event.seq).padStart(6)} ${event.time.slice(0, 23)} ${event.type.padEnd(18)} ${escapeText(`${where}${who} ${gist(event)}`.trim())}`;
+  // the sentence of a request was made safe before it was written
+  const escape = event.type === 'approval.requested' ? escapeShown : escapeText;
+  return `${String(event.seq).padStart(6)} ${event.time.slice(0, 23)} ${event.type.padEnd(18)} ${escape(`${where}${who} ${gist(event)}`.trim())}`;
 }
 
 function gist(event: Event): string {

@@ -123,7 +123,7 @@ describe('says', () => {
   test('A7: a name that looks like a sentence is quoted', () => {
     const evil = 'x` where a column equals a value; 1 statement\u202e\n';
     expect(summarise(facts({ effects: [effect('drop', evil)] }))).toContain(
-      '"x‹U+0060 GRAVE ACCENT› where a column equals a value; 1 statement‹U+202E RIGHT-TO-LEFT OVERRIDE›\\n"',
+      '"x‹U+0060 GRAVE ACCENT› where a column equals a value; 1 statement‹U+202E RIGHT-TO-LEFT OVERRIDE›‹U+000A LINE FEED›"',
     );
     const alike = 'p\u0430yments';
     expect(summarise(facts({ effects: [effect('drop', alike)] }))).toContain(`\`${alike}\` ‹U+0430, mixed scripts›`);

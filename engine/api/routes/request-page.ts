@@ -49,6 +49,7 @@ function safeView(approval: ApprovalView): ApprovalView {
   return {
     ...approval,
     summary: shown(approval.summary),
+    binding: { ...approval.binding, objects: approval.binding.objects.map(shown) },
     reasons: approval.reasons.map((reason) => ({
       ...reason,
       reason: shown(reason.reason),

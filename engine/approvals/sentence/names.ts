@@ -2,11 +2,11 @@ import { characterName, mixesScripts, shown } from '#client/shown';
 
 const NAME_CHARS_MAX = 128;
 
-/** In backticks when plain; else quoted and escaped, so that it cannot end its quotes. */
+/** In backticks when plain; else as SQL quotes it, so that it cannot end its quotes, and escaped. */
 export function name(text: string): string {
   const cut = text.length > NAME_CHARS_MAX ? `${text.slice(0, NAME_CHARS_MAX)}… (${text.length} characters)` : text;
   const plain = /^[\p{L}\p{N}_.$*]+$/u.test(text) && cut === text;
-  return `${plain ? `\`${text}\`` : ticked(JSON.stringify(cut))}${foreign(text)}`;
+  return `${plain ? `\`${text}\`` : `"${ticked(cut.replaceAll('"', '""'))}"`}${foreign(text)}`;
 }
 
 /** As it may be shown, and without a back-tick: those are the sentence's own. */

@@ -58,7 +58,7 @@ export function withoutLiterals(sentence: string): string {
 }
 
 /** Names, which may hold an apostrophe, and strings; a string that was cut has no end. */
-const QUOTED = /`[^`]*`|"(?:[^"\\]|\\.|"")*"|'(?:[^']|'')*(?:'|$)/g;
+const QUOTED = /`[^`]*`|"(?:[^"]|"")*"|'(?:[^']|'')*(?:'|$)/g;
 
 /** Only ASCII letters: what others become depends on the server's locale. */
 export function lower(text: string): string {

@@ -88,7 +88,10 @@ function head(view: ApprovalView, width: number): readonly string[] {
 }
 
 function estimateLines({ estimate, row_ceiling: ceiling, plan_text: plan }: ApprovalView, width: number): readonly string[] {
-  const rows = estimate?.rows === undefined ? (estimate?.detail ?? estimate?.state) : `about ${Math.round(estimate.rows).toLocaleString('en')} rows`;
+  const rows =
+    estimate?.rows === undefined
+      ? (estimate?.detail ?? estimate?.state)
+      : `about ${Math.round(estimate.rows).toLocaleString('en')} row${Math.round(estimate.rows) === 1 ? '' : 's'}`;
   return [
     ...(estimate === undefined
       ? []
@@ -123,7 +126,7 @@ function ends(view: ApprovalView, width: number): readonly string[] {
   const line = (label: string, shown: string): readonly string[] => field(label, shown, width);
   const { glass } = view;
   return [
-    ...line(view.state === 'open' ? 'expires' : 'asked until', minute(view.expires_at)),
+    ...line(view.state === 'open' ? 'expires' : 'open until', minute(view.expires_at)),
     ...(view.valid_until === undefined
       ? []
       : line('runs until', `${minute(view.valid_until)}, used ${view.uses} of ${view.requirement.grant.uses ?? 'any number of'} times`)),
