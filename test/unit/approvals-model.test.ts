@@ -22,8 +22,8 @@ test(`A5, A6: ${RUNS} runs with seed ${SEED}`, { timeout: 60_000 + RUNS * 200 },
     fc.asyncProperty(fc.scheduler(), story, async (scheduler, rounds) => {
       const run = new ModelRun(scheduler);
       await run.run(rounds);
-      for (const { statement, receipts, glassMs } of run.known.values()) {
-        const kind = glassMs === null ? `requirement ${statement.requirement}` : 'broken glass';
+      for (const { statement, receipts, glass } of run.known.values()) {
+        const kind = glass.size === 0 ? `requirement ${statement.requirement}` : 'broken glass';
         used.set(kind, (used.get(kind) ?? 0) + receipts.size);
       }
     }),

@@ -29,7 +29,8 @@ export interface Known {
   readonly nonces: Set<number>;
   /** Steps are counted: the one after which nothing may be used any more, and why. */
   ended: { readonly step: number; readonly how: string } | null;
-  glassMs: number | null;
+  /** When it was broken; of several tries those that were not refused. */
+  readonly glass: Set<{ readonly monotonicMs: number }>;
   /** The wall clock was set, and then the process started again: nobody can tell how long it was away. */
   uncertain: boolean;
   clockSet: boolean;
@@ -56,7 +57,7 @@ export function objections(known: Known, used: Statement, moment: Moment, first:
     ...(known.ended === null || known.ended.step > moment.began ? [] : [`used after it was ${known.ended.how}`]),
     ...(moment.people.frozen ? ['used in a freeze'] : []),
     ...late(known, asked, moment),
-    ...(known.glassMs !== null || isMet(asked, known, moment) ? [] : ['used without a quorum of distinct eligible humans']),
+    ...(known.glass.size > 0 || isMet(asked, known, moment) ? [] : ['used without a quorum of distinct eligible humans']),
   ];
 }
 
@@ -69,15 +70,17 @@ function serves(granted: Statement, used: Statement, { grant, bind_session }: Re
 const GLASS_S = 120;
 
 /** By the monotonic clock; within one round no time passes. */
-function late({ yes, glassMs, requestedMs, uncertain }: Known, asked: Requirement, { monotonicMs }: Moment): readonly string[] {
+function late({ yes, glass, requestedMs, uncertain }: Known, asked: Requirement, { monotonicMs }: Moment): readonly string[] {
   if (uncertain) return [];
-  const given = glassMs ?? Math.max(0, ...[...yes].map((one) => one.monotonicMs));
-  const lifeS = glassMs === null ? asked.valid_for_s : Math.min(GLASS_S, asked.valid_for_s);
+  // of verdicts that are on their way nobody knows yet whether they count: each bound takes what speaks for the use
+  const times = [...(glass.size > 0 ? glass : yes)].map((one) => one.monotonicMs);
+  const [first, last] = [Math.min(...times), Math.max(0, ...times)];
+  const lifeS = glass.size === 0 ? asked.valid_for_s : Math.min(GLASS_S, asked.valid_for_s);
   return [
-    ...(monotonicMs - given <= lifeS * 1_000 ? [] : [`used ${monotonicMs - given} ms after it was approved`]),
-    ...(given - requestedMs <= asked.expires_in_s * 1_000 ? [] : ['approved after it had expired']),
+    ...(monotonicMs - last <= lifeS * 1_000 ? [] : [`used ${monotonicMs - last} ms after it was approved`]),
+    ...(first - requestedMs <= asked.expires_in_s * 1_000 ? [] : ['approved after it had expired']),
     ...asked.stages.flatMap(({ deny_after_s: s }) =>
-      s === undefined || given - requestedMs <= s * 1_000 ? [] : ['approved after the stage was denied'],
+      s === undefined || first - requestedMs <= s * 1_000 ? [] : ['approved after the stage was denied'],
     ),
   ];
 }

@@ -165,7 +165,7 @@ export class ModelRun {
     const { approvalId } = await (this.#book as ApprovalBook).request(draftOf(statement));
     if (this.known.has(approvalId)) return approvalId;
     const empty = { yes: new Set<Yes>(), receipts: new Set<string>(), nonces: new Set<number>() };
-    this.known.set(approvalId, { statement, requestedMs, ...empty, ended: null, glassMs: null, uncertain: false, clockSet: false });
+    this.known.set(approvalId, { statement, requestedMs, ...empty, ended: null, glass: new Set(), uncertain: false, clockSet: false });
     this.#order.push(approvalId);
     return approvalId;
   }
@@ -206,12 +206,12 @@ export class ModelRun {
 
   async #breakGlass(id: string): Promise<void> {
     const known = this.#known(id);
-    const before = known.glassMs;
-    known.glassMs = this.#clock.monotonicUs() / 1_000;
+    const broken = { monotonicMs: this.#clock.monotonicUs() / 1_000 };
+    known.glass.add(broken);
     try {
       await (this.#book as ApprovalBook).breakGlass(id, { by: this.#people.principal(0, this.#clock), reason: 'an emergency' });
     } catch (error) {
-      if (!isUnknown(error)) known.glassMs = before;
+      if (!isUnknown(error)) known.glass.delete(broken);
       throw error;
     }
     if (known.statement.who !== 0) throw new Violation('a broken glass for somebody else');
