@@ -47,8 +47,8 @@ module.exports = {
     {
       name: 'console-imports-schemas-only',
       severity: 'error',
-      from: { path: '^engine/console/source/' },
-      to: { path: '^(engine/(?!console/source/)|enforcers/|test/|tools/)' },
+      from: { path: '^engine/console/' },
+      to: { path: '^(engine/(?!console/)|enforcers/|test/|tools/)' },
     },
     { name: 'nobody-imports-the-console', severity: 'error', from: { path: '^(engine|enforcers|schemas)/', pathNot: '^engine/console/' }, to: { path: '^engine/console/' } },
     { name: 'unresolved', severity: 'error', from: {}, to: { couldNotResolve: true, pathNot: '^typebox' } },

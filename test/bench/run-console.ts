@@ -14,7 +14,7 @@ const READY_MS_MAX = 600_000;
 /** Needs Chromium (Debian: chromium). */
 export async function benchConsole({ only, scale, rounds, journals, report }: BenchOptions): Promise<void> {
   if (!only.test(NAME)) return;
-  if (chromiumPath() === null) return void console.log(`${NAME}: Chromium is not installed`);
+  if (chromiumPath() === null) throw new Error(`${NAME} needs Chromium: apt-get install chromium`);
   await using record = await startRecord(sized(scale), journals.disk);
   const browser: Browser = await launchBrowser();
   try {

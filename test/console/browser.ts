@@ -1,11 +1,8 @@
 /** A real Chromium, as a person would have it open. */
-import { readFileSync } from 'node:fs';
-import { createRequire } from 'node:module';
+import axe from 'axe-core';
 import { type Browser, type BrowserContext, chromium, type Page } from 'playwright-core';
 import { expect } from 'vitest';
 import { chromiumPath } from '#test/support/chromium';
-
-const AXE = createRequire(import.meta.url).resolve('axe-core/axe.min.js');
 
 export const PHONE = { width: 390, height: 844 } as const;
 export const DESK = { width: 1280, height: 860 } as const;
@@ -67,7 +64,7 @@ interface Violation {
 
 /** axe finds nothing serious in what is on the screen. It comes in by the debugger's door: the page's own policy lets no foreign script in. */
 export async function expectAccessible(page: Page): Promise<void> {
-  await page.evaluate(readFileSync(AXE, 'utf8'));
+  await page.evaluate(axe.source);
   const violations = (await page.evaluate('axe.run().then(({ violations }) => violations)')) as readonly Violation[];
   const serious = violations.filter(({ impact }) => impact === 'serious' || impact === 'critical');
   expect(

@@ -25,17 +25,16 @@ describe('import rules of DESIGN §3', () => {
     expect(summary.totalCruised).toBeGreaterThan(100);
   });
 
-  test('fire on an enforcer that looks into the engine', () => {
-    const planted = join(root, 'enforcers', 'planted-by-imports-test');
+  test.each([
+    ['an enforcer', 'enforcers/planted-by-imports-test', '../../engine/decide/ports.ts', 'enforcers-see-only-the-client'],
+    ['the console', 'engine/console/planted-by-imports-test', '../../decide/ports.ts', 'console-imports-schemas-only'],
+  ])('fire on %s that looks into the engine', (_, folder, imported, rule) => {
+    const planted = join(root, folder);
     mkdirSync(planted, { recursive: true });
-    writeFileSync(join(planted, 'planted.ts'), "import '../../engine/decide/ports.ts';\n");
+    writeFileSync(join(planted, 'planted.ts'), `import '${imported}';\n`);
     try {
-      const run = spawnSync(process.execPath, [...cruise, '--output-type', 'json', 'enforcers/planted-by-imports-test'], {
-        cwd: root,
-        encoding: 'utf8',
-      });
-      const names = (JSON.parse(run.stdout) as Report).summary.violations.map(({ rule }) => rule.name);
-      expect(names).toContain('enforcers-see-only-the-client');
+      const run = spawnSync(process.execPath, [...cruise, '--output-type', 'json', folder], { cwd: root, encoding: 'utf8' });
+      expect((JSON.parse(run.stdout) as Report).summary.violations.map(({ rule: { name } }) => name)).toContain(rule);
     } finally {
       rmSync(planted, { recursive: true, force: true });
     }
