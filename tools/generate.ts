@@ -10,7 +10,11 @@ import { Decision } from '#schemas/decision';
 import { DecisionRequest } from '#schemas/decision-request';
 import { ERRORS } from '#schemas/errors';
 import { EventBase, EVENTS } from '#schemas/event';
+import { DelegationPage, InboxPage, LiveEvent, Me, RequestPage, SessionDetail, SessionPage, StatementPage } from '#schemas/review';
 import { SqlFacts } from '#schemas/sql-facts';
+
+/** What the routes of SURFACE.md answer. */
+const PAGES = { Me, InboxPage, RequestPage, SessionPage, SessionDetail, StatementPage, DelegationPage, LiveEvent };
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
 
@@ -23,6 +27,7 @@ export function generated(): ReadonlyMap<string, string> {
     ['schemas/decision.json', schema('Decision', Decision)],
     ['schemas/event.json', schema('Event', { allOf: [EventBase, { anyOf: Object.values(EVENTS) }] })],
     ['schemas/approval.json', schema('Approval request', ApprovalView)],
+    ['schemas/review.json', schema('Pages of the HTTP API, by name', { $defs: PAGES })],
     ['ERRORS.md', errors()],
     ['enforcers/postgres/SUPPORT.md', renderSupport()],
   ]);

@@ -71,5 +71,9 @@ function nextSteps(dir: string, files: readonly string[]): readonly string[] {
     ...enter,
     '  interlock token --login you --group developers > you.token',
     '  interlock connect shop --token-file you.token -- psql',
+    '',
+    'to decide what waits, in a browser:',
+    ...enter,
+    '  interlock console login --login somebody-else --group data-owners',
   ];
 }
