@@ -38,7 +38,7 @@ async function rebuild({ report }: BenchOptions, dir: string): Promise<number> {
   const file = join(dir, 'projection.sqlite');
   await using follower = new Follower({ file, dir: join(dir, 'journal') });
   const started = performance.now();
-  await follower.open(true);
+  await follower.open('asked');
   let events = 0;
   for (let done = false; !done; ) {
     const caught = await follower.next(Number.MAX_SAFE_INTEGER);

@@ -20,9 +20,9 @@ export function folder(): Folder {
 }
 
 /** Follows to the end of what stands there, and lets go of the file. Answers why it was made anew, if it was. */
-export async function caughtUp(file: string, dir: string, asked = false): Promise<string | null> {
+export async function caughtUp(file: string, dir: string, anew: 'asked' | null = null): Promise<string | null> {
   await using follower = new Follower({ file, dir });
-  const why = await follower.open(asked);
+  const why = await follower.open(anew);
   for (let done = false; !done; ) ({ done } = await follower.next(Number.MAX_SAFE_INTEGER));
   return why;
 }

@@ -217,7 +217,7 @@ describe('the file', () => {
     await caughtUp(file, of.dir);
     expect(readFileSync(file).includes('to be forgotten')).toBe(true);
     await erase(of.dir, 'to be forgotten');
-    await caughtUp(file, of.dir, true);
+    await caughtUp(file, of.dir, 'asked');
     expect(readFileSync(file).includes('forgotten')).toBe(false);
     expect(contents(file)['statements']).toMatchObject([{ statement_id: 'stm_1', text: null }]);
   });

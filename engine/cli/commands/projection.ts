@@ -97,7 +97,7 @@ async function writerOf(places: Places): Promise<Follower | null> {
 
 async function rebuiltHere(output: Output, follower: Follower, of: number): Promise<void> {
   const started = performance.now();
-  await follower.open(true);
+  await follower.open('asked');
   let events = 0;
   let told = started;
   for (let done = false; !done; ) {

@@ -22,7 +22,7 @@ export interface FollowerOptions {
 }
 
 /** Why the file was made anew. */
-export type Anew = 'asked' | 'new' | 'tables' | 'journal' | 'truncated' | 'damaged';
+export type Anew = 'asked' | 'failed' | 'tables' | 'journal' | 'truncated' | 'damaged';
 
 export interface Caught {
   /** Position of the last record that it holds; -1: none. */
@@ -52,10 +52,10 @@ export class Follower implements AsyncDisposable {
     return this.#position;
   }
 
-  /** Opens the file where it stands; answers why it was made anew, if it was. */
-  async open(asked = false): Promise<Anew | null> {
+  /** Opens the file where it stands, or anew; answers why it was made anew, if it was. */
+  async open(anew: Anew | null = null): Promise<Anew | null> {
     await this.#close();
-    const why = asked ? 'asked' : await this.#continue();
+    const why = anew ?? (await this.#continue());
     if (why !== null) await this.#begin();
     return why;
   }

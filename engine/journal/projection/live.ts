@@ -135,7 +135,7 @@ class LiveProjection {
   }
 
   #caught({ records, events, done, changes, position }: Extract<Report, { kind: 'caught' }>): void {
-    this.#error = null;
+    if (done) this.#error = null;
     const began = this.#began;
     began.records += records;
     began.events += events;

@@ -2,7 +2,7 @@
 import { setPriority } from 'node:os';
 import { parentPort, workerData } from 'node:worker_threads';
 import { InterlockError } from '#schemas/errors';
-import { Follower, type FollowerOptions } from './follower.ts';
+import { Follower, type Anew, type FollowerOptions } from './follower.ts';
 import { isAsked } from './offline.ts';
 import type { Order, Report } from './threads.ts';
 
@@ -40,20 +40,20 @@ clearInterval(looking);
 port.close();
 
 async function run(): Promise<void> {
-  let anew = false;
+  let anew: Anew | null = null;
   while (!closing) {
     try {
       await using follower = new Follower(options);
       await follow(follower, anew);
     } catch (error) {
-      anew = !(error instanceof InterlockError && error.code === 'STATE_LOCKED');
+      anew = error instanceof InterlockError && error.code === 'STATE_LOCKED' ? null : 'failed';
       tell({ kind: 'failed', message: error instanceof Error ? error.message : String(error) });
       await roused(Math.min(AGAIN_MS * 2 ** failures++, AGAIN_MS_MAX));
     }
   }
 }
 
-async function follow(follower: Follower, anew: boolean): Promise<void> {
+async function follow(follower: Follower, anew: Anew | null): Promise<void> {
   let why = await follower.open(anew);
   for (;;) {
     asked = false;
@@ -61,11 +61,11 @@ async function follow(follower: Follower, anew: boolean): Promise<void> {
     while (!closing && !asked) {
       const { changes, ...caught } = await follower.next(upTo);
       tell({ kind: 'caught', ...caught, changes });
-      failures = 0;
+      if (caught.done) failures = 0;
       if (caught.done && !closing && !asked) await roused(follower.position >= upTo ? null : LOOK_AGAIN_MS);
     }
     if (closing) return;
-    why = await follower.open(true);
+    why = await follower.open('asked');
   }
 }
 
