@@ -15,7 +15,7 @@ import { isLive } from './fold.ts';
 import type { ApprovalLimits } from './limits.ts';
 import { Listeners } from './listeners.ts';
 import type { ApprovalOptions } from './parts.ts';
-import { Quota } from './quota.ts';
+import { payersOf, Quota } from './quota.ts';
 import type { ApprovalEvent, ApprovalRecord } from './record.ts';
 import { Rules } from './rules.ts';
 import { ApprovalStore, type Entry, sizeOf } from './store.ts';
@@ -163,7 +163,7 @@ export class Core {
     if (record.state === 'denied' || record.state === 'changes_requested') this.denials.add(entry, this.ticket(entry));
     if (record.state === 'changes_requested') this.followers.expect(entry);
     if (isLive(before) && !isLive(record)) {
-      this.quota.give(record.subject.id, sizeOf(entry));
+      this.quota.give(payersOf(record.subject, record.binding.settings), sizeOf(entry));
       const key = entry.bound && joinKey(entry.bound);
       if (key !== null && this.joinable.get(key) === record.approvalId) this.joinable.delete(key);
     }

@@ -4,8 +4,12 @@ export interface ApprovalLimits {
   readonly liveMax: number;
   /** The same, of one principal: nobody fills the inbox for all. */
   readonly livePerPrincipalMax: number;
+  /** The same, through one outside enforcement point, whomever it names. */
+  readonly livePerPointMax: number;
   /** Text and parameters of live requests. */
   readonly liveBytesMax: number;
+  /** The same, of one principal or enforcement point. */
+  readonly liveBytesPerPayerMax: number;
   /** Statements that wait for a verdict. */
   readonly waitsMax: number;
   /** Settled requests that `show` still knows; the journal has all. */
@@ -18,7 +22,9 @@ export interface ApprovalLimits {
 export const APPROVAL_LIMITS: ApprovalLimits = {
   liveMax: 10_000,
   livePerPrincipalMax: 100,
+  livePerPointMax: 1_000,
   liveBytesMax: 64 * 1024 * 1024,
+  liveBytesPerPayerMax: 8 * 1024 * 1024,
   waitsMax: 10_000,
   closedMax: 1_000,
   closedBytesMax: 16 * 1024 * 1024,

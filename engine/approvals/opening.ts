@@ -6,6 +6,7 @@ import { type Bound, boundOf, joinKey } from './binding.ts';
 import type { Core } from './core.ts';
 import { requestedEvent } from './drafts.ts';
 import { isLive } from './fold.ts';
+import { payersOf } from './quota.ts';
 import { whyNobody } from './reachable.ts';
 import type { ApprovalRecord } from './record.ts';
 import { sentenceOf } from './sentence.ts';
@@ -44,7 +45,8 @@ async function open(core: Core, draft: ApprovalDraft, bound: Bound, key: string,
   const { requirement, subject, target, sessionId } = draft;
   await refuseHopeless(core, draft);
   const bytes = bound.payload.length + (bound.params?.length ?? 0) + (draft.estimate?.plan?.bytes.length ?? 0);
-  core.quota.take(subject.id, bytes);
+  const payers = payersOf(subject, draft.settings);
+  core.quota.take(payers, bytes);
   try {
     const approvalId = ids.next('apr');
     const lengthMs = Math.min(expireMs, requirement.expires_in_s * 1000);
@@ -59,7 +61,7 @@ async function open(core: Core, draft: ApprovalDraft, bound: Bound, key: string,
     core.joinable.set(key, approvalId);
     return entry;
   } catch (error) {
-    core.quota.give(subject.id, bytes);
+    core.quota.give(payers, bytes);
     throw error;
   }
 }

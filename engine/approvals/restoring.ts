@@ -4,6 +4,7 @@ import type { Core } from './core.ts';
 import { isPast, parseUs } from './deadline.ts';
 import { conclusion } from './drafts.ts';
 import { isLive } from './fold.ts';
+import { payersOf } from './quota.ts';
 import { type Entry, sizeOf } from './store.ts';
 
 export async function restore(core: Core, entries: readonly Entry[]): Promise<void> {
@@ -11,7 +12,7 @@ export async function restore(core: Core, entries: readonly Entry[]): Promise<vo
     const { record } = entry;
     core.store.put(entry);
     core.followers.restore(entry);
-    if (isLive(record)) core.quota.add(record.subject.id, sizeOf(entry));
+    if (isLive(record)) core.quota.add(payersOf(record.subject, record.binding.settings), sizeOf(entry));
     if (entry.bound && isLive(record)) core.joinable.set(joinKey(entry.bound), record.approvalId);
     if (record.state === 'denied' || record.state === 'changes_requested') core.denials.restore(entry, core.ticket(entry));
     await finish(core, entry);

@@ -5,6 +5,9 @@ import type { Digest } from '#schemas/common';
 import type { SqlFacts } from '#schemas/sql-facts';
 import type { Payload } from './journal.ts';
 
+/** Under this name in `settings` an approval is bound to the outside enforcement point that asked for it. No setting of a client has it. */
+export const POINT_SETTING = 'interlock.enforcement_point';
+
 /** Everything an approval is bound to (DESIGN §1). Two drafts with equal bindings join one request. */
 export interface ApprovalDraft {
   readonly subject: Subject;

@@ -1,6 +1,6 @@
 /** Approval requests over their whole life: A1–A6 of SECURITY §1.5, DESIGN §1 (holding). */
 import { afterEach, describe, expect, test } from 'vitest';
-import type { ApprovalDraft, Ticket } from '#client/approvals';
+import { type ApprovalDraft, POINT_SETTING, type Ticket } from '#client/approvals';
 import { ApprovalView } from '#schemas/approval';
 import { codeOf, type Desk, draft, HOUR_MS, openDesk, requirement, reviewer, stage, subject } from '#test/support/approvals';
 import { Compile } from 'typebox/compile';
@@ -444,6 +444,33 @@ describe('bounds', () => {
     await one.book.cancel(first.approvalId, 'a');
     expect((await waiting).state).toBe('cancelled');
     expect((await ask('a', '3')).state).toBe('open');
+  });
+
+  test('nobody fills the inbox for all: agents count for their owner, whoever an enforcement point names for it, and long texts by bytes', async () => {
+    const limits = { livePerPrincipalMax: 2, livePerPointMax: 3, liveBytesPerPayerMax: 50 };
+    const one = await desk({ limits });
+    const ask = (who: ReturnType<typeof subject>, text: string, settings = {}) =>
+      one.book.request(draft({ subject: who, text, params: null, settings }));
+    const owned = (login: string) => {
+      const agent = subject(login);
+      return { ...agent, type: 'agent' as const, properties: { ...agent.properties, on_behalf_of: { id: subject('a').id, login: 'a', groups: [] } } };
+    };
+    const { approvalId } = await ask(owned('first'), '1');
+    await ask(owned('second'), '2');
+    await expect(ask(owned('third'), '3')).rejects.toThrow('2 requests of this principal');
+    await expect(ask(subject('a'), '3')).rejects.toThrow('2 requests of this principal');
+    await one.book.cancel(approvalId, 'a');
+    await ask(subject('a'), '3');
+    await expect(ask(subject('b'), 'x'.repeat(51))).rejects.toThrow('of this principal hold 0 bytes');
+    const point = { [POINT_SETTING]: 'svc' };
+    for (const login of ['p', 'q', 'r']) await ask(subject(login), '4', point);
+    await expect(ask(subject('s'), '4', point)).rejects.toThrow('3 requests of this enforcement point');
+    const two = await one.restart({ limits });
+    desks.push(two);
+    await expect(two.book.request(draft({ subject: subject('s'), text: '5', params: null, settings: point }))).rejects.toThrow(
+      'of this enforcement point',
+    );
+    await two.book.request(draft({ subject: subject('s'), text: '5', params: null }));
   });
 
   test('settled requests are forgotten, oldest first', async () => {

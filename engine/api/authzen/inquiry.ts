@@ -29,5 +29,4 @@ export interface Inquiry {
   cleared(judgement: Judgement, receipt: Receipt | null): Promise<void>;
 }
 
-/** Under this name an approval is bound to the enforcement point that asked for it. No setting of a client has it. */
-export const POINT_SETTING = 'interlock.enforcement_point';
+export { POINT_SETTING } from '#client/approvals';
