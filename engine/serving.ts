@@ -92,7 +92,6 @@ function reviewBook({ book: find, changes }: ServingFrom): ReviewBook {
     return found;
   };
   return {
-    list: (filter) => book().list(filter),
     page: (filter, paging) => book().page(filter, paging),
     show: (id) => book().show(id),
     verdict: async (id, verdict) => await book().verdict(id, verdict),

@@ -46,9 +46,7 @@ export interface Reader {
 
 /** The reviewer's side of the approvals. What it does is durable when it resolves. */
 export interface ReviewBook {
-  /** Newest first. */
-  list(filter?: BookFilter): readonly ApprovalView[];
-  /** @throws InterlockError USAGE for a cursor that is none */
+  /** Newest first; only what the page holds is made. `limit` at most 1,000. @throws InterlockError USAGE for a cursor that is none */
   page(
     filter: BookFilter,
     paging: { readonly limit: number; readonly cursor?: string | null },

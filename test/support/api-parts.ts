@@ -165,7 +165,6 @@ function fakeBook({ approvals, asks = [] }: FakeApiOptions, asked: Asked, listen
       return view;
     };
   return {
-    list: matching,
     page: (filter, { limit }) => {
       const all = matching(filter);
       return { items: all.slice(0, limit), next: null, total: all.length };

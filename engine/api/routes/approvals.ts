@@ -5,7 +5,7 @@ import type { Answer, Call, Route } from '../call.ts';
 import { ULID } from '../ulid.ts';
 import { oneOf, optional, readBody, readQuery, text, words } from '../fields.ts';
 import { LIMITS } from '../limits.ts';
-import type { Verdict } from '../parts.ts';
+import type { BookFilter, Verdict } from '../parts.ts';
 import { showRequest } from './request-page.ts';
 
 const at = (rest: string): RegExp => new RegExp(`^/v1/approvals/(apr_${ULID})${rest}$`);
@@ -27,8 +27,8 @@ function list({ house, reader, query }: Call): Answer {
   const { state } = readQuery(query, { state: optional(words) });
   const book = house.parts.approvals;
   const readable = visibleTo(reader, book);
-  const visible = book.list({ visible: (outline) => readable(outline) && (state === undefined || outline.state === state) });
-  return { document: visible.slice(0, LIMITS.approvalsListed) };
+  const visible: BookFilter['visible'] = (outline) => readable(outline) && (state === undefined || outline.state === state);
+  return { document: book.page({ visible }, { limit: LIMITS.approvalsListed }).items };
 }
 
 async function show({ house, reader, id }: Call): Promise<Answer> {
