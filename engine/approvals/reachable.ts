@@ -14,15 +14,20 @@ function whyNotStage(stage: Stage, { subject }: Asking, world: World): string | 
   const named = approvers.flatMap((approver) => namedBy(approver, world));
   if (named.some((one) => 'group' in one)) return null;
   const others = distinct(named.flatMap((one) => ('user' in one ? [one.user] : []))).filter((user) => !isRequester(user, subject, world));
-  const silent = approvers.filter((approver) => 'ref' in approver && world.resolve(approver.ref) === null);
-  const sources = silent.flatMap((approver) => ('ref' in approver ? [`${approver.ref} does not answer`] : []));
-  if (others.length === 0) return `nobody can approve stage ${stage.id}: ${sources.join(', ') || 'it names nobody but the requester'}`;
+  if (others.length === 0) return `nobody can approve stage ${stage.id}: ${approvers.map((one) => whyNot(one, world)).join(', ')}`;
   // whom a reference names changes with time; whom policy names does not
   const fixed = approvers.every((approver) => !('ref' in approver));
   const places = countedOnce(others, world);
   return fixed && places < stage.quorum
     ? `nobody can approve stage ${stage.id}: it needs ${stage.quorum} people and names ${places} who may decide`
     : null;
+}
+
+function whyNot(approver: Approver, world: World): string {
+  if (!('ref' in approver)) return `${Object.values(approver)[0]} is the requester`;
+  const named = world.resolve(approver.ref);
+  if (named === null) return `${approver.ref} does not answer`;
+  return named.length === 0 ? `${approver.ref} names nobody` : `${approver.ref} names only the requester`;
 }
 
 function namedBy(approver: Approver, world: World): readonly Named[] {

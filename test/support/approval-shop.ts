@@ -46,7 +46,12 @@ const DATA =
   'guardrails: { read_write: [support] }\nproduction_writes: { stages: [{ id: owner, order: 1, any_of: [{ group: owners }], quorum: 1 }] }\n';
 
 export async function startShop(
-  more: { readonly policies?: (dir: string) => GatewayOptions['policies']; readonly approvals?: object; readonly config?: object } = {},
+  more: {
+    readonly policies?: (dir: string) => GatewayOptions['policies'];
+    readonly approvals?: object;
+    readonly config?: object;
+    readonly target?: object;
+  } = {},
 ): Promise<Shop> {
   const dir = mkdtempSync(join(existsSync(RAM) ? RAM : tmpdir(), 'interlock-shop-'));
   const server = await startPostgres({ major: 15 });
@@ -62,7 +67,7 @@ export async function startShop(
     dir,
     upstream: { host, port, user, password, database: 'shop' },
     policies: more.policies?.(dir) ?? { dir: join(import.meta.dirname, '..', '..', 'policies'), data: [join(dir, 'data.yaml')] },
-    target: { env: 'production', upstream: { host, port, databases: ['shop', 'other'], tls: { mode: 'off' } } },
+    target: { env: 'production', upstream: { host, port, databases: ['shop', 'other'], tls: { mode: 'off' } }, ...more.target },
     config: { approvals: { wait: '1m', ...more.approvals }, ...more.config },
   };
   let gateway = await startGateway(options);

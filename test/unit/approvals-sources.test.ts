@@ -69,7 +69,7 @@ describe('directory:…', () => {
     [
       'a target of a team, whatever is touched',
       'owner',
-      { target: 'depot', labels: { team: 'logistics' }, objects: ['run_program ls', '?'] },
+      { target: 'depot', labels: { team: 'logistics' }, objects: ['run_program ls', 'table public.payments (oid 1, definition sha256:00)'] },
       ['logistics'],
     ],
     ['another target', 'owner', { target: 'other', labels: {} }, []],

@@ -1,5 +1,6 @@
 /** `directory:manager`, `directory:owner`, `directory:role/NAME`: what `data.directory` of the policies in force says. */
 import type { Directory } from '#schemas/directory';
+import { Effect } from '#schemas/sql-facts';
 import { People } from '../people.ts';
 import type { Named } from '../world.ts';
 import type { ApproverSource, SourceContext } from './source.ts';
@@ -40,9 +41,9 @@ function managers({ managers: known }: Directory, { subject }: SourceContext, pe
   return [...new Set(names.flatMap((name) => people.accountsOf(name)))].map((user) => ({ user }));
 }
 
-/** Who owns everything that is changed; where nothing is, everything that is touched. */
+/** Who owns everything that is changed; where nothing is, everything that is read. */
 function owners({ owners: rules = [] }: Directory, context: SourceContext): readonly Named[] {
-  const touched = context.objects.map(objectOf);
+  const touched = context.objects.map(touchedBy).filter((one) => one !== null);
   const changed = touched.filter(({ verb }) => !HARMLESS.has(verb));
   const objects = changed.length > 0 ? changed : touched.filter(({ verb }) => verb === 'read');
   const bound = objects.length > 0 ? objects : [{ verb: '', table: null }];
@@ -50,8 +51,9 @@ function owners({ owners: rules = [] }: Directory, context: SourceContext): read
   return [...first].filter(([key]) => others.every((one) => one.has(key))).map(([, named]) => named);
 }
 
+const VERBS: ReadonlySet<string> = new Set(Effect.properties.verb.enum);
 /** Verbs that change nothing that somebody owns. */
-const HARMLESS = new Set(['read', 'lock', 'execute', 'transaction']);
+const HARMLESS: ReadonlySet<string> = new Set(['read', 'lock', 'execute', 'transaction']);
 
 interface Touched {
   readonly verb: string;
@@ -59,10 +61,12 @@ interface Touched {
   readonly table: string | null;
 }
 
-/** `update public.payments`; anything else, such as `1 before it: …`, is an object that no rule names. */
-function objectOf(text: string): Touched {
-  const [, verb = '?', table = null] = /^([a-z_]+) (.+)$/s.exec(text) ?? [];
-  return { verb, table };
+/** `update public.payments`: an effect. `2 before it: …` did something that no rule names. Other lines say what the names mean, nothing more. */
+function touchedBy(line: string): Touched | null {
+  if (/^\d+ before it: /.test(line)) return { verb: 'before', table: null };
+  const space = line.indexOf(' ');
+  const verb = line.slice(0, Math.max(0, space));
+  return VERBS.has(verb) ? { verb, table: line.slice(space + 1) } : null;
 }
 
 function ownersOf(table: string | null, rules: NonNullable<Directory['owners']>, context: SourceContext): ReadonlyMap<string, Named> {
