@@ -1,6 +1,7 @@
 /** Asking: the request that is there already, or a new one. */
 import type { ApprovalDraft, Ticket } from '#client/approvals';
 import { timestamp } from '#client/clock';
+import { shown } from '#client/shown';
 import { InterlockError } from '#schemas/errors';
 import { type Bound, boundOf, joinKey } from './binding.ts';
 import type { Core } from './core.ts';
@@ -51,7 +52,7 @@ async function open(core: Core, draft: ApprovalDraft, bound: Bound, key: string,
     const approvalId = ids.next('apr');
     const lengthMs = Math.min(expireMs, requirement.expires_in_s * 1000);
     const expiresAt = timestamp(core.clock.wallUs() + lengthMs * 1000);
-    const sentence = draft.sentence ?? sentenceOf(draft, { literals: core.options.payloads !== 'redacted' });
+    const sentence = draft.sentence !== undefined ? shown(draft.sentence) : sentenceOf(draft, { literals: core.options.payloads !== 'redacted' });
     const summary = shortened(sentence, limits.summaryCharsMax);
     const follows = core.followers.answers(subject.id, target, sessionId);
     const opening = { approvalId, expiresAt, supersedes, follows, summary, rowCeiling: rowCeilingOf(draft) };

@@ -1,6 +1,7 @@
 /** A question without a statement: judged by the packages of scope `access`, recorded as one event (ADR 0012). */
 import type { Receipt } from '#client/approvals';
 import { timestamp } from '#client/clock';
+import { shown } from '#client/shown';
 import type { Payload } from '#client/journal';
 import type { AccessRequest } from '#schemas/access-request';
 import type { Decision, Judgement } from '#schemas/decision';
@@ -50,7 +51,7 @@ export function accessInquiry(asked: Asked): Inquiry {
         decision: decisionOf(judgement, evaluationId, payload),
         requirement: judgement.approval,
         facts: NO_FACTS,
-        sentence: `${question.action.name} on ${question.resource.type} ${question.resource.id}, as ${point.login} asks`,
+        sentence: `${named(question.action.name)} on ${named(question.resource.type)} ${named(question.resource.id)}, as ${named(point.login)} asks`,
       };
     },
     held: () => {},
@@ -58,6 +59,14 @@ export function accessInquiry(asked: Asked): Inquiry {
     cleared: (judgement, receipt) => record(judgement, true, receipt),
   };
 }
+
+/** A name that others chose cannot go on as our sentence (A7). */
+function named(text: string): string {
+  const cut = text.length > NAME_CHARS_MAX ? `${text.slice(0, NAME_CHARS_MAX)}… (${text.length} characters)` : text;
+  return /^[\w.:/@-]+$/.test(text) && cut === text ? text : `"${shown(cut.replaceAll('"', '""'))}"`;
+}
+
+const NAME_CHARS_MAX = 128;
 
 /** What a reviewer reads, and what an approval is bound to: all that was asked, without the moment. */
 function wordsOf({ question, subject }: Asked): string {
