@@ -84,7 +84,7 @@ async function send(url: URL, method: string, headers: Record<string, string>, b
       response.once('error', reject);
       response.once('end', () => {
         const text = Buffer.concat(chunks).toString('utf8');
-        const json = /json/.test(response.headers['content-type'] ?? '');
+        const json = /^application\/(problem\+)?json/.test(response.headers['content-type'] ?? '');
         resolve({ status: response.statusCode ?? 0, headers: response.headers, text, body: json ? JSON.parse(text) : null });
       });
     });

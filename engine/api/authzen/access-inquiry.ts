@@ -60,10 +60,17 @@ export function accessInquiry(asked: Asked): Inquiry {
   };
 }
 
+/** It is bound, so nothing is cut; and no name of others begins a line. */
+function whole(text: string): string {
+  return PLAIN.test(text) ? text : JSON.stringify(text);
+}
+
+const PLAIN = /^[\w.:/@-]+$/;
+
 /** A name that others chose cannot go on as our sentence (A7). */
 function named(text: string): string {
   const cut = text.length > NAME_CHARS_MAX ? `${text.slice(0, NAME_CHARS_MAX)}… (${text.length} characters)` : text;
-  return /^[\w.:/@-]+$/.test(text) && cut === text ? text : `"${shown(cut.replaceAll('"', '""'))}"`;
+  return PLAIN.test(text) && cut === text ? text : `"${shown(cut.replaceAll('"', '""'))}"`;
 }
 
 const NAME_CHARS_MAX = 128;
@@ -72,7 +79,7 @@ const NAME_CHARS_MAX = 128;
 function wordsOf({ question, subject }: Asked): string {
   const { action, resource, context, subject: as } = question;
   const lines = [
-    `${action.name} on ${resource.type} ${resource.id}`,
+    `${whole(action.name)} on ${whole(resource.type)} ${whole(resource.id)}`,
     `subject ${canonical({ type: as.type, id: subject.id, properties: as.properties })}`,
     `action ${canonical(action.properties)}`,
     `resource ${canonical(resource.properties)}`,

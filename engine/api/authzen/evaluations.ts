@@ -63,6 +63,8 @@ function checkContext(value: unknown): void {
   const context = object(value, '`context`');
   checkEngines(context, 'context.');
   if (context['approval'] !== undefined) reference(context['approval']);
+  const { statement } = context;
+  if (typeof statement === 'object' && statement !== null) checkEngines(statement as Fields, 'context.statement.');
 }
 
 /** Whole members: what an item brings replaces what stands above it. */

@@ -25,8 +25,8 @@ export async function submit(house: AuthzenHouse, caller: Caller, body: unknown,
   if (before !== null && !before.same) throw new Problem('duplicate_request', 'this Idempotency-Key came with another body before');
   if (before !== null) return taskOf(approvalsOf(house).show(before.approvalId), house);
   const question = readQuestion(given);
-  checkDenial(house, point, given['denial'], question);
-  const { approvalId } = await open(house, caller, question);
+  const denial = denialOf(house, point, given['denial'], question);
+  const { approvalId } = await open(house, caller, asDenied(question, denial));
   if (key !== null) house.submissions.add(point, key, digest, approvalId);
   return taskOf(approvalsOf(house).show(approvalId), house);
 }
@@ -45,7 +45,7 @@ export async function cancel(house: AuthzenHouse, caller: Caller, id: string): P
   return taskOf(now, house);
 }
 
-function checkDenial(house: AuthzenHouse, point: string, value: unknown, question: Question): void {
+function denialOf(house: AuthzenHouse, point: string, value: unknown, question: Question): Denial {
   const { evaluation_id: evaluationId } = typeof value === 'object' && value !== null ? (value as Record<string, unknown>) : {};
   if (typeof evaluationId !== 'string') throw new Problem('invalid_denial_binding', '`denial.evaluation_id` is missing');
   const denial: Denial | null = house.denials.find(evaluationId);
@@ -53,6 +53,12 @@ function checkDenial(house: AuthzenHouse, point: string, value: unknown, questio
     throw new Problem('invalid_denial_binding', 'no denial of this name may be requested: evaluate again');
   if (house.denials.isPast(denial)) throw new Problem('expired_denial', `it could be requested until ${denial.expiresAt}: evaluate again`);
   if (!covers(denial, question)) throw new Problem('invalid_denial_binding', 'subject, resource, action or context is another than what was denied');
+  return denial;
+}
+
+/** What was said at the submission alone is no part of what is approved: the question comes again without it. */
+function asDenied(question: Question, { context }: Denial): Question {
+  return { ...question, context: Object.fromEntries(Object.entries(question.context).filter(([name]) => context.has(name))) };
 }
 
 /** Judged again, under the policies of now: what is asked for is what will be needed. The same question joins the request that is open. */

@@ -129,7 +129,7 @@ function keyOf(request: IncomingMessage): string | null {
   throw new InterlockError('USAGE', '`Idempotency-Key` is one word of at most 200 characters');
 }
 
-/** The specification has a text as the body of an error; the profile for requests has problem documents. */
+/** Every body is a JSON object: our own errors as the API has them, those of the profile for requests as problem documents. */
 function refuse(request: IncomingMessage, response: ServerResponse, error: unknown, house: House): void {
   if (response.headersSent || response.destroyed) return void response.destroy();
   if (!request.complete) response.setHeader('connection', 'close');
@@ -142,7 +142,5 @@ function refuse(request: IncomingMessage, response: ServerResponse, error: unkno
   const { status: code, document } = failure(error);
   if (code >= 500) house.log.error({ method: request.method, err: error }, 'a question of an enforcement point failed');
   if (code === 401) response.setHeader('www-authenticate', 'Bearer');
-  const { message, hint } = document.error;
-  const text = `${message}${hint === undefined ? '' : ` ${hint}`} (${document.error.code})`;
-  response.writeHead(code, { ...dataHeaders(house), 'content-type': 'text/plain; charset=utf-8' }).end(`${text}\n`);
+  response.writeHead(code, { ...dataHeaders(house), 'content-type': 'application/json' }).end(`${JSON.stringify(document)}\n`);
 }

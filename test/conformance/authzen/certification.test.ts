@@ -92,7 +92,7 @@ describe('Basic', () => {
         ...(as === undefined ? {} : { headers: { 'content-type': as } }),
       });
       expect(replied.status).toBe(400);
-      expect(replied.text).toContain('(USAGE)');
+      expect(replied.body).toMatchObject({ error: { code: 'USAGE', message: expect.any(String) as string } });
     },
   );
 
