@@ -118,12 +118,17 @@ async function* stream(answer: Promise<IncomingMessage>): AsyncGenerator<unknown
 async function* messages(answer: Promise<IncomingMessage>, signal: AbortSignal): AsyncGenerator<LiveMessage> {
   const response = await answer;
   if (response.statusCode !== 200) await document(response);
-  const end = (): void => void response.destroy();
+  const lines = createInterface({ input: response, crlfDelay: Infinity });
+  const end = (): void => {
+    // a destroyed response alone would leave whoever waits for a line waiting
+    lines.close();
+    response.destroy();
+  };
   signal.addEventListener('abort', end, { once: true });
   if (signal.aborted) end();
   let event = 'message';
   try {
-    for await (const line of createInterface({ input: response, crlfDelay: Infinity })) {
+    for await (const line of lines) {
       if (line === '') event = 'message';
       else if (line.startsWith('event: ')) event = line.slice('event: '.length);
       else if (line.startsWith('data: ')) yield { event, data: parse(line.slice('data: '.length)) };

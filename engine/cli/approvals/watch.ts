@@ -76,7 +76,7 @@ function standing(item: InboxItem | undefined): string {
 async function shown(gateway: Gateway, box: InboxBox, ending: AbortController): Promise<void> {
   const { stdin, stdout } = process;
   let inbox: Inbox = opened(box);
-  const size = (): { columns: number; rows: number } => ({ columns: stdout.columns, rows: stdout.rows });
+  const size = (): { columns: number; rows: number } => ({ columns: stdout.columns || 80, rows: stdout.rows || 24 });
   const draw = (): void => {
     inbox = shownTo(inbox, viewOf(inbox, size()));
     stdout.write(
