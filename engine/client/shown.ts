@@ -12,6 +12,14 @@ export function shown(text: string): string {
     .join('');
 }
 
+/** Of a sentence that was made safe before it was recorded: the brackets of its marks stay. */
+export function shownAgain(text: string): string {
+  return text
+    .split(/([‹›])/)
+    .map((part, index) => (index % 2 === 1 ? part : shown(part)))
+    .join('');
+}
+
 /** `hidden`: `text` is the name of what stands there, `count` how often. A piece that is not hidden can be shown as it is, on one line. */
 export interface Piece {
   readonly hidden: boolean;

@@ -55,7 +55,7 @@ export function approvalOf(requester: Principal, more: Partial<ApprovalView> = {
     progress: [{ stage: 'owner', approved_by: [], needed: 1, state: 'asked' }],
     payload_text: 'delete from payments',
     payload_digest: digest,
-    binding: { payload: digest } as unknown as ApprovalView['binding'],
+    binding: { payload: digest, objects: [] } as unknown as ApprovalView['binding'],
     requested_at: '2026-11-23T10:00:00.000000Z',
     expires_at: '2026-11-24T10:00:00.000000Z',
     uses: 0,

@@ -31,7 +31,11 @@ beforeEach(async () => {
     long: human('long', ['owners'], ['approve'], endsIn(48 * HOUR_MS)),
     ...Object.fromEntries(Array.from({ length: 30 }, (_, index) => [`p${index}`, human(`p${index}`, ['owners'], ['approve'], endsIn(HOUR_MS))])),
   };
-  fake = fakeApi({ people, approvals: [approvalOf(human('alice', [], ['connect']))], readers: [] });
+  fake = fakeApi({
+    people,
+    approvals: [approvalOf(human('alice', [], ['connect']), { summary: 'deletes every row of `pay‹U+200B ZERO WIDTH SPACE›ments`' })],
+    readers: [],
+  });
   api = await open();
 });
 afterEach(() => api.close());
@@ -294,6 +298,8 @@ describe('looking', () => {
   test('M8: words of others are shown with nothing hidden in them', async () => {
     const { body } = await (await loggedIn()).get(`/v1/approvals/${id('apr')}/page`);
     expect((body as { story: { what: string }[] }).story[0]?.what).toBe('asked‹U+202E RIGHT-TO-LEFT OVERRIDE›');
+    // a sentence is made safe before it is recorded: its marks are not marked again
+    expect((body as { approval: { summary: string } }).approval.summary).toBe('deletes every row of `pay‹U+200B ZERO WIDTH SPACE›ments`');
   });
 });
 

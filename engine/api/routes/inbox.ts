@@ -1,5 +1,5 @@
 /** The inbox: what waits for the reader, what they asked for, all that they may read, and broken glass whose review is open. */
-import { shown } from '#client/shown';
+import { shown, shownAgain } from '#client/shown';
 import { type ApprovalView, APPROVAL_STATES } from '#schemas/approval';
 import { INBOX_BOXES, type InboxItem, type InboxPage } from '#schemas/review';
 import { mayReadOutline, visibleTo } from '../access.ts';
@@ -88,7 +88,7 @@ function itemOf(view: ApprovalView, env: string | undefined, mine: boolean): Inb
   return {
     approval_id: view.approval_id,
     state: view.state,
-    summary: shown(view.summary),
+    summary: shownAgain(view.summary),
     login: shown(login),
     ...(owner === undefined ? {} : { on_behalf_of: shown(owner.login) }),
     subject_type: view.subject.type,

@@ -1,6 +1,6 @@
 /** All that a reviewer sees of one request, in one answer: what they decide on is what they were shown. */
 import type { ApprovalView } from '#schemas/approval';
-import { shown } from '#client/shown';
+import { shown, shownAgain } from '#client/shown';
 import { InterlockError } from '#schemas/errors';
 import type { RequestPage, StoryLine } from '#schemas/review';
 import { readableApproval } from '../access.ts';
@@ -48,7 +48,7 @@ function safeView(approval: ApprovalView): ApprovalView {
   const { comment, detail, glass } = approval;
   return {
     ...approval,
-    summary: shown(approval.summary),
+    summary: shownAgain(approval.summary),
     binding: { ...approval.binding, objects: approval.binding.objects.map(shown) },
     reasons: approval.reasons.map((reason) => ({
       ...reason,

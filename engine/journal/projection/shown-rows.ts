@@ -1,5 +1,5 @@
 /** Rows → what is shown. Texts leave the projection here, and nowhere else: each is made safe to show (SECURITY M8). */
-import { shown } from '#client/shown';
+import { shown, shownAgain } from '#client/shown';
 import { EFFECTS } from '#schemas/decision';
 import type { InboxItem, SessionItem, StatementItem } from '#schemas/review';
 import { TimestampWriter } from '../timestamp-writer.ts';
@@ -112,7 +112,7 @@ export function shownApproval(row: ApprovalColumns): InboxItem {
   const item: InboxItem = {
     approval_id: shown(row.approval_id),
     state: row.state,
-    summary: shown(row.summary),
+    summary: shownAgain(row.summary),
     login: shown(row.login),
     subject_type: shown(row.subject_type),
     target: shown(row.target),
