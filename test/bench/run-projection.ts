@@ -1,5 +1,5 @@
 /** The projection at the size that it is built for: how fast it is made anew, and how fast lists and search answer from it. */
-import { mkdtempSync, rmSync, statSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, rmSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as wait } from 'node:timers/promises';
 import { silentLog } from '#client/log';
@@ -10,6 +10,7 @@ import { makeJournal, type MadeJournal } from '#test/support/journal-maker';
 import { Random } from '#test/support/random';
 import type { BenchOptions } from './options.ts';
 import { quantile } from './pgbench.ts';
+import { benchPages } from './run-pages.ts';
 
 const SEED = 7;
 const FULL = { sessions: 100_000, statements: 1_000_000, requests: 10_000 } as const;
@@ -17,15 +18,23 @@ const QUERIES = 200;
 const PAGE = 50;
 
 export async function benchProjection(options: BenchOptions): Promise<void> {
-  if (!options.only.test('projection.rebuild') && !options.only.test('projection.search')) return;
+  const { only } = options;
+  if (!['projection.rebuild', 'projection.search', 'console.search'].some((name) => only.test(name))) return;
   const dir = mkdtempSync(join(options.journals.disk, 'projection-'));
   try {
+    mkdirSync(join(dir, 'state'), { mode: 0o700 });
     const made = await makeJournal(join(dir, 'journal'), sized(options.scale));
     const last = await rebuild(options, dir);
     await queries(options, dir, last, made);
+    if (only.test('console.search')) await benchPages(options, dir);
   } finally {
     rmSync(dir, { recursive: true, force: true });
   }
+}
+
+/** Where a gateway of that folder would have it. */
+function fileIn(dir: string): string {
+  return join(dir, 'state', 'projection.sqlite');
 }
 
 export function sized(scale: number): Parameters<typeof makeJournal>[1] {
@@ -35,7 +44,7 @@ export function sized(scale: number): Parameters<typeof makeJournal>[1] {
 
 /** As `interlock projection rebuild` does. Answers the position of the journal's last record. */
 async function rebuild({ report }: BenchOptions, dir: string): Promise<number> {
-  const file = join(dir, 'projection.sqlite');
+  const file = fileIn(dir);
   await using follower = new Follower({ file, dir: join(dir, 'journal') });
   const started = performance.now();
   await follower.open('asked');
@@ -55,7 +64,7 @@ async function rebuild({ report }: BenchOptions, dir: string): Promise<number> {
 
 async function queries({ only, report }: BenchOptions, dir: string, last: number, made: MadeJournal): Promise<void> {
   const journal = { dir: join(dir, 'journal'), durablePosition: last };
-  const projection = openProjection({ file: join(dir, 'projection.sqlite'), journal, log: silentLog });
+  const projection = openProjection({ file: fileIn(dir), journal, log: silentLog });
   while (projection.status().state !== 'following') await wait(20);
   for (const [name, ask] of Object.entries(asks(projection, made))) {
     if (!only.test(name)) continue;

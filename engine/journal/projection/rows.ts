@@ -11,8 +11,8 @@ import { SessionRows } from './session-rows.ts';
 import { StatementRows, type OpenStatement } from './statement-rows.ts';
 import { writePlace, type Place } from './tables.ts';
 
-/** Changes told of one batch. */
-const CHANGES_MAX = 1_000;
+/** Changes told of one batch: who is told of more looks at everything again. */
+const CHANGES_MAX = 256;
 
 export class Rows {
   readonly #database: DatabaseSync;
