@@ -77,6 +77,11 @@ export function eventually<T>(look: () => T): ReturnType<typeof expect.poll<Awai
   return expect.poll(look as () => Awaited<T>, { timeout: 15_000, interval: 25 });
 }
 
+/** Until what fades in has faded in. */
+export async function settled(page: Page): Promise<void> {
+  await page.evaluate('Promise.allSettled(document.getAnimations().map(({ finished }) => finished)).then(() => {})');
+}
+
 /** Nothing is wider than the window: a phone scrolls in one direction. */
 export async function expectNoSidewaysScroll(page: Page): Promise<void> {
   expect(await page.evaluate('document.documentElement.scrollWidth - document.documentElement.clientWidth')).toBe(0);

@@ -1,9 +1,9 @@
 /** Every page in its empty, usual and extreme state: nothing breaks, nothing is unreachable, nothing is slow. */
-import type { Browser, Page } from 'playwright-core';
+import type { Browser } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { RequestPage } from '#schemas/review';
 import { chromiumPath } from '#test/support/chromium';
-import { eventually, expectAccessible, expectNoSidewaysScroll, launchBrowser, openWindow } from './browser.ts';
+import { eventually, expectAccessible, expectNoSidewaysScroll, launchBrowser, openWindow, settled } from './browser.ts';
 import { approval, at, extremePage, id, inboxItem, me, requestPage, session, statement, trickyText } from './fixtures.ts';
 import { type FixtureServer, many, pageOf, type Scene, startFixtureServer } from './fixture-server.ts';
 
@@ -164,6 +164,18 @@ describe.skipIf(chromiumPath() === null)('the console in Chromium (not installed
       await context.close();
     });
 
+    test('whoever begins to type in the dialog writes words: no letter and no blank approves', async () => {
+      const { scene, verdicts } = sent();
+      const { page, context } = await opened(`/approvals/${id('apr', 1)}`, scene);
+      await page.locator('.act-approve').waitFor();
+      await page.keyboard.press('a');
+      await page.getByRole('alertdialog').waitFor();
+      await page.keyboard.type(' a d yes');
+      expect(await page.getByLabel('Reason').inputValue()).toContain('a d yes');
+      expect(verdicts).toEqual([]);
+      await context.close();
+    });
+
     test('where a reason is required, Enter without one does nothing, and the focus is where it is written', async () => {
       const { scene, verdicts } = sent();
       const reasoned: Scene = { ...scene, request: () => requestPage({ can: [{ act: 'approve', allowed: true, reason_required: true }] }) };
@@ -316,8 +328,3 @@ describe.skipIf(chromiumPath() === null)('the console in Chromium (not installed
     });
   });
 });
-
-/** Until what fades in has faded in. */
-async function settled(page: Page): Promise<void> {
-  await eventually(async () => await page.evaluate('document.getAnimations().length')).toBe(0);
-}

@@ -52,31 +52,29 @@ function RequestView({ page, reload }: { readonly page: RequestPage; readonly re
     reload();
   };
   return (
-    <article className="request">
-      <header className="request-header">
-        <p className="quiet">
-          <Link to="/">Inbox</Link> / <code>{approval.approval_id}</code>
-        </p>
-        <h1 className={approval.summary.length > LONG_SENTENCE ? 'sentence long' : 'sentence'} tabIndex={-1}>
-          <Words>{approval.subject.properties.login}</Words>
-          {BEGINS_WITH_VERB.test(approval.summary) ? ' ' : ': '}
-          <Sentence>{approval.summary}</Sentence>
-        </h1>
-      </header>
-      <Outcome page={page} />
-      {decided !== null && approval.state !== 'open' && <Next id={approval.approval_id} />}
-      <div className="request-columns">
-        <div className="request-main">
+    <article className="request request-columns">
+      <div className="request-main">
+        <div className="request-top">
+          <p className="quiet">
+            <Link to="/">Inbox</Link> / <code>{approval.approval_id}</code>
+          </p>
+          <h1 className={approval.summary.length > LONG_SENTENCE ? 'sentence long' : 'sentence'} tabIndex={-1}>
+            <Words>{approval.subject.properties.login}</Words>
+            {BEGINS_WITH_VERB.test(approval.summary) ? ' ' : ': '}
+            <Sentence>{approval.summary}</Sentence>
+          </h1>
+          <Outcome page={page} />
+          {decided !== null && approval.state !== 'open' && <Next id={approval.approval_id} />}
           <Facts approval={approval} />
-          <TextView text={page.text} onSeen={(share) => setSeen((before) => Math.max(before, share))} />
-          <Around page={page} />
         </div>
-        <aside className="request-aside">
-          <ActBar page={page} choose={setAct} />
-          <Chain approval={approval} />
-          <Story lines={page.story} />
-        </aside>
+        <TextView text={page.text} onSeen={(share) => setSeen((before) => Math.max(before, share))} />
+        <Around page={page} />
       </div>
+      <aside className="request-aside" aria-label="The decision">
+        <ActBar page={page} choose={setAct} />
+        <Chain approval={approval} />
+        <Story lines={page.story} />
+      </aside>
       <ActDialog act={act} page={page} seen={seen} close={() => setAct(null)} done={done} />
     </article>
   );
@@ -92,7 +90,7 @@ const BEGINS_WITH_VERB = /^[a-z]{3,}s\b/;
 function Around({ page }: { readonly page: RequestPage }): JSX.Element {
   const missing = page.missing ?? [];
   return (
-    <>
+    <div className="around">
       <section aria-labelledby="earlier-title">
         <h2 id="earlier-title">Earlier requests like it</h2>
         {missing.includes('earlier') ? (
@@ -121,7 +119,7 @@ function Around({ page }: { readonly page: RequestPage }): JSX.Element {
           </ol>
         )}
       </section>
-    </>
+    </div>
   );
 }
 
