@@ -33,7 +33,7 @@ export function Pager({
   if (turns.next === undefined && turns.previous === undefined) return null;
   const all = total >= COUNTED_MAX ? `${formatNumber(COUNTED_MAX)} or more` : formatNumber(total);
   return (
-    <nav className="pager" aria-label="Pages">
+    <nav className="pager" aria-label="Turn the page">
       <button type="button" disabled={turns.previous === undefined} onClick={turns.previous}>
         Previous
       </button>
