@@ -26,7 +26,7 @@ export const APPROVAL_LIMITS: ApprovalLimits = {
   liveBytesMax: 64 * 1024 * 1024,
   liveBytesPerPayerMax: 8 * 1024 * 1024,
   waitsMax: 10_000,
-  closedMax: 1_000,
+  closedMax: 10_000,
   closedBytesMax: 16 * 1024 * 1024,
   commentCharsMax: 4_000,
   summaryCharsMax: 2_000,

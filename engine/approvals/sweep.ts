@@ -1,17 +1,24 @@
 /** What time does to requests, once a second. Every use looks at the clocks itself: nothing runs because a sweep was late. */
+import { setImmediate } from 'node:timers/promises';
 import type { Core } from './core.ts';
-import { isPast } from './deadline.ts';
-import { StageTimers } from './escalation.ts';
+import { type Deadline, deadlineIn, isPast, parseUs } from './deadline.ts';
+import { StageTimers, timesOf } from './escalation.ts';
 import { isLive } from './fold.ts';
 import type { ApprovalRecord } from './record.ts';
 import type { Entry } from './store.ts';
 
 const SWEEP_MS = 1_000;
+/** Requests looked at before statements have their turn again. */
+const SLICE = 500;
+/** A stage that has longer than this to wait is not judged again for so long: ten thousand chains a second would be felt. */
+const AHEAD_US = 5_000_000;
 
 export class Sweep {
   readonly #core: Core;
   readonly #stages: StageTimers;
   readonly #timer: NodeJS.Timeout;
+  /** Until when, by both clocks, nothing can be due for a record as it stood. */
+  readonly #quiet = new WeakMap<ApprovalRecord, Deadline>();
   #running: Promise<void> | null = null;
 
   constructor(core: Core, seenUs: number) {
@@ -39,7 +46,12 @@ export class Sweep {
     try {
       denials.forgetPast();
       rules.look();
-      for (const entry of store.all()) if (isLive(entry.record)) await this.#look(entry);
+      let looked = 0;
+      for (const entry of store.all()) {
+        if (!isLive(entry.record)) continue;
+        if (++looked % SLICE === 0) await setImmediate();
+        await this.#look(entry);
+      }
     } catch (error) {
       options.log.error({ err: error }, 'what is due could not be done to an approval; it is tried again');
     }
@@ -52,10 +64,25 @@ export class Sweep {
   async #look(entry: Entry): Promise<void> {
     const core = this.#core;
     if (isPast(core.clock, entry.deadline)) return core.settle(entry, 'expired');
-    if (!isTimed(entry.record) || this.#stages.due(entry, entry.record, core.world(entry.record)).length === 0) return;
+    if (!isTimed(entry.record) || this.#isQuiet(entry.record)) return;
+    if (this.#stages.due(entry, entry.record, core.world(entry.record)).length === 0) return this.#quieten(entry.record);
     await core.prepare(entry);
     const { serial } = core.store;
     await serial.run(entry.record.approvalId, () => core.store.change(entry, (record) => this.#stages.due(entry, record, core.world(record))));
+  }
+
+  #isQuiet(record: ApprovalRecord): boolean {
+    const until = this.#quiet.get(record);
+    return until !== undefined && !isPast(this.#core.clock, until);
+  }
+
+  /** Nothing is due: not for a while, if the stage has longer than that. A wall clock that is set ends the quiet. */
+  #quieten(record: ApprovalRecord): void {
+    const { clock } = this.#core;
+    const { current } = this.#core.chain(record);
+    const { escalates_at, denies_at } = current ? timesOf(record, current) : {};
+    const next = [escalates_at, denies_at].filter((time) => time !== undefined).map(parseUs);
+    if (next.every((us) => us - clock.wallUs() > 2 * AHEAD_US)) this.#quiet.set(record, deadlineIn(clock, AHEAD_US / 1000));
   }
 }
 
