@@ -3,6 +3,7 @@
  * reading and the facts agree, the sentence has names, values and conditions, and nothing of the statement is left out of it. Where they do
  * not, it says what the facts say and quotes the text. A mistake of this reading alone cannot make a sentence untrue.
  */
+import { createHash } from 'node:crypto';
 import type { ApprovalDraft } from '#client/approvals';
 import type { Effect, SqlFacts, SqlStatement } from '#schemas/sql-facts';
 import { grouped } from '#client/shown';
@@ -16,6 +17,8 @@ export { summarise } from './sentence/summary.ts';
 export { withoutLiterals } from './sentence/words.ts';
 
 export const SENTENCE_CHARS_MAX = 2_000;
+/** Of a longer one only the facts are told: this is made where everything else waits. */
+const QUOTED_BYTES_MAX = 64 * 1024;
 
 export type SentenceDraft = Pick<ApprovalDraft, 'facts' | 'payload' | 'params' | 'transaction' | 'objects' | 'estimate'>;
 
@@ -43,12 +46,20 @@ function head(facts: SqlFacts, count: number): string {
 }
 
 function statementSaid({ facts, payload }: SentenceDraft, statement: SqlStatement, rows: number | null, writing: Writing): string {
-  const words = wordsOf(payload.bytes.subarray(statement.span.start, statement.span.end));
+  const bytes = payload.bytes.subarray(statement.span.start, statement.span.end);
+  if (bytes.length > QUOTED_BYTES_MAX) return `${clause(statement, facts)}: ${tooLong(bytes)}`;
+  const words = wordsOf(bytes);
   const scene = new Scene(facts, statement, words[0]?.text === 'with' ? null : rows);
   const inside = insideOf(statement, facts);
   const said = inside.size > 1 ? null : told(words, scene, writing);
   if (said === null) return `${clause(statement, facts)}: ${code(masked(words), writing)}`;
   return [said, ...beside(facts, statement), ...scene.elsewhere(words)].join('; ');
+}
+
+/** Two that are too long have two sentences. */
+function tooLong(bytes: Uint8Array): string {
+  const digest = createHash('sha256').update(bytes).digest('hex').slice(0, 12);
+  return `its text of ${grouped(bytes.length)} bytes is too long to be quoted here (digest ${digest})`;
 }
 
 /** What happens because of it, and is not written in it. */
