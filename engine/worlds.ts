@@ -24,7 +24,7 @@ export interface WorldsFrom {
   readonly clock: Clock;
   readonly ids: Ids;
   readonly log: RedactingLog;
-  readonly decisions: Pick<LocalDecisionService, 'documents' | 'approvers' | 'revision'>;
+  readonly decisions: Pick<LocalDecisionService, 'documents' | 'approvers' | 'approversReadTime' | 'revision'>;
   readonly seen: SeenGroups;
 }
 
@@ -41,11 +41,13 @@ export async function openWorlds({ config, journal, clock, ids, log, decisions, 
     return documents === null ? null : ((documents['directory'] ?? NO_DIRECTORY) as Directory);
   });
   const calendars = Object.fromEntries(Object.entries(config.approvals.sources.oncall).map(([name, one]) => [name, calendarOf(one, log)]));
+  sayMissing(decisions.documents(), Object.keys(calendars), log);
   const oncall = new OnCallSource({ calendars, clock, log, shifts: (question) => readCalendar(question) });
-  const rego = new RegoSource(
-    (name, input) => decisions.approvers(name, input),
-    () => decisions.revision,
-  );
+  const rego = new RegoSource({
+    ask: (name, input) => decisions.approvers(name, input),
+    revision: () => decisions.revision,
+    readsTime: (name) => decisions.approversReadTime(name),
+  });
   const delegations = new Delegations({
     journal,
     clock,
@@ -64,6 +66,13 @@ export async function openWorlds({ config, journal, clock, ids, log, decisions, 
     describe: (target) => (Object.hasOwn(config.targets, target) ? (config.targets[target] ?? null) : null),
   });
   return { worlds, delegations, close: () => oncall.close() };
+}
+
+/** A chain may name a calendar that no configuration has: its stage would ask nobody. */
+function sayMissing(documents: Readonly<Record<string, unknown>> | null, calendars: readonly string[], log: RedactingLog): void {
+  const named = JSON.stringify(documents?.['approval_chains'] ?? {}).matchAll(/"oncall:([a-z0-9_-]+)"/g);
+  const missing = new Set([...named].map(([, name = '']) => name).filter((name) => !calendars.includes(name)));
+  for (const name of missing) log.warn({ calendar: name }, 'approval chains ask for an on-call calendar that is not configured: it names nobody');
 }
 
 /** The same object each time: what is derived from it is derived once. */

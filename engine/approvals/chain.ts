@@ -95,8 +95,8 @@ function isAsked(stage: Stage, reviewer: Subject, world: World): boolean {
  */
 export function placeIn(stage: Stage, reviewer: Subject, requester: Subject, world: World, preferred: string | null = null): Place | null {
   if (!isHuman(reviewer) || sharesIdentity(reviewer, requester, world)) return null;
+  if (world.delegations.some(({ from, to }) => sharesIdentity(from, requester, world) && sharesIdentity(named(to), reviewer, world))) return null;
   const mine = world.delegations.filter(({ to }) => to === reviewer.properties.login || to === reviewer.id);
-  if (mine.some(({ from }) => sharesIdentity(from, requester, world))) return null;
   if (isAsked(stage, reviewer, world)) return { delegation: null, humans: [reviewer] };
   const usable = mine.filter(({ from }) => isHuman(from) && !sharesIdentity(from, reviewer, world) && isAsked(stage, from, world));
   const chosen = usable.find(({ delegationId }) => delegationId === preferred) ?? usable[0];
@@ -111,6 +111,11 @@ export function placeIn(stage: Stage, reviewer: Subject, requester: Subject, wor
 export function sharesIdentity(a: Subject, b: Subject, world: World = TOKENS_ONLY): boolean {
   const marks = identities(a, world);
   return identities(b, world).some((mark) => marks.includes(mark));
+}
+
+/** Whoever is behind a name: a login, or a subject's id. */
+export function named(name: string): Subject {
+  return { type: 'user', id: name, properties: { login: name, groups: [] } };
 }
 
 /** One spelling for what the systems behind take for one login. */

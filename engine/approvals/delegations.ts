@@ -7,7 +7,7 @@ import type { DelegationView } from '#schemas/approval';
 import type { Subject } from '#schemas/decision-request';
 import { InterlockError } from '#schemas/errors';
 import type { DelegationOpened, Event } from '#schemas/event';
-import { sharesIdentity } from './chain.ts';
+import { named, sharesIdentity } from './chain.ts';
 import { type Deadline, isPast, parseUs } from './deadline.ts';
 import { checkToken } from './verdict.ts';
 import type { Delegation, World } from './world.ts';
@@ -171,8 +171,7 @@ export class Delegations {
       throw new InterlockError('USAGE', `a delegation has a reason of at most ${reasonCharsMax} characters`);
     if (to === '' || to.length > nameCharsMax || /[\p{C}\p{Z}]/u.test(to))
       throw new InterlockError('USAGE', 'a delegation is to a login or a subject’s id');
-    const delegate: Subject = { type: 'user', id: to, properties: { login: to, groups: [] } };
-    if (sharesIdentity(from, delegate, { ...NOBODY, ...this.#options.world() })) throw refused('you cannot delegate to yourself');
+    if (sharesIdentity(from, named(to), { ...NOBODY, ...this.#options.world() })) throw refused('you cannot delegate to yourself');
     if (this.#options.isProgram(to)) throw refused('only a human can stand in for a human');
     const live = [...this.#held.values()].filter((held) => this.#stateOf(held) !== 'ended');
     if (live.filter((held) => held.from.id === from.id).length >= perHumanMax) throw refused(`you have ${perHumanMax} in force or planned already`);

@@ -1,6 +1,6 @@
 /** Whether a chain could be completed by anybody: what nobody could ever approve is denied when it is asked, and not after a day of waiting. */
 import type { Approver, Requirement, Stage } from '#schemas/decision';
-import { sharesIdentity } from './chain.ts';
+import { named, sharesIdentity } from './chain.ts';
 import type { Asking, Named, World } from './world.ts';
 
 /** Why nobody could ever approve it, in the words of the stage; null: somebody might. Groups count: who is in them shows at the verdict. */
@@ -11,9 +11,9 @@ export function whyNobody({ stages }: Pick<Requirement, 'stages'>, asking: Askin
 
 function whyNotStage(stage: Stage, { subject }: Asking, world: World): string | null {
   const approvers = [...stage.any_of, ...(stage.escalate ?? []).flatMap(({ add }) => add)];
-  const named = approvers.flatMap((approver) => namedBy(approver, world));
-  if (named.some((one) => 'group' in one)) return null;
-  const others = distinct(named.flatMap((one) => ('user' in one ? [one.user] : []))).filter((user) => !isRequester(user, subject, world));
+  const people = approvers.flatMap((approver) => namedBy(approver, world));
+  if (people.some((one) => 'group' in one)) return null;
+  const others = distinct(people.flatMap((one) => ('user' in one ? [one.user] : []))).filter((user) => !isRequester(user, subject, world));
   if (others.length === 0) return `nobody can approve stage ${stage.id}: ${approvers.map((one) => whyNot(one, world)).join(', ')}`;
   // whom a reference names changes with time; whom policy names does not
   const fixed = approvers.every((approver) => !('ref' in approver));
@@ -25,9 +25,9 @@ function whyNotStage(stage: Stage, { subject }: Asking, world: World): string | 
 
 function whyNot(approver: Approver, world: World): string {
   if (!('ref' in approver)) return `${Object.values(approver)[0]} is the requester`;
-  const named = world.resolve(approver.ref);
-  if (named === null) return `${approver.ref} does not answer`;
-  return named.length === 0 ? `${approver.ref} names nobody` : `${approver.ref} names only the requester`;
+  const people = world.resolve(approver.ref);
+  if (people === null) return `${approver.ref} does not answer`;
+  return people.length === 0 ? `${approver.ref} names nobody` : `${approver.ref} names only the requester`;
 }
 
 function namedBy(approver: Approver, world: World): readonly Named[] {
@@ -35,19 +35,14 @@ function namedBy(approver: Approver, world: World): readonly Named[] {
 }
 
 function isRequester(user: string, requester: Asking['subject'], world: World): boolean {
-  return sharesIdentity(account(user), requester, world);
+  return sharesIdentity(named(user), requester, world);
 }
 
 /** How many humans these are, as far as the directory links them. */
 function countedOnce(users: readonly string[], world: World): number {
   const humans: Asking['subject'][] = [];
-  for (const user of users) if (!humans.some((other) => sharesIdentity(account(user), other, world))) humans.push(account(user));
+  for (const user of users) if (!humans.some((other) => sharesIdentity(named(user), other, world))) humans.push(named(user));
   return humans.length;
-}
-
-/** A name that policy gives: a login, or a subject's id. */
-function account(user: string): Asking['subject'] {
-  return { type: 'user', id: user, properties: { login: user, groups: [] } };
 }
 
 function distinct(names: readonly string[]): readonly string[] {

@@ -11,7 +11,7 @@ import type { Subject } from '#schemas/decision-request';
 const PRINCIPALS_MAX = 100_000;
 const PROGRAMS_MAX = 20_000;
 /** Of all names of groups together. */
-const CHARS_MAX = 64 * 1024 * 1024;
+const CHARS_MAX = 16 * 1024 * 1024;
 
 interface Seen {
   readonly groups: ReadonlySet<string>;

@@ -30,7 +30,7 @@ export class ApproverSets {
   readonly #log: Log;
 
   constructor(policies: CompiledPolicies, module: WasmModule, options: { readonly log: Log; readonly limits?: MachineLimits }) {
-    this.#known = new Set(policies.approverSets);
+    this.#known = new Set(policies.approverSets.keys());
     this.#machine = new PolicyMachine(module, policies.data, options.limits ?? MACHINE_LIMITS);
     this.#log = options.log;
   }

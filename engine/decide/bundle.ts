@@ -10,7 +10,17 @@ import type { Chains } from './chains.ts';
 import { checkDocuments } from './checked-documents.ts';
 import { meter } from './meter.ts';
 import { type OpaProblem, OpaWorkspace } from './opa.ts';
-import { entryModule, entrypointName, findPackages, parseModules, type PolicyPackage, STAGES, type StageName, slotsOf } from './packages.ts';
+import {
+  approversEntrypoint,
+  entryModule,
+  entrypointName,
+  findPackages,
+  parseModules,
+  type PolicyPackage,
+  STAGES,
+  type StageName,
+  slotsOf,
+} from './packages.ts';
 import type { Plan } from './plan.ts';
 import type { Slot } from './policy-result.ts';
 import { type ReadNode, reads, settled } from './read-trie.ts';
@@ -59,8 +69,8 @@ export interface CompiledPolicies {
   /** The same as an object: what the engine itself reads of it, the approvals' documents. */
   readonly documents: Readonly<Record<string, unknown>>;
   readonly chains: Chains;
-  /** Names of the sets in package `approvers`. */
-  readonly approverSets: readonly string[];
+  /** The sets of package `approvers`, by name. */
+  readonly approverSets: ReadonlyMap<string, { readonly readsTime: boolean }>;
   readonly packages: readonly PolicyPackage[];
   readonly stages: Readonly<Record<StageName, CompiledStage>>;
   /** A package in force asks for masks, or could. */
@@ -104,7 +114,7 @@ export async function compilePolicies(sources: PolicySources, opa: () => Promise
   const modules = await parseModules(workspace, sources.modules);
   const packages = findPackages(modules, sources.data);
   const approverSets = findApproverSets(modules);
-  const chains = checkDocuments(sources);
+  const chains = checkDocuments(sources, approverSets);
   checkChainNames(modules, sources, packages, chains);
   const entry = entryModule(packages, approverSets);
   await workspace.write(ENTRY, entry.text);
@@ -127,7 +137,7 @@ export async function compilePolicies(sources: PolicySources, opa: () => Promise
     },
     chains,
     documents: sources.data,
-    approverSets,
+    approverSets: new Map(approverSets.map((name) => [name, { readsTime: readsTime(plan, name) }])),
     masksPossible: packages.some((entry) => !entry.shadow && judges('sql_request', entry) && entry.sets.includes('mask')),
   };
 }
@@ -151,6 +161,10 @@ function compiledStage(plan: Plan, packages: readonly PolicyPackage[], stage: St
   const tries = [live, ...(shadow ? [shadow] : [])].map(({ entrypoint }) => understood(() => inputReads(plan, entrypoint)));
   const merged = settled(...tries);
   return { live, shadow, reads: merged, volatile: VOLATILE.filter((path) => reads(merged, path)).map((path) => path.join('.')) };
+}
+
+function readsTime(plan: Plan, set: string): boolean {
+  return reads(settled(understood(() => inputReads(plan, approversEntrypoint(set)))), ['time']);
 }
 
 /** What we cannot read we do not run. */

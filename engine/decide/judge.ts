@@ -130,7 +130,7 @@ export class Judge {
       if (typeof problem === 'string')
         throw new InterlockError('POLICY_SELF_TEST', `${compiled.live.entrypoint} does not answer an empty request: ${problem}`);
     }
-    const silent = this.policies.approverSets.length === 0 ? null : this.#sets().selfTest();
+    const silent = this.policies.approverSets.size === 0 ? null : this.#sets().selfTest();
     if (silent !== null) throw new InterlockError('POLICY_SELF_TEST', silent);
     const spent = this.#evaluate(
       new PolicyMachine(this.#module, this.policies.data, { ...MACHINE_LIMITS, fuelUnits: 0 }),

@@ -222,6 +222,11 @@ export class LocalDecisionService implements DecisionService {
     return this.inForce()?.judge.approvers(name, input) ?? null;
   }
 
+  /** Whether that set reads `input.time`: its answer is of the moment. */
+  approversReadTime(name: string): boolean {
+    return this.#force?.judge.policies.approverSets.get(name)?.readsTime ?? true;
+  }
+
   /** @param fixed judge by this revision, in force or not */
   #host(fixed?: InForce): ConstructorParameters<typeof LocalSession>[0] {
     const { facts, masks, clock, ids, log } = this.#options;

@@ -57,13 +57,13 @@ const data = (lead: string, role: string): object => ({
     role: { stages: [{ id: 'role', any_of: [{ ref: 'directory:role/keepers' }] }], grant: { of: 'statement', uses: 5 }, valid_for_s: 600 },
     late: { stages: [{ id: 'late', any_of: [{ user: 'nobody-home' }], escalate: [{ after_s: 1, add: [{ user: 'sam' }] }] }] },
     denied: { stages: [{ id: 'denied', any_of: [{ group: 'owners' }], deny_after_s: 1 }] },
-    nobody: { stages: [{ id: 'empty', any_of: [{ ref: 'rego:none' }, { ref: 'oncall:other' }] }] },
+    nobody: { stages: [{ id: 'empty', any_of: [{ ref: 'directory:role/empty' }, { ref: 'oncall:other' }] }] },
     delegated: { stages: [{ id: 'boss', any_of: [{ user: 'erin' }] }] },
   },
   directory: {
     people: [{ id: 'olga', logins: ['olga', 'olga.admin'] }],
     owners: [{ target: 'shop', table: 'public.payments', approvers: [{ user: 'erin' }, { user: 'olga.admin' }] }],
-    roles: { keepers: [{ user: role }] },
+    roles: { keepers: [{ user: role }], empty: [] },
   },
 });
 
@@ -174,7 +174,7 @@ test('after a time more people are asked, and nothing less is required; after an
 test('what nobody could ever approve is refused at once, and says why', async () => {
   const client = await shop.client(alice);
   const refused = await refusalOf(client.query('UPDATE nobody SET n = 1 WHERE id = 1'));
-  expect(refused.message).toContain('nobody can approve stage empty: oncall:other does not answer, rego:none does not answer');
+  expect(refused.message).toContain('nobody can approve stage empty: directory:role/empty names nobody, oncall:other does not answer');
   await client.end();
 });
 

@@ -251,16 +251,17 @@ describe('oncall:…', () => {
 });
 
 describe('rego:…', () => {
-  test('is asked with who asks and for what; the same answer holds for a second, of one revision', () => {
+  test('is asked with who asks and for what; an answer of the moment holds for a second, another as long as the revision', () => {
     const asked: unknown[] = [];
     let revision = 'one';
-    const rego = new RegoSource(
-      (name, input) => {
+    const rego = new RegoSource({
+      ask: (name, input) => {
         asked.push([name, input]);
-        return name === 'people' ? [{ user: 'bob' }] : null;
+        return name === 'none' ? null : [{ user: 'bob' }];
       },
-      () => revision,
-    );
+      revision: () => revision,
+      readsTime: (name) => name === 'people',
+    });
     const at = (ms: number): SourceContext => context({ nowUs: clock.wallUs() + ms * 1000 });
     expect(rego.resolve('people', at(0))).toEqual([{ user: 'bob' }]);
     expect(asked).toEqual([
@@ -281,7 +282,9 @@ describe('rego:…', () => {
     revision = 'two';
     rego.resolve('people', at(-60_000));
     expect(asked).toHaveLength(4);
-    expect(rego.resolve('others', at(0))).toBe(null);
+    // one that does not read the time is asked once; one that failed is asked again after a while
+    for (const ms of [0, 60_000]) expect([rego.resolve('others', at(ms)), rego.resolve('none', at(ms))]).toEqual([[{ user: 'bob' }], null]);
+    expect(asked).toHaveLength(7);
   });
 });
 

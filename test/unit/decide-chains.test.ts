@@ -197,6 +197,24 @@ describe('what the build finds, with file and key', () => {
       { a: { stages: [stage], schedules: [{ time_zone: 'Mars/Base', windows: CHAINS.payments.schedules[0]?.windows }] } },
       'data.json: data.approval_chains.a.schedules names "Mars/Base", which is no time zone (IANA: Europe/Zurich)',
     ],
+    [
+      'a source that is none',
+      { chain: 'a' },
+      { a: { stages: [{ ...stage, escalate: [{ after_s: 1, add: [{ ref: 'directory:chief' }] }] }] } },
+      'data.json: data.approval_chains.a asks for "directory:chief", which is not there: directory:manager, directory:owner, oncall:NAME',
+    ],
+    [
+      'a role that nobody has',
+      { chain: 'a' },
+      { a: { stages: [{ ...stage, any_of: [{ ref: 'directory:role/lead' }] }] } },
+      'data.json: data.approval_chains.a asks for "directory:role/lead", which is not there: directory:manager, directory:owner, oncall:NAME',
+    ],
+    [
+      'a set that no rule has',
+      { chain: 'a' },
+      { a: { stages: [{ ...stage, any_of: [{ ref: 'rego:people' }] }] } },
+      'data.json: data.approval_chains.a asks for "rego:people", which is not there: directory:manager, directory:owner, oncall:NAME',
+    ],
     ['no object', { chain: 'a' }, [], 'data.json: data.approval_chains must be an object: names with their chains'],
     ['a good one', { chain: 'short' }, CHAINS, 'built'],
   ])('%s', async (_name, item, chains, message) => {
@@ -241,6 +259,8 @@ people contains {"user": login} if {
 
 odd contains "alice"
 
+timed contains {"user": "dawn"} if input.time < "2026-06-01"
+
 long contains {"user": sprintf("%v", [count(numbers.range(1, 100000000))])}
 `;
 
@@ -272,6 +292,8 @@ describe('rego:NAME', () => {
     await folder.write('people.rego', SETS.replace(/\nlong[^\n]*/, ''));
     const running = await openService(folder.dir, { log });
     expect(running.approvers('people', input)).toEqual([{ user: 'bob' }]);
+    expect(running.approvers('timed', input)).toEqual([{ user: 'dawn' }]);
+    expect(['people', 'timed', 'none'].map((name) => running.approversReadTime(name))).toEqual([false, true, true]);
     expect(running.approvers('odd', input)).toBe(null);
     expect(running.approvers('nobody', input)).toBe(null);
     expect(running.approvers('__proto__', input)).toBe(null);

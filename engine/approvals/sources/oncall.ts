@@ -64,6 +64,8 @@ class Copy {
   readonly #calendar: OnCallCalendar;
   readonly #options: OnCallOptions;
   #read: { readonly shifts: readonly Shift[]; readonly wallMs: number; readonly monotonicMs: number } | null = null;
+  /** Whoever is on call until the next shift begins or ends: an inbox asks thousands of times. */
+  #now: { readonly of: object; readonly named: readonly Named[]; readonly fromMs: number; readonly untilMs: number } | null = null;
   #failedMs: number | null = null;
   #reading: { readonly done: Promise<void>; readonly untilMs: number } | null = null;
   /** Said once each. */
@@ -95,9 +97,14 @@ class Copy {
   onCall(nowMs: number): readonly Named[] | null {
     const copy = this.#read;
     if (copy === null || this.#ageMs(copy) >= this.#calendar.maxAgeMs) return null;
+    const known = this.#now;
+    if (known?.of === copy && known.fromMs <= nowMs && nowMs < known.untilMs) return known.named;
     const names = copy.shifts.filter(({ startMs, endMs }) => startMs <= nowMs && nowMs < endMs).flatMap((shift) => shift.names);
     const logins = names.map((name) => this.#loginOf(name)).filter((login) => login !== null);
-    return [...new Set(logins)].map((user) => ({ user }));
+    const named = [...new Set(logins)].map((user) => ({ user }));
+    const ahead = copy.shifts.flatMap(({ startMs, endMs }) => [startMs, endMs]).filter((ms) => ms > nowMs);
+    this.#now = { of: copy, named, fromMs: nowMs, untilMs: ahead.reduce((first, ms) => Math.min(first, ms), Infinity) };
+    return named;
   }
 
   /** By whichever clock it is older; a wall clock that stands before it makes it too old. */
