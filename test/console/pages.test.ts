@@ -251,6 +251,25 @@ describe.skipIf(chromiumPath() === null)('the console in Chromium (not installed
     });
   });
 
+  test('a use whose end nobody knows is told, with what to do (A6: never retried)', async () => {
+    const crashed = approval({ state: 'consumed', uses: 1, executions: [{ statement_id: id('stm', 9), outcome: 'unknown', time: at(-30) }] });
+    const { page, context } = await opened(`/approvals/${id('apr', 1)}`, { request: () => requestPage({ approval: crashed, can: [] }) });
+    const alarm = page.locator('.alarm');
+    await alarm.waitFor();
+    expect(await alarm.textContent()).toMatch(/Nobody knows whether it ran.*never sent again by itself.*Look at the target/s);
+    expect(await page.locator('.act-bar').count()).toBe(0);
+    await context.close();
+  });
+
+  test('who logs in as somebody else in another tab is not acted for in this one', async () => {
+    const { page, context } = await opened('/', {});
+    await page.locator('.account', { hasText: 'bob' }).waitFor();
+    server.show({ me: { ...me, id: 'carol', login: 'carol', csrf: 'another' } });
+    await page.evaluate("document.dispatchEvent(new Event('visibilitychange'))");
+    await page.locator('.account', { hasText: 'carol' }).waitFor();
+    await context.close();
+  });
+
   describe('at the limits', () => {
     test('1 MiB, 400 approvers: the page answers within a second, is whole to its last row, and says how much of it was looked at', async () => {
       const { page, context } = await opened('/', EXTREME);

@@ -1,5 +1,5 @@
 /** The frame: who is logged in, which page the address names, and the keys that work everywhere. */
-import { type JSX, useCallback, useEffect, useMemo, useState } from 'react';
+import { type JSX, useCallback, useEffect, useMemo, useRef, useState } from 'react';
 import type { InboxPage, Me } from '#schemas/review';
 import { asCallError, CallError, setCsrf, whenLoggedOut } from './api/call.ts';
 import { startLive, stopLive } from './api/live.ts';
@@ -90,6 +90,8 @@ function Console({ me }: { readonly me: Me }): JSX.Element {
   });
   const { path } = useAddress();
   useTitle(path, waiting.data?.total ?? 0);
+  useFocus(path);
+  useSameReader(me);
   useKeys({
     '?': () => setHelps(true),
     i: () => navigate('/'),
@@ -107,7 +109,7 @@ function Console({ me }: { readonly me: Me }): JSX.Element {
   return (
     <ReaderContext value={reader}>
       <Header help={() => setHelps(true)} logout={logout} />
-      <main id="main" className="main">
+      <main id="main" className="main" tabIndex={-1}>
         <Page path={path} />
       </main>
       <Help open={helps} close={() => setHelps(false)} />
@@ -142,7 +144,30 @@ const TITLES: Readonly<Record<string, string>> = {
   delegations: 'Delegations',
 };
 
-/** Another page: its title is read out and the keyboard begins at its heading. */
+/** In another tab somebody else may have logged in, or out: this one must not act for them. */
+function useSameReader(me: Me): void {
+  useEffect(() => {
+    const look = (): void => {
+      if (document.visibilityState !== 'visible') return;
+      api.me().then(
+        (now) => now.csrf !== me.csrf && location.reload(),
+        () => {}, // nobody is logged in: call.ts has said so; or nobody answers: the page says so
+      );
+    };
+    document.addEventListener('visibilitychange', look);
+    return () => document.removeEventListener('visibilitychange', look);
+  }, [me]);
+}
+
+/** Another page: a screen reader begins at its top, not at the link that is gone. */
+function useFocus(path: string): void {
+  const former = useRef(path);
+  useEffect(() => {
+    if (former.current !== path) document.querySelector<HTMLElement>('#main')?.focus({ preventScroll: true });
+    former.current = path;
+  }, [path]);
+}
+
 function useTitle(path: string, waiting: number): void {
   const name = TITLES[path.split('/')[1] ?? ''] ?? 'Interlock';
   useEffect(() => {

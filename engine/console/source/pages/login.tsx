@@ -28,6 +28,9 @@ export function Login({ entered }: { readonly entered: () => void }): JSX.Elemen
       setError(asCallError(failure));
     }
   };
+  useEffect(() => {
+    document.title = 'Log in · Interlock';
+  }, []);
   useLoginLink((code) => void enter(() => api.loginByLink(code)));
   return (
     <main className="login">

@@ -44,7 +44,7 @@ export function Request({ id }: { readonly id: string }): JSX.Element {
 function RequestView({ page, reload }: { readonly page: RequestPage; readonly reload: () => void }): JSX.Element {
   const [act, setAct] = useState<Act | null>(null);
   const [decided, setDecided] = useState<Act | null>(null);
-  const [seen, setSeen] = useState(page.text.bytes > LONG_BYTES ? 0 : 1);
+  const [seen, setSeen] = useState(0);
   const { approval } = page;
   const done = (what: Act): void => {
     setAct(null);
@@ -80,8 +80,6 @@ function RequestView({ page, reload }: { readonly page: RequestPage; readonly re
   );
 }
 
-/** Longer ones are drawn in a window (text-view.tsx), and it is known how far one looked. */
-const LONG_BYTES = 100_000;
 const LONG_SENTENCE = 200;
 /** `deletes every row of …`; of several statements it begins with their number. */
 const BEGINS_WITH_VERB = /^[a-z]{3,}s\b/;

@@ -2,7 +2,7 @@
  * The whole text of a request: its statements numbered, its hidden characters named, nothing folded away. A long text is drawn only where one
  * looks (a window of rows of one height); a short one is drawn whole, so that the browser's own search finds everything.
  */
-import { type JSX, type UIEvent, useLayoutEffect, useMemo, useRef, useState } from 'react';
+import { type JSX, type UIEvent, useEffect, useEffectEvent, useLayoutEffect, useMemo, useRef, useState } from 'react';
 import type { ReviewText } from '#schemas/review';
 import { count, formatBytes, formatNumber } from '../parts/format.ts';
 import { Words } from '../parts/words.tsx';
@@ -18,6 +18,11 @@ export function TextView({ text, onSeen }: { readonly text: ReviewText; readonly
   const box = useRef<HTMLDivElement>(null);
   const columns = useColumns(box);
   const rows = useMemo(() => (columns === null ? [] : textRows(text, columns)), [text, columns]);
+  const isLong = rows.length > WHOLE_ROWS_MAX;
+  const see = useEffectEvent(onSeen);
+  useEffect(() => {
+    if (rows.length > 0 && !isLong) see(1); // all of it is on the page
+  }, [rows, isLong]);
   return (
     <section className="text" aria-labelledby="text-title">
       <header className="text-head">
@@ -43,7 +48,7 @@ export function TextView({ text, onSeen }: { readonly text: ReviewText; readonly
           ))}
         </ul>
       )}
-      <div ref={box}>{rows.length > WHOLE_ROWS_MAX ? <Windowed rows={rows} onSeen={onSeen} /> : <Whole rows={rows} />}</div>
+      <div ref={box}>{isLong ? <Windowed rows={rows} onSeen={onSeen} /> : <Whole rows={rows} />}</div>
     </section>
   );
 }
