@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { systemClock, type Clock } from '#client/clock';
 import type { Credentials } from '#client/credentials';
 import { Ids } from '#client/ids';
-import type { Identity } from '#client/identity';
+import type { Identity, Principal } from '#client/identity';
 import type { Journal } from '#client/journal';
 import { InterlockError } from '#schemas/errors';
 import type { Enforcer } from '#enforcers/common/enforcer';
@@ -113,6 +113,7 @@ export async function up(config: LoadedConfig, options: UpOptions): Promise<Runn
   const serving = apiParts({
     ...parts,
     version: options.version,
+    current: (principal) => withGroups(principal, seen.of(principal.subject)),
     login: { oidc: identity.logins, local: config.identity.local.enabled },
     changes,
     status: () => status(parts, room),
@@ -167,6 +168,11 @@ export async function up(config: LoadedConfig, options: UpOptions): Promise<Runn
     room.enforcers.push([target.name, enforcer]);
   }
   return running({ parts, room, api: api.url, publicKey: key.publicKeyFile, stack: started.move() });
+}
+
+function withGroups(principal: Principal, groups: readonly string[]): Principal {
+  const { subject } = principal;
+  return { ...principal, subject: { ...subject, properties: { ...subject.properties, groups: [...groups] } } };
 }
 
 /** What the API answers from, filled in as the parts start. */

@@ -17,6 +17,7 @@ export interface ServingFrom {
   readonly clock: Clock;
   readonly version: string;
   readonly identity: Identity;
+  readonly current: (principal: Principal) => Principal;
   readonly journal: FileJournal;
   readonly login: LoginParts;
   readonly changes: Changes;
@@ -66,9 +67,13 @@ export function apiParts(from: ServingFrom): ApiParts {
   const { config, journal, projection } = from;
   return {
     identity: from.identity,
+    current: (principal) => from.current(principal),
     readers: config.api.readers,
     approvals: reviewBook(from),
-    events: ({ follow, signal }) => (follow ? journal.follow(signal) : journal.events()),
+    events: ({ follow, signal, since }) => {
+      const from = since === undefined ? {} : { since };
+      return follow ? journal.follow(signal, from) : journal.events(from);
+    },
     status: () => from.status(),
     viewed: (by, what) => viewed(journal, by, what),
     projection: projection === null ? null : projected(projection),
@@ -135,6 +140,7 @@ function projected(projection: ProjectionService): Projection {
     sessions: (query, reader) => projection.sessions({ ...query, access: accessOf(reader) }),
     session: (id, reader) => projection.session(id, accessOf(reader)),
     timeline: (id, paged, reader) => projection.timeline({ session_id: id, ...paged, access: accessOf(reader) }),
+    beginOf: async (id, reader) => (await projection.rangeOf(id, accessOf(reader)))?.first ?? null,
     search: (query, reader) => projection.search({ ...query, access: accessOf(reader) }),
     sessionSoFar: async ({ session_id, statement_id }, limit) =>
       session_id === undefined || statement_id === undefined ? [] : await projection.sessionSoFar({ session_id, before: statement_id, limit }),

@@ -36,8 +36,9 @@ export async function authenticate(headers: IncomingHttpHeaders, asked: Asked, h
     checkOrigin(headers, house.publicUrl, house.scheme);
     checkCsrf(headers, session.csrf);
   }
-  if (asked.scope === 'approve') requireApprove(session.principal);
-  return { principal: session.principal, session };
+  const principal = house.parts.current(session.principal);
+  if (asked.scope === 'approve') requireApprove(principal);
+  return { principal, session };
 }
 
 /** A token of either scope. @throws InterlockError AUTH_FAILED, AUTH_SCOPE */

@@ -11,6 +11,8 @@ export type Readers = readonly string[] | null;
 
 export interface ApiParts {
   readonly identity: Identity;
+  /** Somebody who is logged in, as they are known now: a group that a newer token of theirs no longer had is gone. */
+  current(principal: Principal): Principal;
   readonly approvals: ReviewBook;
   /** `api.readers`: groups whose members may read everything; null: whoever holds a token with scope `approve`. */
   readonly readers: Readers;
@@ -105,6 +107,8 @@ export interface Projection {
   session(id: string, reader: Reader): SessionItem | null | Promise<SessionItem | null>;
   /** The statements of a session in their order; empty where it is not theirs. */
   timeline(id: string, paged: Paged, reader: Reader): StatementPage | Promise<StatementPage>;
+  /** Where in the journal a session begins; null: there is none, or it is not theirs, or not known yet. */
+  beginOf(id: string, reader: Reader): number | null | Promise<number | null>;
   search(query: SearchQuery, reader: Reader): StatementPage | Promise<StatementPage>;
   /** The statements of a request's session before it, newest first: shown to whoever may read the request. */
   sessionSoFar(approval: ApprovalView, limit: number): readonly StatementItem[] | Promise<readonly StatementItem[]>;
@@ -211,6 +215,8 @@ export interface LoginBegun {
 }
 
 export interface EventQuery {
+  /** Position in the journal behind which to read; absent: all of it. */
+  readonly since?: number;
   readonly follow: boolean;
   readonly signal: AbortSignal;
 }

@@ -1,12 +1,17 @@
 /** Readings of the journal, as their reader may see it. */
 import type { Event } from '#schemas/event';
 import { EventAccess } from './access.ts';
+import { InterlockError } from '#schemas/errors';
 import type { Call } from './call.ts';
+import type { House } from './house.ts';
+import type { Reader } from './parts.ts';
 
-/** From the start of the journal, so that it is known whose each session is. */
-export async function* readable({ house, reader, signal }: Call, follow: boolean): AsyncGenerator<Event> {
+/** From the start of the journal, or of the one session that is meant: so that it is known whose each session is. */
+export async function* readable({ house, reader, signal }: Call, follow: boolean, session?: string): AsyncGenerator<Event> {
   const access = new EventAccess(reader);
-  for await (const event of house.parts.events({ follow, signal })) if (access.allows(event)) yield event;
+  const begin = session === undefined ? null : await beginOf(session, house, reader);
+  for await (const event of house.parts.events({ follow, signal, ...(begin === null ? {} : { since: begin - 1 }) }))
+    if (access.allows(event)) yield event;
 }
 
 export async function* only(events: AsyncIterable<Event>, wanted: (event: Event) => boolean): AsyncGenerator<Event> {
@@ -20,4 +25,14 @@ export async function* each(items: Iterable<object>): AsyncGenerator<object> {
 export async function* prepend(first: Event, rest: AsyncIterator<Event>): AsyncGenerator<Event> {
   yield first;
   for (let next = await rest.next(); next.done !== true; next = await rest.next()) yield next.value;
+}
+
+/** Only a short cut: where the projection cannot say, everything is read. */
+async function beginOf(session: string, { parts }: House, reader: Reader): Promise<number | null> {
+  try {
+    return (await parts.projection?.beginOf(session, reader)) ?? null;
+  } catch (error) {
+    if (error instanceof InterlockError) return null;
+    throw error;
+  }
 }

@@ -97,6 +97,7 @@ export function fakeApi(options: FakeApiOptions): FakeApi {
   let follows = 0;
   const parts: ApiParts = {
     identity: identityOf(options.people),
+    current: (principal) => principal,
     readers: options.readers,
     approvals: fakeBook(options, asked, bookListeners),
     async *events({ follow, signal }) {
@@ -236,6 +237,7 @@ function fakeProjection(): Projection {
     sessions: (_query, reader) => page(sees(reader) ? [SESSION] : []),
     session: (wanted, reader) => (wanted === SESSION.session_id && sees(reader) ? SESSION : null),
     timeline: (_id, _paged, reader) => page(sees(reader) ? [STATEMENT] : []),
+    beginOf: () => null,
     search: (_query, reader) => page(sees(reader) ? [STATEMENT] : []),
     sessionSoFar: () => [STATEMENT],
     earlierLike: (): InboxItem[] => [],

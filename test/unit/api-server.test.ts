@@ -2,9 +2,10 @@
 import { connect } from 'node:net';
 import { once } from 'node:events';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { openApi, type Api } from '#engine/api/server';
+import { type Api, type ApiParts, openApi } from '#engine/api/server';
 import type { Principal } from '#client/identity';
 import { silentLog } from '#client/log';
+import { InterlockError } from '#schemas/errors';
 import type { Event } from '#schemas/event';
 import { approvalOf, fakeApi, type FakeApi, human, ULID } from '#test/support/api-parts';
 
@@ -205,6 +206,30 @@ describe.each([
     await expect.poll(() => fake.follows()).toBe(0);
     api = await openApi({ listen: { host: '127.0.0.1', port: 0 }, tls: null, parts: fake.parts, log: silentLog });
   });
+});
+
+test('one session is read from where it begins, where that is known; what cannot be known is read from the start', async () => {
+  const asked: (number | undefined)[] = [];
+  const { parts } = fakeApi({ people: PEOPLE, approvals: [], readers: null, events: EVENTS });
+  const watched: ApiParts = {
+    ...parts,
+    events: (query) => {
+      asked.push(query.since);
+      return parts.events(query);
+    },
+    projection: {
+      ...(parts.projection as NonNullable<ApiParts['projection']>),
+      beginOf: (session) => {
+        if (session === CAROL_SESSION) throw new InterlockError('PROJECTION_BEHIND', 'it is being built');
+        return 7;
+      },
+    },
+  };
+  const api = await openApi({ listen: { host: '127.0.0.1', port: 0 }, tls: null, parts: watched, log: silentLog });
+  for (const path of [`/v1/sessions/${ALICE_SESSION}`, `/v1/events?session=${ALICE_SESSION}`, `/v1/sessions/${CAROL_SESSION}`, '/v1/events'])
+    expect((await fetch(api.url + path, { headers: { authorization: 'Bearer bob' } })).status).toBe(200);
+  expect(asked).toEqual([6, 6, undefined, undefined]);
+  await api.close();
 });
 
 test('a port that is taken, an address that is not ours', async () => {

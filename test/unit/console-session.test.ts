@@ -5,6 +5,7 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import type { Principal } from '#client/identity';
 import { silentLog } from '#client/log';
 import { type Api, type ApiOptions, openApi } from '#engine/api/server';
 import { approvalOf, fakeApi, type FakeApi, human, id } from '#test/support/api-parts';
@@ -181,6 +182,19 @@ describe('a session ends', () => {
     const fresh = await Promise.all(Array.from({ length: 20 }, () => loggedIn()));
     expect(await status(first)).toBe(401);
     expect(await status(fresh[19] as ConsoleBrowser)).toBe(200);
+  });
+
+  test('in part: a group that a newer token of theirs no longer had is gone', async () => {
+    const browser = await loggedIn();
+    const here = '/v1/inbox?box=to_decide';
+    expect((await browser.get(here)).body).toMatchObject({ total: 1 });
+    const lost = (principal: Principal): Principal => ({
+      ...principal,
+      subject: { ...principal.subject, properties: { ...principal.subject.properties, groups: [] } },
+    });
+    Object.assign(fake.parts, { current: lost });
+    expect((await browser.get(here)).body).toMatchObject({ total: 0 });
+    expect((await browser.get('/v1/me')).body).toMatchObject({ groups: [] });
   });
 
   test('at logout, and its live stream with it', async () => {

@@ -36,7 +36,7 @@ function events(call: Call): Answer {
   const { session, since = '' } = readQuery(call.query, { session: optional(words), since: optional(instant) });
   const types = call.query.getAll('type');
   const wanted = only(
-    readable(call, call.query.get('follow') === 'true'),
+    readable(call, call.query.get('follow') === 'true', session),
     (event) => (session === undefined || event.session_id === session) && (types.length === 0 || types.includes(event.type)) && event.time >= since,
   );
   return { lines: wanted };

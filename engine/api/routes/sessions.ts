@@ -59,7 +59,7 @@ async function list(call: Call): Promise<Answer> {
 }
 
 async function show(call: Call): Promise<Answer> {
-  const events = only(readable(call, false), (event: Event) => event.session_id === call.id)[Symbol.asyncIterator]();
+  const events = only(readable(call, false, call.id), (event: Event) => event.session_id === call.id)[Symbol.asyncIterator]();
   const first = await events.next();
   if (first.done === true) throw noSession(call.id);
   await call.house.views.record(call.principal, { sessionId: call.id });
