@@ -163,6 +163,9 @@ export class Line {
   #ask(text: string, each: NonNullable<Expected['own']>, last: NonNullable<Expected['own']>): void {
     const name = this.#own;
     const { segment } = this;
+    // one before it may have failed before its own Close, in a transaction that is still there
+    this.pass(expect('own', segment, { own: each }), message(F.close, Buffer.from('P'), name));
+    this.pass(expect('own', segment, { own: each }), message(F.close, Buffer.from('S'), name));
     this.pass(expect('own', segment, { own: each }), message(F.parse, name, text, int16(0)));
     this.pass(expect('own', segment, { own: each }), message(F.bind, name, name, int16(0), int16(0), int16(0)));
     this.pass(expect('own', segment, { own: each }), message(F.execute, name, int32(0)));
