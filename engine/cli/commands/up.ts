@@ -42,7 +42,7 @@ async function goUp(output: Output, options: Options): Promise<number> {
     const ready = readyDocument(running);
     await announce(config, ready);
     if (options.ready !== undefined) await writeWhole(options.ready, ready);
-    output.document(ready, () => greeting(ready));
+    output.document(ready, () => greeting(ready, config.identity.local.enabled));
     await running.finished;
   } finally {
     ended();
@@ -78,11 +78,12 @@ function readyDocument(running: Running): Ready {
   };
 }
 
-function greeting(ready: Ready): readonly string[] {
+function greeting(ready: Ready, local: boolean): readonly string[] {
   return [
     `interlock ${ready.version} is ready`,
     ...Object.entries(ready.targets).map(([name, { protocol, address }]) => `  ${name}  ${protocol} on ${address}`),
     `  console and API on ${ready.api}`,
+    ...(local ? ['  log in with `interlock console login --login NAME --group GROUP`'] : []),
     `  journal in ${ready.journal}, public key ${ready.public_key}`,
     `  policies ${ready.revision}`,
   ];
