@@ -1,9 +1,8 @@
 /** Packages `policies.access.<name>` judge questions that carry no statement of ours; all others judge sessions and statements. Neither sees the other's input. */
-import type { PolicyPackage, StageName } from './packages.ts';
-
 const SCOPE = 'access.';
 
-export function judges(stage: StageName, { name }: Pick<PolicyPackage, 'name'>): boolean {
+/** @param stage `session`, `sql_request` or `access` */
+export function judges(stage: string, { name }: { readonly name: string }): boolean {
   return name.startsWith(SCOPE) === (stage === 'access');
 }
 

@@ -141,12 +141,7 @@ describe('who asks', () => {
 test('a question that is read is one, or a 400: nothing else comes out, whatever is sent', () => {
   fc.assert(
     fc.property(fc.jsonValue(), fc.jsonValue(), fc.jsonValue(), (given, context, statement) => {
-      for (const body of [
-        given,
-        asked({ context }),
-        asked({ context: { statement } }),
-        { ...(typeof given === 'object' ? given : {}), ...asked() },
-      ]) {
+      for (const body of [given, asked({ context }), asked({ context: { statement } }), Object.assign({}, given, asked())]) {
         try {
           expect(readQuestion(body).subject.id).not.toBe('');
         } catch (error) {
