@@ -105,6 +105,7 @@ function reviewBook({ book: find, changes }: ServingFrom): ReviewBook {
     breakGlass: async (id, act) => await book().breakGlass(id, act),
     review: async (id, review) => await book().review(id, review),
     abilities: (id, reader) => book().abilities(id, reader),
+    concerns: async (id, reader) => await book().concerns(id, reader),
     story: (id) => book().story(id),
     onChange: (listener) => changes.onApproval(listener),
   };

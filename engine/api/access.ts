@@ -18,11 +18,11 @@ export function readerOf(principal: Principal, readers: Readers): Reader {
 /** @throws InterlockError APPROVAL_NOT_FOUND, also for what is not theirs to read */
 export async function readableApproval(book: ReviewBook, id: string, reader: Reader): Promise<ApprovalView> {
   const approval = book.show(id);
-  if (mayReadOutline(reader, approval) || (await isAskedNow(book, id, reader))) return approval;
+  if (mayReadOutline(reader, approval) || (await isConcerned(book, id, reader))) return approval;
   throw new InterlockError('APPROVAL_NOT_FOUND', `there is no approval request ${id}`);
 }
 
-/** By what the request itself says; whom its sources and delegations ask is looked up by `isAskedNow`. */
+/** By what the request itself says; whom its sources and delegations ask is looked up by `isConcerned`. */
 export function mayReadOutline(reader: Reader, approval: Outline): boolean {
   return reader.all || isOwn(reader.principal, approval.subject) || isNamed(reader.principal, approval);
 }
@@ -37,14 +37,11 @@ export function visibleTo(reader: Reader, book: ReviewBook): (outline: Outline) 
   return (outline) => waiting.has(outline.approval_id) || mayReadOutline(reader, outline);
 }
 
-/** Whether they could decide something of it: then they must be able to look at it. */
-export async function isAskedNow(book: ReviewBook, id: string, { principal }: Reader): Promise<boolean> {
+/** Whether it is, or was, theirs to decide: then they may look at it, also when it is settled, and also with a token too old to decide. */
+export async function isConcerned(book: ReviewBook, id: string, { principal }: Reader): Promise<boolean> {
   if (!principal.scopes.includes('approve')) return false;
-  const abilities = await book.abilities(id, principal);
-  return abilities.some(({ act, allowed }) => allowed && REVIEWING.has(act));
+  return await book.concerns(id, principal);
 }
-
-const REVIEWING: ReadonlySet<string> = new Set(['approve', 'deny', 'changes', 'withdraw', 'review']);
 
 export async function mayReadChange(reader: Reader, { owners, live }: Change, delegations: Delegations | null): Promise<boolean> {
   if (reader.all || owners === 'everybody') return true;

@@ -6,7 +6,7 @@
 import { randomUUID } from 'node:crypto';
 import { InterlockError } from '#schemas/errors';
 import type { LiveEvent } from '#schemas/review';
-import { isAskedNow, mayReadChange, mayReadOutline } from './access.ts';
+import { isConcerned, mayReadChange, mayReadOutline } from './access.ts';
 import type { Outlet } from './outlet.ts';
 import { LIMITS, LIVE_EVERY_MS, LIVE_HEARTBEAT_MS } from './limits.ts';
 import type { ApiParts, Change, Reader } from './parts.ts';
@@ -128,7 +128,7 @@ export class Live {
       if (change.owners !== 'book') return await mayReadChange(reader, change, this.#parts.delegations);
       if (mayReadOutline(reader, this.#parts.approvals.show(change.live.id))) return true;
       if (!reader.principal.scopes.includes('approve')) return false;
-      return look() ? await isAskedNow(this.#parts.approvals, change.live.id, reader) : 'unknown';
+      return look() ? await isConcerned(this.#parts.approvals, change.live.id, reader) : 'unknown';
     } catch {
       return false; // forgotten meanwhile, or nobody could say whom it asks: what is not known to be theirs is not told
     }

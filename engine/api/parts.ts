@@ -66,6 +66,8 @@ export interface ReviewBook {
   ): Promise<ApprovalView>;
   /** What they may do with it now: sources and delegations are looked up. */
   abilities(id: string, reader: Principal): readonly Ability[] | Promise<readonly Ability[]>;
+  /** Whether it is, or was, theirs to decide or to review. */
+  concerns(id: string, reader: Principal): Promise<boolean>;
   story(id: string): readonly StoryLine[];
   /** Called once for each durable event, after the new state can be read; the answer ends it. */
   onChange(listener: (change: { readonly approvalId: string; readonly state: ApprovalState }) => void): () => void;

@@ -2,6 +2,7 @@
 import type { Principal } from '#client/identity';
 import { InterlockError } from '#schemas/errors';
 import type { Ability, Act } from '#schemas/review';
+import { isHuman, placeIn, sharesIdentity } from './chain.ts';
 import { closed, type Core } from './core.ts';
 import { whyNotShown } from './deciding.ts';
 import { checkRequester, checkWithdrawal } from './ending.ts';
@@ -35,6 +36,21 @@ export async function abilitiesOf(core: Core, entry: Entry, principal: Principal
       return true;
     }),
   ];
+}
+
+/**
+ * Whether they may look at it because it is, or was, theirs to decide: a stage asks them now, also in another's place; they gave a verdict; they are
+ * asked to review its broken glass. The age of a token says nothing here: whoever must log in again to decide may read on.
+ */
+export async function concerns(core: Core, entry: Entry, { subject }: Principal): Promise<boolean> {
+  if (!isHuman(subject)) return false;
+  await core.prepare(entry);
+  const { record } = entry;
+  const world = core.world(record);
+  if (record.verdicts.some(({ reviewer }) => sharesIdentity(reviewer, subject, world))) return true;
+  const review = record.glass ? [{ id: 'review', order: 0, any_of: [...record.glass.reviewers], quorum: 1 }] : [];
+  const stages = [...core.chain(record).stages.map(({ stage }) => stage), ...review];
+  return stages.some((stage) => placeIn(stage, subject, record.subject, world) !== null);
 }
 
 /** `check` throws what the attempt would get, or answers whether words are needed. */

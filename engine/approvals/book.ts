@@ -3,7 +3,7 @@ import type { ApprovalDraft, Receipt, Ticket } from '#client/approvals';
 import type { Principal } from '#client/identity';
 import type { ApprovalView } from '#schemas/approval';
 import type { Ability, StoryLine } from '#schemas/review';
-import { abilitiesOf } from './abilities.ts';
+import { abilitiesOf, concerns } from './abilities.ts';
 import { Core, type CoreOptions } from './core.ts';
 import type { Use } from './drafts.ts';
 import { cancel, supersede, withdraw } from './ending.ts';
@@ -93,6 +93,10 @@ export class Book implements ApprovalBook {
 
   show(approvalId: string): ApprovalView {
     return this.#core.view(this.#core.found(approvalId));
+  }
+
+  concerns(approvalId: string, principal: Principal): Promise<boolean> {
+    return concerns(this.#core, this.#core.found(approvalId), principal);
   }
 
   abilities(approvalId: string, principal: Principal): Promise<readonly Ability[]> {

@@ -153,6 +153,8 @@ export interface ApprovalBook extends Approvals {
   ): Promise<ApprovalView>;
   /** What this principal may do with it now, each with the error that the attempt would get. @throws InterlockError APPROVAL_NOT_FOUND */
   abilities(approvalId: string, principal: Principal): Promise<readonly Ability[]>;
+  /** Whether it is, or was, theirs to decide or to review: then they may look at it. @throws InterlockError APPROVAL_NOT_FOUND */
+  concerns(approvalId: string, principal: Principal): Promise<boolean>;
   /** Oldest first. Texts are as they were given: who shows them escapes them (M8). @throws InterlockError APPROVAL_NOT_FOUND */
   story(approvalId: string): readonly StoryLine[];
   /** Answers how to stop. What a listener throws is logged, and stops nothing. */

@@ -191,6 +191,7 @@ function fakeBook({ approvals, asks = [] }: FakeApiOptions, asked: Asked, listen
       const allowed = isAsked(find(wanted), reader.subject, asks) && find(wanted).subject.id !== reader.subject.id;
       return [{ act: 'approve', allowed, ...(allowed ? {} : { code: 'VERDICT_NOT_ELIGIBLE', why: 'you are not among those asked' }) }];
     },
+    concerns: async (wanted, reader) => isAsked(find(wanted), reader.subject, asks) && find(wanted).subject.id !== reader.subject.id,
     story: () => [{ time: '2026-11-23T10:00:00.000000Z', type: 'approval.requested', who: 'alice', what: 'asked\u202e' }],
     onChange: (listener) => {
       listeners.add(listener);

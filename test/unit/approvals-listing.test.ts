@@ -1,7 +1,8 @@
 /** Lists and pages over a full inbox, what somebody may do, and whom a listener tells. N6 is the API's: `visible` is its question. */
 import { performance } from 'node:perf_hooks';
 import { afterEach, expect, test } from 'vitest';
-import { codeOf, type Desk, draft, openDesk, requirement, reviewer, stage, subject } from '#test/support/approvals';
+import { codeOf, type Desk, draft, HOUR_MS, openDesk, requirement, reviewer, stage, subject } from '#test/support/approvals';
+import { type ByHand, delegation, worldsOf } from '#test/support/worlds';
 
 const desks: Desk[] = [];
 afterEach(() => {
@@ -100,6 +101,30 @@ test('abilities are what the attempts would answer', async () => {
   expect(carol.filter(({ reason_required }) => reason_required === true).map(({ act }) => act)).toEqual(['approve', 'changes']);
   await one.book.verdict(approvalId, { reviewer: reviewer('carol', ['owners'], one.clock), outcome: 'approve', comment: 'agreed' });
   expect(await able('carol', ['owners'], one.clock)).toMatchObject({ approve: 'VERDICT_CLOSED', withdraw: true });
+});
+
+test('N6: whom it concerns may look at it, before they decide, after it is settled, and with a token that is too old to decide', async () => {
+  let world: ByHand = { refs: { 'directory:owner': [{ user: 'bob' }] }, delegations: [delegation(subject('bob'), 'dora')] };
+  const one = await desk({ worlds: worldsOf(() => world) });
+  const stages = [{ ...stage('owner', 'x'), any_of: [{ ref: 'directory:owner' }] }];
+  const { approvalId } = await one.book.request(draft({ requirement: requirement({ stages }) }));
+  const old = { issuedAtMs: one.clock.wallUs() / 1000 - 2 * HOUR_MS };
+  const concerned = async (login: string, more: Parameters<typeof reviewer>[3] = {}): Promise<boolean> =>
+    await one.book.concerns(approvalId, reviewer(login, [], one.clock, more));
+  const look = async (): Promise<boolean[]> => [
+    await concerned('bob'),
+    await concerned('bob', old),
+    await concerned('dora'),
+    await concerned('mallory'),
+  ];
+  expect(await look()).toEqual([true, true, true, false]);
+  await one.book.verdict(approvalId, { reviewer: reviewer('dora', [], one.clock), outcome: 'deny' });
+  expect(await look()).toEqual([true, true, true, false]);
+  // nobody is asked any more; who decided still sees what they decided
+  world = { refs: { 'directory:owner': [] } };
+  expect(await look()).toEqual([false, false, true, false]);
+  expect(await concerned('alice')).toBe(false); // the requester reads it as their own
+  expect(await codeOf((async () => one.book.concerns('apr_none', reviewer('bob', [], one.clock)))())).toBe('APPROVAL_NOT_FOUND');
 });
 
 test('a listener that throws stops nobody, and one that has left hears nothing', async () => {
