@@ -60,14 +60,14 @@ function goesWithoutSaying(effect: NonNullable<StatementItem['effect']>, outcome
   return effect === 'allow' || (effect === 'deny' && outcome === 'refused') || (effect === 'require_approval' && outcome === 'held');
 }
 
-function Measures({ item: { rows, bytes, duration_us: duration, masked, sqlstate, refused } }: { readonly item: StatementItem }): JSX.Element {
+function Measures({ item: { rows, bytes, duration_us: duration, masked, sqlstate, refused, codes } }: { readonly item: StatementItem }): JSX.Element {
   const maskedCount = Object.values(masked ?? {}).reduce((sum, many) => sum + many, 0);
   const measures = [
     duration === undefined ? '' : formatMicros(duration),
     rows === undefined ? '' : count(rows, 'row'),
     bytes === undefined ? '' : formatBytes(bytes),
     maskedCount === 0 ? '' : `${count(Object.keys(masked ?? {}).length, 'column')} masked`,
-    refused === undefined ? '' : `by ${refused}`,
+    refused === undefined || codes.includes(refused) ? '' : refused,
     sqlstate === undefined || sqlstate === '00000' ? '' : `SQLSTATE ${sqlstate}`,
   ].filter((measure) => measure !== '');
   return (

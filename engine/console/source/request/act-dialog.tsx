@@ -60,7 +60,7 @@ function ActPopup({ act, page, seen, close, done }: ActDialogProps & { readonly 
     }
   };
   return (
-    <AlertDialog.Popup className="dialog" initialFocus={first}>
+    <AlertDialog.Popup className="dialog" initialFocus={first} finalFocus={() => document.querySelector<HTMLElement>('#main')}>
       <form onSubmit={(event) => void send(event)} onKeyDown={typeIntoWords}>
         <AlertDialog.Title className="dialog-title">{form.title}</AlertDialog.Title>
         <Subject page={page} />
