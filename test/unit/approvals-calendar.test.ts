@@ -85,6 +85,11 @@ describe('times', () => {
     expect(() => day(event, '2026-07-07')).toThrow('it names the time zone "Here", which is not known');
   });
 
+  test('a definition that is wrong about a zone that is known does not count', () => {
+    const wrong = weekly.replaceAll('TZOFFSETTO:+0200', 'TZOFFSETTO:+0900').replaceAll('TZOFFSETTO:+0100', 'TZOFFSETTO:+0900');
+    for (const date of ['2026-03-30', '2026-11-25']) expect(day(wrong, date)).toEqual(day(weekly, date));
+  });
+
   test('an exception that was moved into the span from far away, and one that holds for all that follow', () => {
     const rule = 'DTSTART:20260701T100000Z\nDURATION:PT1H\nRRULE:FREQ=DAILY\nSUMMARY:a';
     const text = calendar(rule, rule.replace('RRULE:FREQ=DAILY', 'RECURRENCE-ID:20260901T100000Z').replace('SUMMARY:a', 'SUMMARY:moved'))

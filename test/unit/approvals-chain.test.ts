@@ -236,6 +236,7 @@ describe('delegation', () => {
   test.each<[string, Subject, Subject, readonly ReturnType<typeof delegation>[]]>([
     ['the requester’s delegate, for the requester’s own request', alice, bob, [delegation(subject('alice', ['dba']), 'bob')]],
     ['the requester’s delegate, also where they are asked themselves', alice, subject('bob', ['dba']), [delegation(alice, 'bob')]],
+    ['the requester’s delegate by another account of theirs', alice, subject('bob', ['dba']), [delegation(alice, 'BOB')]],
     [
       'a delegate of the human behind the agent',
       subject('bot', [], { type: 'agent', owner: 'alice' }),
@@ -316,6 +317,20 @@ describe('a verdict is admitted', () => {
     expect(attempt(dba, { outcome: 'approve', reviewer: zoe }, [['dba', boss]], world)).toBe('VERDICT_NOT_ELIGIBLE');
     expect(attempt(dba, { outcome: 'approve', reviewer: reviewer('ally', ['dba'], clock) }, [], world)).toBe('VERDICT_SELF');
   });
+});
+
+test('a no counts where the chain stands, if that asks; else where the reviewer will be asked', () => {
+  const clock = new FakeClock();
+  const open = (given: readonly Given[]): ApprovalRecord => {
+    const stages = [stage('one', 'a', 1, 1), stage('two', 'b', 1, 2)];
+    return { ...record(stages, given), state: 'open', approvalId: 'apr_1' } as unknown as ApprovalRecord;
+  };
+  const of = (groups: string[], given: readonly Given[]): string =>
+    admitted(open(given), { reviewer: reviewer('bob', groups, clock), outcome: 'deny' }, clock, worldOf()).stage.id;
+  expect(of(['a', 'b'], [])).toBe('one');
+  expect(of(['a', 'b'], [['one', subject('carol', ['a'])]])).toBe('two');
+  expect(of(['b'], [])).toBe('two');
+  expect(of(['a'], [['one', subject('carol', ['a'])]])).toBe('one');
 });
 
 describe('what nobody could ever approve is known at once', () => {

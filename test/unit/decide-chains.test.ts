@@ -139,6 +139,11 @@ describe('what stands beside the name narrows, and never widens', () => {
     expect(narrowed.digest === whole.digest).toBe(same);
   });
 
+  test('the session is bound where the chain does not bind it', () => {
+    expect(requirement([{ chain: 'short' }]).bind_session).toBe(false);
+    expect(requirement([{ chain: 'short', bind_session: true }]).bind_session).toBe(true);
+  });
+
   test('another schedule holds as well, not instead', () => {
     const night = { time_zone: 'UTC', windows: [{ days: ['sun' as const], from: '00:00', to: '24:00' }] };
     expect(requirement([{ chain: 'payments', schedules: [night] }]).schedules).toHaveLength(2);
