@@ -5,6 +5,7 @@ import { afterAll, describe, expect, test } from 'vitest';
 import { SENTENCE_CHARS_MAX, withoutLiterals } from '#engine/approvals/sentence';
 import { type Word, wordsOf } from '#engine/approvals/sentence/words';
 import type { CorpusCase } from '#test/corpus/case';
+import { draft, openDesk } from '#test/support/approvals';
 import { openFacts } from '#test/support/facts';
 import { type SentenceCase, sentenceCases, tell, type Told } from '#test/support/sentences';
 
@@ -173,6 +174,15 @@ describe('is bounded and safe', () => {
     const sql = "update t set a = 'secret', b = 4711 where c = $1 and d = $$secret$$ and e = E'secret'";
     const { says } = await tell(facts, { sql, params: ['text secret'] }, { literals: false });
     expect(says).toBe("sets a = '?', b = ? in the rows of `t` where c = $1 and d = '?' and e = '?'");
+  });
+  test.each(['clear', 'redacted'] as const)('nor in the record of a request, then: %s', async (payloads) => {
+    const text = "delete from payments where note = 'secret'";
+    const one = await openDesk({ payloads });
+    await one.book.request(draft({ text, params: null, facts: await facts.read(text) }));
+    const [requested] = one.disk.events;
+    expect(JSON.stringify(requested).includes('secret')).toBe(payloads === 'clear');
+    expect(one.book.list()[0]?.summary).toBe(`deletes the rows of \`payments\` where note = '${payloads === 'clear' ? 'secret' : '?'}'`);
+    one.book.close();
   });
   test('what leaves for a chat or a mail has no string in it, however it was quoted', async () => {
     const secret = 's3cret';
