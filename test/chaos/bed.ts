@@ -13,13 +13,20 @@ export interface TestBed extends AsyncDisposable {
   readonly server: PostgresServer;
   readonly relay: Relay;
   readonly requester: string;
-  readonly reviewer: string;
+  /** A verdict needs a token at most an hour old (A4), and many rounds take longer: one that is young enough. */
+  reviewer(): Promise<string>;
   /** Resolves when the next statement reaches the relay. */
   nextStatement(): Promise<void>;
   /** Writes a configuration with the journal in this folder; returns the file. */
   configure(journalDir: string): string;
 }
 
+interface Minted {
+  readonly token: string;
+  readonly atMs: number;
+}
+
+const YOUNG_MS = 1_800_000;
 const SEGMENT = '1MiB';
 const policies = fileURLToPath(new URL('./policies', import.meta.url));
 
@@ -42,7 +49,11 @@ export async function openTestBed(): Promise<TestBed> {
   // the published command once, for the keys and the tokens: they serve all rounds
   const first = await startGateway({ upstream, dir, policies: { dir: policies }, config: config(join(dir, 'journal-of-tokens')) });
   const requester = await first.token({ login: 'alice', groups: ['clients'], ttl: '8h' });
-  const reviewer = await first.token({ login: 'bob', groups: ['reviewers'], scope: 'approve', ttl: '1h' });
+  const mint = async (): Promise<Minted> => ({
+    token: await first.token({ login: 'bob', groups: ['reviewers'], scope: 'approve', ttl: '1h' }),
+    atMs: performance.now(),
+  });
+  let minted = await mint();
   await first.stop();
   const written = JSON.parse(readFileSync(first.configFile, 'utf8')) as object;
   return {
@@ -50,7 +61,10 @@ export async function openTestBed(): Promise<TestBed> {
     server,
     relay,
     requester,
-    reviewer,
+    reviewer: async () => {
+      if (performance.now() - minted.atMs > YOUNG_MS) minted = await mint();
+      return minted.token;
+    },
     nextStatement: () => arrived.promise,
     configure(journalDir) {
       const file = join(dir, 'interlock.yaml');

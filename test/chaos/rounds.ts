@@ -174,7 +174,7 @@ async function withGateway(
   if (typeof gateway === 'string') return { findings: [{ check: 'the gateway starts', detail: gateway }], inFlight: 0, reached: 0, unknown: 0 };
   try {
     const load = await startWorkload(`postgresql://alice:${bed.requester}@${gateway.address}/postgres`, name, random);
-    const reviewer = startReviewer(gateway.ready.api, bed.reviewer);
+    const reviewer = startReviewer(gateway.ready.api, await bed.reviewer());
     const result = await play(gateway, load);
     await reviewer.stop();
     return result;
