@@ -154,7 +154,7 @@ export async function up(config: LoadedConfig, options: UpOptions): Promise<Runn
   room.book = book;
   room.ends = ends;
   started.defer(changes.follow(book));
-  const notifier = openNotifying({ config, journal, clock, log, publicUrl });
+  const notifier = openNotifying({ config, journal, clock, log, publicUrl, worlds });
   started.defer(() => notifier.close());
   room.notifier = notifier;
   delegations.onChange((id) => {

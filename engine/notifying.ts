@@ -1,13 +1,16 @@
 /** The notifying half of the composition: `approvals.notify` → channels that read their secrets for each message. */
 import { readFileSync } from 'node:fs';
 import type { Clock } from '#client/clock';
+import type { ApprovalView } from '#schemas/approval';
+import type { Approver } from '#schemas/decision';
 import { NOTIFY_LIMITS } from './approvals/notify/limits.ts';
 import { mailChannel } from './approvals/notify/mail.ts';
 import { openNotifier } from './approvals/notify/notify.ts';
-import type { Notifier, NotifyJournal, Transport } from './approvals/notify/parts.ts';
+import type { Named, Notifier, NotifyJournal, Transport } from './approvals/notify/parts.ts';
 import { slackChannel } from './approvals/notify/slack.ts';
 import { teamsChannel } from './approvals/notify/teams.ts';
 import { webhookChannel } from './approvals/notify/webhook.ts';
+import { refsOf, type Worlds } from './approvals/world.ts';
 import type { LoadedConfig, NotifyTo, SecretSource } from './config/config.ts';
 import type { RedactingLog } from './config/log.ts';
 import { readSecret } from './config/secret.ts';
@@ -18,15 +21,29 @@ export interface NotifyingFrom {
   readonly clock: Clock;
   readonly log: RedactingLog;
   readonly publicUrl: string;
+  readonly worlds: Worlds;
 }
 
 /** Nothing is told before `start`. A secret that cannot be read is said now, and is no reason not to start: messages wait for it. */
-export function openNotifying({ config, journal, clock, log, publicUrl }: NotifyingFrom): Notifier {
+export function openNotifying({ config, journal, clock, log, publicUrl, worlds }: NotifyingFrom): Notifier {
   const channels = config.approvals.notify.map(({ to, ...channel }) => ({ ...channel, transport: transportOf(to, log) }));
   for (const { name, to } of config.approvals.notify)
     for (const source of secretsOf(to))
       secret(source, log)().catch((error: unknown) => log.warn({ channel: name, err: error }, 'a channel of notification has no secret'));
-  return openNotifier({ journal, clock, log, publicUrl, channels });
+  return openNotifier({ journal, clock, log, publicUrl, channels, people: (view) => peopleOf(view, worlds) });
+}
+
+/** Whom a reference names now; and beside a human, who stands for them. */
+async function peopleOf({ subject, target, binding, requirement }: ApprovalView, worlds: Worlds): Promise<Named> {
+  const asking = { subject, target, objects: binding.objects };
+  await worlds.prepare(asking, refsOf(requirement));
+  const world = worlds.of(asking);
+  const withDelegates = (approver: Approver): readonly Approver[] => {
+    if (!('user' in approver)) return [approver];
+    const standing = world.delegations.filter(({ from }) => from.id === approver.user || from.properties.login === approver.user);
+    return [approver, ...standing.map(({ to }) => ({ user: to }))];
+  };
+  return (approver) => ('ref' in approver ? (world.resolve(approver.ref) ?? []) : [approver]).flatMap(withDelegates);
 }
 
 function transportOf(to: NotifyTo, log: RedactingLog): Transport {

@@ -7,7 +7,7 @@ import { systemClock } from '#client/clock';
 import { silentLog } from '#client/log';
 import type { NotifyLimits } from '#engine/approvals/notify/limits';
 import { openNotifier } from '#engine/approvals/notify/notify';
-import type { Channel, Notifier, RequestChange, Requests, Transport } from '#engine/approvals/notify/parts';
+import type { Channel, Notifier, NotifyOptions, RequestChange, Requests, Transport } from '#engine/approvals/notify/parts';
 import { webhookChannel } from '#engine/approvals/notify/webhook';
 import type { ApprovalState, ApprovalView } from '#schemas/approval';
 import { InterlockError } from '#schemas/errors';
@@ -205,13 +205,26 @@ export const QUICK: Partial<NotifyLimits> = { backoffMs: 4, backoffMsMax: 20, ga
 /** Over real time, because receivers live in it. */
 export async function openBench(
   channels: readonly Channel[],
-  more: { readonly disk?: MemoryDisk; readonly requests?: FakeRequests; readonly limits?: Partial<NotifyLimits> } = {},
+  more: {
+    readonly disk?: MemoryDisk;
+    readonly requests?: FakeRequests;
+    readonly limits?: Partial<NotifyLimits>;
+    readonly people?: NotifyOptions['people'];
+  } = {},
 ): Promise<Bench> {
   const disk = more.disk ?? new MemoryDisk();
   const journal = new MemoryJournal(systemClock, disk);
   const asked = more.requests ?? new FakeRequests();
   const limits = { ...QUICK, ...more.limits };
-  const notifier = openNotifier({ journal, clock: systemClock, log: silentLog, publicUrl: PUBLIC_URL, channels, limits });
+  const notifier = openNotifier({
+    journal,
+    clock: systemClock,
+    log: silentLog,
+    publicUrl: PUBLIC_URL,
+    channels,
+    limits,
+    ...(more.people && { people: more.people }),
+  });
   await notifier.start(asked);
   return { disk, journal, requests: asked, notifier };
 }

@@ -9,7 +9,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from 'vite
 import { backoffMs, retryAfterMs } from '#engine/approvals/notify/backoff';
 import { addresses, mailChannel, type MailOptions } from '#engine/approvals/notify/mail';
 import { messageOf } from '#engine/approvals/notify/message';
-import type { Letter } from '#engine/approvals/notify/parts';
+import type { Letter, Named } from '#engine/approvals/notify/parts';
 import { slackChannel, type SlackMessage, slackMessage } from '#engine/approvals/notify/slack';
 import { type AdaptiveCard as Card, cardOf, teamsChannel } from '#engine/approvals/notify/teams';
 import { filled, TEMPLATES } from '#engine/approvals/notify/template';
@@ -289,6 +289,27 @@ describe('e-mail', () => {
       requirement: requirement({ stages: [{ id: 's', order: 0, any_of: Array.from({ length: 400 }, (_, at) => ({ user: `u${at}` })), quorum: 1 }] }),
     });
     expect(addresses(messageOf({ about: 'requested', view: many, stage: 's' }, PUBLIC_URL), options(25))).toHaveLength(50);
+  });
+
+  test('whom a reference names hears, and who stands for somebody; a look-up that fails names nobody and stops nothing', async () => {
+    const mail = await openMailServer({ disabledCommands: ['STARTTLS', 'AUTH'] });
+    open.push(() => mail[Symbol.asyncDispose]());
+    const people = async (view: ApprovalView): Promise<Named> => {
+      if (view.target === 'broken') throw new Error('the calendar does not answer');
+      return (approver) => ('ref' in approver ? [{ user: 'bob' }, { user: 'carol' }] : [approver]);
+    };
+    const { requests, notifier } = await openBench([channel('mail', mailChannel(options(mail.port, { tls: 'off', to: ['dba@example.com'] })))], {
+      people,
+    });
+    open.push(() => notifier.close());
+    const asked = requirement({ stages: [{ id: 'on-call', order: 0, any_of: [{ ref: 'oncall:shop' }], quorum: 1 }] });
+    requests.happen('requested', approvalView({ requirement: asked }));
+    requests.happen('requested', approvalView({ requirement: asked, target: 'broken', subject: subject('zoe') }));
+    await vi.waitFor(() => expect(mail.received).toHaveLength(2));
+    expect(mail.received.map(({ to }) => to).toSorted((a, b) => b.length - a.length)).toEqual([
+      ['dba@example.com', 'bob@example.com', 'carol@example.com'],
+      ['dba@example.com'],
+    ]);
   });
 
   test('nobody to tell: no message, and no trace of one', async () => {

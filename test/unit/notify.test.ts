@@ -189,6 +189,28 @@ describe('who is told', () => {
     expect(told).toBe(3);
   });
 
+  test('a delegation is told once, and after a restart if nobody was told', async () => {
+    const to = await receiver();
+    to.answer = () => ({ status: 500 });
+    const one = await bench([channel('ops', hook(to))], { limits: { backoffMs: 60_000, backoffMsMax: 60_000 } });
+    const from = subject('bob');
+    const times = { starts: '2026-11-23T10:00:00.000000Z', ends: '2026-11-24T10:00:00.000000Z', reason: 'on a plane' };
+    await one.journal.durable(one.journal.append({ type: 'delegation.opened', delegation_id: 'del_1', from, to: 'carol', ...times }));
+    for (const _twice of [1, 2]) one.notifier.delegated({ delegation_id: 'del_1', from: 'bob', to: 'carol', ...times, state: 'in_force' });
+    await vi.waitFor(() => expect(to.received).toHaveLength(1));
+    one.notifier.close();
+    to.answer = () => ({ status: 200 });
+    const two = await bench([channel('ops', hook(to))], { disk: one.disk });
+    await vi.waitFor(() => expect(to.received).toHaveLength(2));
+    await settle(two.notifier);
+    expect(new Set(to.received.map(({ headers }) => headers['webhook-id'])).size).toBe(1);
+    expect(bodies(to)[0]).toMatchObject({
+      type: 'interlock.delegated',
+      data: { who: 'bob', to: 'carol', text: 'bob has handed their approvals to carol until 2026-11-24 10:00 UTC' },
+    });
+    expect(to.received[0]?.body).not.toContain('plane');
+  });
+
   test('a burst by one principal is one message, and another principal is not held up by it', async () => {
     const to = await receiver();
     const { requests, journal, notifier } = await bench([channel('ops', hook(to))]);

@@ -55,7 +55,7 @@ export function addresses(
   return [...new Set([...to, ...asked])].filter((address) => ADDRESS.test(address)).slice(0, addressesMax);
 }
 
-/** Where a reference leads is known at the verdict only: who is named by one hears by `to`, or by another channel. */
+/** A reference was looked up before; what is left of them named nobody. */
 function ofApprover(approver: Approver, people: People): readonly string[] {
   if ('user' in approver) return ofLogin(approver.user, people);
   if ('ref' in approver) return [];

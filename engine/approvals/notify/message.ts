@@ -3,7 +3,7 @@ import type { ApprovalView, DelegationView } from '#schemas/approval';
 import type { NotifyAbout, NotifyField } from '#schemas/config';
 import type { Approver, Stage } from '#schemas/decision';
 import type { Subject } from '#schemas/decision-request';
-import type { Message } from './parts.ts';
+import type { Message, Named } from './parts.ts';
 import { withoutLiterals } from '../sentence.ts';
 import { minute, plain } from './text.ts';
 
@@ -32,9 +32,10 @@ export interface Telling {
   readonly outcome?: string;
 }
 
-export function messageOf({ about, view, stage, outcome = '' }: Telling, publicUrl: string): Message {
+/** @param named whom the approvers are now; without it a reference names nobody */
+export function messageOf({ about, view, stage, outcome = '' }: Telling, publicUrl: string, named: Named = itself): Message {
   const stages = view.requirement.stages.filter(({ id }) => stage === undefined || id === stage);
-  const asked = stages.flatMap((one) => approversOf(about, one));
+  const asked = stages.flatMap((one) => approversOf(about, one)).flatMap(named);
   const by = byWhom(about, view, outcome);
   const expires = about === 'glass_broken' ? (view.glass?.valid_until ?? view.expires_at) : view.expires_at;
   const fields = {
@@ -131,6 +132,8 @@ export function gathered(messages: readonly Message[], publicUrl: string): Messa
     },
   };
 }
+
+const itself: Named = (approver) => [approver];
 
 function factsOf(about: NotifyAbout, fields: Message['fields'], stage: string | undefined): Message['facts'] {
   const open = about === 'requested' || about === 'escalated';

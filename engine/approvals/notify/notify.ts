@@ -11,7 +11,7 @@ import { CHANNELS, type Happened, readHistory, type Sent } from './history.ts';
 import { Ledger } from './ledger.ts';
 import { NOTIFY_LIMITS, type NotifyLimits } from './limits.ts';
 import { delegationMessage, messageOf, type Telling, testMessage } from './message.ts';
-import type { Message, Notifier, NotifyOptions, NotifyStatus, RequestChange, Requests } from './parts.ts';
+import type { Message, Named, Notifier, NotifyOptions, NotifyStatus, RequestChange, Requests } from './parts.ts';
 import { attempt } from './queue.ts';
 import { Station } from './station.ts';
 
@@ -108,7 +108,7 @@ class BookNotifier implements Notifier {
     const { journal, clock } = this.#options;
     const { sent, happened, channels } = await readHistory(journal, clock, this.#limits.ageMsMax, this.#limits.knownMax);
     this.#ledger.recall(sent);
-    for (const view of requests.list({ state: 'open' })) this.#asked(view);
+    for (const view of requests.list({ state: 'open' })) await this.#asked(view);
     const before = new Set(channels ?? []);
     for (const one of happened) this.#happened(one, ({ channel }) => before.has(channel.name));
     const names = this.#stations.map(({ channel }) => channel.name).toSorted();
@@ -121,7 +121,7 @@ class BookNotifier implements Notifier {
   #changed({ approvalId, about, state }: RequestChange): void {
     this.#guarded(() => {
       if (about === 'requested' || about === 'verdict' || about === 'escalated') {
-        if (state === 'open') this.#asked(this.#shown(approvalId));
+        if (state === 'open') void this.#asked(this.#shown(approvalId));
       } else if (about === 'settled') this.#happened({ about, approvalId, outcome: state });
       else if (about === 'glass_broken') this.#happened({ about, approvalId });
       else if (about === 'glass_reviewed') this.#happened({ about, approvalId, outcome: this.#shown(approvalId).glass?.review ?? '' });
@@ -129,12 +129,22 @@ class BookNotifier implements Notifier {
   }
 
   /** Whoever is asked now and was not told so yet; the stage's escalations are messages of their own. */
-  #asked(view: ApprovalView): void {
+  #asked(view: ApprovalView): void | Promise<void> {
     const asked = askedStage(view);
-    if (asked === null) return;
+    if (asked === null) return undefined;
     const { stage, added } = asked;
-    this.#tell({ about: 'requested', view, stage }, [stage]);
-    if (added > 0) this.#tell({ about: 'escalated', view, stage }, [stage, String(added)]);
+    const tell = (named?: Named): void =>
+      this.#guarded(() => {
+        this.#tell({ about: 'requested', view, stage }, [stage], everybody, named);
+        if (added > 0) this.#tell({ about: 'escalated', view, stage }, [stage, String(added)], everybody, named);
+      });
+    const { people, log } = this.#options;
+    return people === undefined
+      ? tell()
+      : people(view).then(tell, (error: unknown) => {
+          log.error({ err: error }, 'whom a request asks could not be looked up');
+          tell();
+        });
   }
 
   #happened(one: Happened, who: Who = everybody): void {
@@ -151,9 +161,9 @@ class BookNotifier implements Notifier {
   }
 
   /** @param rest what, beside request and event, makes it another message */
-  #tell(telling: Telling, rest: readonly string[], who: Who = everybody): void {
+  #tell(telling: Telling, rest: readonly string[], who: Who = everybody, named?: Named): void {
     const { about, view, stage = null } = telling;
-    this.#message(messageOf(telling, this.#options.publicUrl), [view.approval_id, about, ...rest], stage, who);
+    this.#message(messageOf(telling, this.#options.publicUrl, named), [view.approval_id, about, ...rest], stage, who);
   }
 
   #message(message: Message, key: readonly string[], stage: string | null, who: Who): void {

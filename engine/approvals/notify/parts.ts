@@ -74,6 +74,9 @@ export interface NotifyJournal extends Pick<Journal, 'append' | 'durable' | 'fau
   events(): AsyncIterable<Event>;
 }
 
+/** Who an approver is now: whom a reference names, and who stands for somebody; for one request, at one moment. */
+export type Named = (approver: Approver) => readonly Approver[];
+
 export interface NotifyOptions {
   readonly journal: NotifyJournal;
   readonly clock: Clock;
@@ -81,6 +84,8 @@ export interface NotifyOptions {
   /** What messages point to. */
   readonly publicUrl: string;
   readonly channels: readonly Channel[];
+  /** Looked up before somebody is asked. Absent: references name nobody. */
+  readonly people?: (view: ApprovalView) => Promise<Named>;
   readonly limits?: Partial<NotifyLimits>;
   /** From 0 up to 1, for the jitter. */
   readonly random?: () => number;
