@@ -64,8 +64,8 @@ export function boundOfRecord(binding: ApprovalBinding, payload: Uint8Array, par
   };
 }
 
-/** As it stands in the event. */
-export function salted(bound: Bound, draft: ApprovalDraft, journal: Pick<Journal, 'digestOf'>): ApprovalBinding {
+/** As it stands in the event. `literals: false`: of texts that ran before it in its transaction only the digest stands there. */
+export function salted(bound: Bound, draft: ApprovalDraft, journal: Pick<Journal, 'digestOf'>, literals: boolean): ApprovalBinding {
   return {
     principal: bound.principal,
     on_behalf_of: bound.onBehalfOf,
@@ -76,11 +76,17 @@ export function salted(bound: Bound, draft: ApprovalDraft, journal: Pick<Journal
     params: draft.params && journal.digestOf(draft.params),
     settings: bound.settings,
     transaction: bound.transaction,
-    objects: [...bound.objects],
+    objects: literals ? [...bound.objects] : bound.objects.map((object) => withoutText(object, journal)),
     requirement: bound.requirement,
     ...(bound.session !== null && { session: bound.session }),
     ...(bound.shape !== null && { shape: bound.shape }),
   };
+}
+
+/** `2 before it: UPDATE …` */
+function withoutText(object: string, journal: Pick<Journal, 'digestOf'>): string {
+  const [, head, text] = /^(\d+ before it: )([^]*)$/.exec(object) ?? [];
+  return head === undefined || text === undefined ? object : `${head}${journal.digestOf({ bytes: Buffer.from(text), media: 'text' })}`;
 }
 
 /** Field by field, in the order a reader looks for it; a compiler error here means that a bound field is compared nowhere. */

@@ -1,5 +1,5 @@
 /** The events that the book writes, each in one place. */
-import type { ApprovalDraft } from '#client/approvals';
+import type { ApprovalDraft, DraftEstimate } from '#client/approvals';
 import { timestamp } from '#client/clock';
 import type { Journal, Payload } from '#client/journal';
 import type { Principal } from '#client/identity';
@@ -18,6 +18,8 @@ export interface Opening {
   readonly expiresAt: string;
   readonly summary: string;
   readonly rowCeiling: number | null;
+  /** false: no literal of a statement may stand in the record. */
+  readonly literals: boolean;
   readonly supersedes: string | null;
   readonly follows: string | null;
 }
@@ -32,14 +34,14 @@ export function requestedEvent(
     type: 'approval.requested',
     approval_id: opening.approvalId,
     requirement: draft.requirement,
-    binding: salted(bound, draft, journal),
+    binding: salted(bound, draft, journal, opening.literals),
     payload: draft.payload,
     ...(draft.params && { params: draft.params }),
     summary: opening.summary,
     expires_at: opening.expiresAt,
     ...(opening.supersedes !== null && { supersedes: opening.supersedes }),
     ...(opening.follows !== null && { follows: opening.follows }),
-    ...(draft.estimate && { estimate: draft.estimate }),
+    ...(draft.estimate && { estimate: opening.literals ? draft.estimate : withoutWords(draft.estimate) }),
     row_ceiling: opening.rowCeiling,
     subject_detail: draft.subject,
     reasons: draft.decision.reasons,
@@ -49,6 +51,11 @@ export function requestedEvent(
     target: draft.target,
     subject: draft.subject.id,
   };
+}
+
+/** What the target said of a plan may quote what was typed: its code stays. */
+function withoutWords({ detail, ...estimate }: DraftEstimate): DraftEstimate {
+  return { ...estimate, ...(detail !== undefined && { detail: estimate.state === 'error' ? (detail.split(' ')[0] ?? '') : detail }) };
 }
 
 /** The verdict, and what the verdicts now amount to. `chainOf`: judged now. */

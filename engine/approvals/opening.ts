@@ -52,10 +52,11 @@ async function open(core: Core, draft: ApprovalDraft, bound: Bound, key: string,
     const approvalId = ids.next('apr');
     const lengthMs = Math.min(expireMs, requirement.expires_in_s * 1000);
     const expiresAt = timestamp(core.clock.wallUs() + lengthMs * 1000);
-    const sentence = draft.sentence !== undefined ? shown(draft.sentence) : sentenceOf(draft, { literals: core.options.payloads !== 'redacted' });
+    const literals = core.options.payloads !== 'redacted';
+    const sentence = draft.sentence !== undefined ? shown(draft.sentence) : sentenceOf(draft, { literals });
     const summary = shortened(sentence, limits.summaryCharsMax);
     const follows = core.followers.answers(subject.id, target, sessionId);
-    const opening = { approvalId, expiresAt, supersedes, follows, summary, rowCeiling: rowCeilingOf(draft) };
+    const opening = { approvalId, expiresAt, supersedes, follows, summary, literals, rowCeiling: rowCeilingOf(draft) };
     const plan = draft.estimate?.plan ? new TextDecoder().decode(draft.estimate.plan.bytes) : null;
     const entry = await core.store.open(requestedEvent(draft, bound, opening, journal), bound, plan, lengthMs);
     if (follows !== null) core.followers.answered(follows, approvalId, subject.id, target);

@@ -51,7 +51,8 @@ export function viewOf(entry: Entry, { chain, world, followedBy }: Surroundings)
     target: record.target,
     payload_text: bound ? utf8.decode(bound.payload) : '',
     ...(bound?.params && paramsOf(bound.params)),
-    binding: record.binding,
+    // in memory it is whole, also where the record has no text
+    binding: bound ? { ...record.binding, objects: [...bound.objects] } : record.binding,
     payload_digest: record.binding.payload,
     expires_at: record.expiresAt,
     requested_at: record.requestedAt,

@@ -178,10 +178,16 @@ describe('is bounded and safe', () => {
   test.each(['clear', 'redacted'] as const)('nor in the record of a request, then: %s', async (payloads) => {
     const text = "delete from payments where note = 'secret'";
     const one = await openDesk({ payloads });
-    await one.book.request(draft({ text, params: null, facts: await facts.read(text) }));
+    const objects = ["1 before it: update t set a = 'secret'", 'delete public.payments'];
+    const estimate = { state: 'error', detail: '22P02 invalid input syntax for type integer: "secret"' } as const;
+    await one.book.request(draft({ text, params: null, facts: await facts.read(text), objects, estimate, transaction: 'open' }));
     const [requested] = one.disk.events;
     expect(JSON.stringify(requested).includes('secret')).toBe(payloads === 'clear');
-    expect(one.book.list()[0]?.summary).toBe(`deletes the rows of \`payments\` where note = '${payloads === 'clear' ? 'secret' : '?'}'`);
+    expect(one.book.list()[0]?.summary).toBe(
+      `deletes the rows of \`payments\` where note = '${payloads === 'clear' ? 'secret' : '?'}'; before it, its transaction ran 1 other statement`,
+    );
+    // who decides sees it all
+    expect(one.book.list()[0]?.binding.objects).toEqual(objects);
     one.book.close();
   });
   test('what leaves for a chat or a mail has no string in it, however it was quoted', async () => {
