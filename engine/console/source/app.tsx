@@ -14,7 +14,7 @@ import { Sessions } from './pages/sessions.tsx';
 import { Header } from './parts/header.tsx';
 import { Help } from './parts/help.tsx';
 import { Empty, Failure } from './parts/notices.tsx';
-import { rememberLoginStart } from './request/login-anew.ts';
+import { rememberLoginStart } from './request/login-anew.tsx';
 import { useKeys } from './state/keys.ts';
 import { ReaderContext } from './state/reader.ts';
 import { forgetAll, useResource } from './state/resource.ts';

@@ -4,6 +4,7 @@ import type { Ability, Act, RequestPage } from '#schemas/review';
 import { Words } from '../parts/words.tsx';
 import { type Keys, useKeys } from '../state/keys.ts';
 import { ACT_FORMS } from './acts.ts';
+import { LoginAnew } from './login-anew.tsx';
 
 const VERDICTS: readonly Act[] = ['approve', 'deny', 'changes'];
 
@@ -14,7 +15,7 @@ export function ActBar({ page, choose }: { readonly page: RequestPage; readonly 
   if (allowed.length === 0 && refused === undefined) return null;
   return (
     <div className="act-bar" role="group" aria-label="Your decision">
-      {refused !== undefined && <WhyNot ability={refused} alone={!allowed.some(({ act }) => VERDICTS.includes(act))} />}
+      {refused !== undefined && <WhyNot ability={refused} alone={!allowed.some(({ act }) => VERDICTS.includes(act))} page={page} />}
       {allowed.map(({ act }) => {
         const { name, key, tone } = ACT_FORMS[act];
         return (
@@ -27,12 +28,15 @@ export function ActBar({ page, choose }: { readonly page: RequestPage; readonly 
   );
 }
 
-function WhyNot({ ability, alone }: { readonly ability: Ability; readonly alone: boolean }): JSX.Element {
+function WhyNot({ ability, alone, page }: { readonly ability: Ability; readonly alone: boolean; readonly page: RequestPage }): JSX.Element {
   return (
-    <p className="why-not quiet">
-      {alone ? 'You cannot decide this: ' : 'You cannot approve this: '}
-      <Words>{ability.why ?? ability.code ?? 'policy does not ask you'}</Words>
-    </p>
+    <div className="why-not">
+      <p className="quiet">
+        {alone ? 'You cannot decide this: ' : 'You cannot approve this: '}
+        <Words>{ability.why ?? ability.code ?? 'policy does not ask you'}</Words>
+      </p>
+      <LoginAnew code={ability.code} page={page} />
+    </div>
   );
 }
 

@@ -8,7 +8,7 @@ import { Failure } from '../parts/notices.tsx';
 import { Sentence, Words } from '../parts/words.tsx';
 import { ACT_FORMS, type ActForm } from './acts.ts';
 import { grantInWords } from './grant.ts';
-import { loginAnew } from './login-anew.ts';
+import { LoginAnew } from './login-anew.tsx';
 
 const WORDS_MAX = 4000;
 
@@ -77,13 +77,7 @@ function ActPopup({ act, page, seen, close, done }: ActDialogProps & { readonly 
           />
         )}
         {error !== null && <Failure error={error} />}
-        {error !== null && loginAnew(error, page) !== null && (
-          <p>
-            <a className="button" href={loginAnew(error, page) ?? ''}>
-              Log in again
-            </a>
-          </p>
-        )}
+        <LoginAnew code={error?.code} page={page} />
         <div className="dialog-acts">
           <button type="button" onClick={close}>
             Back <kbd>Esc</kbd>
