@@ -14,7 +14,7 @@ import { markOf, sameWord, secretWord } from '../login/secret-word.ts';
 import type { OidcLogin } from '../parts.ts';
 import { meOf } from './me.ts';
 
-const START = { next: optional(words), fresh: optional(oneOf('true')), acr: optional(text(200)), max_age: optional(number(0, 86_400)) };
+const START = { next: optional(words), fresh: optional(oneOf('true')), acr: optional(text(200)), max_age: optional(number(0, 31_536_000)) };
 
 export const LOGIN_ROUTES: readonly OpenRoute[] = [
   { method: 'GET', path: /^\/login\/options$/, scope: 'none', query: [], answer: options },
