@@ -18,6 +18,8 @@ export interface Made {
   readonly start?: string;
   readonly days?: number;
   readonly payloads?: 'clear' | 'redacted';
+  /** How likely somebody sets the wall clock, two hours to and fro, between two statements. */
+  readonly jumps?: number;
   readonly segmentBytes?: number;
 }
 
@@ -172,6 +174,7 @@ class Maker {
       const session = this.#open[at] as Session;
       this.#statement(session);
       this.#clock.pass(this.#stepUs);
+      if (this.#random.chance(this.#made.jumps ?? 0)) this.#clock.pass(Math.round(this.#random.between(-1, 1) * 7_200_000_000));
       if (--session.left <= 0 && (this.#sessions < sessions || this.#open.length > 1)) {
         this.#open.splice(at, 1);
         if (!this.#random.chance(0.01)) this.#close(session);

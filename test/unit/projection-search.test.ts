@@ -14,7 +14,7 @@ import { caughtUp, fits, folder, maySee, told, type Folder, type Told } from '#t
 
 const EVERYTHING: Access = { all: true };
 const NEVER = Number.MAX_SAFE_INTEGER;
-const PLAN = { seed: 11, sessions: 150, statements: 2_500, requests: 120, segmentBytes: 256 << 10 } as const;
+const PLAN = { seed: 11, sessions: 150, statements: 2_500, requests: 120, segmentBytes: 256 << 10, jumps: 0.004, days: 1 } as const;
 
 let home: Folder;
 let database: DatabaseSync;
@@ -125,20 +125,48 @@ describe('search', () => {
         (statement, subject) => {
           const reader: Access = { all: false, subjects: [subject] };
           fc.pre(!maySee(statement, reader));
-          const { session: session_id, approval } = statement;
+          const { session: session_id } = statement;
           expect(QUERIES.search(database, { session: session_id, access: reader, limit: 200 }, NEVER)).toEqual({ items: [], next: null, total: 0 });
           expect(QUERIES.timeline(database, { session_id, access: reader, limit: 200 })).toEqual({ items: [], next: null, total: 0 });
           expect(QUERIES.session(database, { id: session_id, access: reader })).toBeNull();
           expect(QUERIES.rangeOf(database, { id: session_id, access: reader })).toBeNull();
           const sessions = QUERIES.sessions(database, { access: reader, limit: 200 }, NEVER).items.map((one) => one.session_id);
           expect(sessions).not.toContain(session_id);
-          if (approval === null) return;
-          for (const { login, on_behalf_of } of QUERIES.earlierLike(database, { approval_id: approval, limit: 200, access: reader }))
-            expect([`iss|${login}`, `iss|${on_behalf_of}`]).toContain(subject);
         },
       ),
       { numRuns: 300 },
     );
+  });
+
+  it('N6: of earlier requests a reader gets their own, and those that ask them', () => {
+    const subjects = [...new Set(statements.map(({ subject }) => subject))];
+    let [own, all] = [0, 0];
+    for (const { approval } of statements) {
+      if (approval === null) continue;
+      const query = { approval_id: approval, limit: 200 };
+      const asked: Access = { all: false, subjects: [], asked: { groups: ['dba'], users: [] } };
+      const earlier = QUERIES.earlierLike(database, { ...query, access: EVERYTHING });
+      expect(QUERIES.earlierLike(database, { ...query, access: asked })).toEqual(earlier);
+      expect(QUERIES.earlierLike(database, { ...query, access: { ...asked, asked: { groups: ['support'], users: ['user-0'] } } })).toEqual([]);
+      all += earlier.length;
+      for (const subject of subjects) {
+        const theirs = earlier.filter(({ login, on_behalf_of }) => [`iss|${login}`, `iss|${on_behalf_of}`].includes(subject));
+        expect(QUERIES.earlierLike(database, { ...query, access: { all: false, subjects: [subject] } })).toEqual(theirs);
+        own += theirs.length;
+      }
+    }
+    expect(all).toBeGreaterThan(10);
+    expect(own).toBeGreaterThanOrEqual(all);
+  });
+
+  it('a time is found in its block, also at the edges of blocks and where the clock was set back', () => {
+    const found = (given: Partial<StatementQuery>): number => QUERIES.search(database, { access: EVERYTHING, limit: 1, ...given }, NEVER).total;
+    for (const at of [0, 1, 1_021, 1_022, 1_023, 1_024, 2_045, 2_046, 2_047, 2_048, PLAN.statements - 1]) {
+      const { time } = statements[at] as Told;
+      expect(found({ since: time })).toBe(statements.filter((one) => one.time >= time).length);
+      expect(found({ until: time })).toBe(statements.filter((one) => one.time < time).length);
+    }
+    expect(statements.some((one, at) => at > 0 && one.time < (statements[at - 1] as Told).time)).toBe(true);
   });
 
   it('N6: who is asked for a request sees its statement, and not the rest of the session', () => {
@@ -174,7 +202,14 @@ describe('search', () => {
 
   it('refuses a cursor of another list, a limit and a time that are none', () => {
     const { next } = QUERIES.sessions(database, { access: EVERYTHING, limit: 1 }, NEVER);
-    const wrong: readonly Partial<StatementQuery>[] = [{ cursor: next ?? '' }, { cursor: 'x' }, { limit: 0 }, { limit: 201 }, { since: 'yesterday' }, { q: 'p*' }];
+    const wrong: readonly Partial<StatementQuery>[] = [
+      { cursor: next ?? '' },
+      { cursor: 'x' },
+      { limit: 0 },
+      { limit: 201 },
+      { since: 'yesterday' },
+      { q: 'p*' },
+    ];
     for (const given of wrong)
       expect(() => QUERIES.search(database, { access: EVERYTHING, limit: 5, ...given }, NEVER)).toThrow(expect.objectContaining({ code: 'USAGE' }));
   });

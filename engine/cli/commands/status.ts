@@ -27,6 +27,7 @@ export function statusCommand(): Command {
           ...(status.policy_error === null ? [] : [`policy error    ${escapeText(status.policy_error)}`]),
           ...Object.entries(status.targets).map(([name, target]) => `target          ${escapeText(`${name} ${words(target)}`)}`),
           `journal         ${escapeText(words(status.journal))}`,
+          ...(status.projection === undefined ? [] : [`projection      ${escapeText(words(status.projection))}`]),
           `open approvals  ${status.open_approvals}`,
           `sessions        ${status.sessions}`,
           ...(status.notifications.channels === 0 ? [] : [`notifications   ${words(status.notifications)}`]),

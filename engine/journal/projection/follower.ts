@@ -67,7 +67,7 @@ export class Follower implements AsyncDisposable {
     let records = 0;
     let events = 0;
     let done = false;
-    while (records < BATCH_RECORDS) {
+    while (records < BATCH_RECORDS && !rows.full) {
       const record = await reader.next(upTo);
       if (record === null) {
         done = true;

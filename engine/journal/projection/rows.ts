@@ -11,6 +11,8 @@ import { SessionRows } from './session-rows.ts';
 import { StatementRows, type OpenStatement } from './statement-rows.ts';
 import { writePlace, type Place } from './tables.ts';
 
+/** A text may be a megabyte long, and its words wait for the end of the batch. */
+const BATCH_CHARS = 8 << 20;
 /** Changes told of one batch: who is told of more looks at everything again. */
 const CHANGES_MAX = 256;
 
@@ -23,6 +25,7 @@ export class Rows {
   readonly #times = new TimestampReader();
   /** Of the batch that gathers. */
   #place: Place | null = null;
+  #chars = 0;
 
   constructor(database: DatabaseSync, payloads: Payloads) {
     this.#database = database;
@@ -31,6 +34,11 @@ export class Rows {
     this.#sessions = new SessionRows(database);
     this.#statements = new StatementRows(database, labels);
     this.#approvals = new ApprovalRows(database, labels);
+  }
+
+  /** Enough gathered for one transaction, by the length of its texts. */
+  get full(): boolean {
+    return this.#chars > BATCH_CHARS;
   }
 
   async add({ journal, seq, hash, events }: ReadRecord): Promise<void> {
@@ -58,6 +66,7 @@ export class Rows {
     writePlace(this.#database, this.#place);
     this.#database.exec('COMMIT');
     this.#place = null;
+    this.#chars = 0;
     return changed;
   }
 
@@ -87,6 +96,7 @@ export class Rows {
     const session = this.#sessions.of(event, time);
     session.statements++;
     const text = await this.#payloads.text(event.payload);
+    this.#chars += text?.words.length ?? 0;
     this.#statements.received(event, time, session, text);
   }
 

@@ -70,10 +70,10 @@ export function openTables(file: string): DatabaseSync {
   return database;
 }
 
-/** For reading only. */
+/** For reading only. Not by a map of the file: one that is cut short under it would end the process. */
 export function openForReading(file: string): DatabaseSync {
   const database = new DatabaseSync(file, { readOnly: true, timeout: 1_000 });
-  database.exec('PRAGMA cache_size = -32768; PRAGMA mmap_size = 268435456');
+  database.exec('PRAGMA cache_size = -32768');
   return database;
 }
 
