@@ -98,7 +98,7 @@ export async function up(config: LoadedConfig, options: UpOptions): Promise<Runn
   const local = config.identity.local.enabled ? { local: await openTheLocalIssuer(config, clock) } : {};
   const seen = new SeenGroups();
   const identity = seeing(await openIdentity({ issuers: issuersOf(config, log), ...local, clock, log }), seen);
-  const who = await openWorlds({ config, journal, clock, ids, log, decisions, seen });
+  const who = openWorlds({ config, journal, clock, ids, log, decisions, seen });
   started.defer(() => who.close());
   const { worlds, delegations } = who;
   const upstreams = await resolveUpstreams(config, log);
@@ -136,7 +136,7 @@ export async function up(config: LoadedConfig, options: UpOptions): Promise<Runn
   const publicUrl = config.api.publicUrl ?? api.url;
   const { expireMs, rememberDenialMs } = config.approvals;
   const book = await openApprovals({
-    journal,
+    journal: who.journal,
     clock,
     ids,
     log,

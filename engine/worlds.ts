@@ -2,7 +2,9 @@
 import type { Clock } from '#client/clock';
 import type { Identity, Principal } from '#client/identity';
 import type { Ids } from '#client/ids';
+import type { Journal } from '#client/journal';
 import type { Directory } from '#schemas/directory';
+import type { ApprovalOptions } from './approvals/approvals.ts';
 import { ChainWorlds } from './approvals/chain-worlds.ts';
 import { Delegations } from './approvals/delegations.ts';
 import { SeenGroups } from './approvals/seen-groups.ts';
@@ -30,11 +32,14 @@ export interface WorldsFrom {
 
 export interface OpenWorlds {
   readonly worlds: Worlds;
+  /** Empty until the book has read its history through `journal`. */
   readonly delegations: Delegations;
+  /** For the book. */
+  readonly journal: ApprovalOptions['journal'];
   close(): void;
 }
 
-export async function openWorlds({ config, journal, clock, ids, log, decisions, seen }: WorldsFrom): Promise<OpenWorlds> {
+export function openWorlds({ config, journal, clock, ids, log, decisions, seen }: WorldsFrom): OpenWorlds {
   const directory = new DirectorySource(() => {
     const documents = decisions.documents();
     // checked when the policies were built
@@ -55,7 +60,6 @@ export async function openWorlds({ config, journal, clock, ids, log, decisions, 
     world: () => ({ personsOf: (account) => directory.people.marksOf(account) }),
     isProgram: (name) => seen.isProgram(name),
   });
-  await delegations.restore(journal.events());
   const worlds = new ChainWorlds({
     clock,
     log,
@@ -65,7 +69,36 @@ export async function openWorlds({ config, journal, clock, ids, log, decisions, 
     people: () => directory.people,
     describe: (target) => (Object.hasOwn(config.targets, target) ? (config.targets[target] ?? null) : null),
   });
-  return { worlds, delegations, close: () => oncall.close() };
+  return { worlds, delegations, journal: restoring(journal, delegations), close: () => oncall.close() };
+}
+
+/** The book reads the whole history when it opens: the delegations are told from the same reading. */
+function restoring(journal: FileJournal, delegations: Delegations): ApprovalOptions['journal'] {
+  let first = true;
+  return {
+    ...plain(journal),
+    payload: (ref) => journal.payload(ref),
+    payloads: (refs) => journal.payloads(refs),
+    get fault() {
+      return journal.fault;
+    },
+    events: () => {
+      if (!first) return journal.events();
+      first = false;
+      return delegations.restoring(journal.events());
+    },
+  };
+}
+
+function plain(journal: FileJournal): Omit<Journal, 'fault'> {
+  return {
+    append: (event) => journal.append(event),
+    appendIf: (event, condition) => journal.appendIf(event, condition),
+    durable: (position) => journal.durable(position),
+    lastOf: (stream) => journal.lastOf(stream),
+    digestOf: (payload) => journal.digestOf(payload),
+    onFault: (listener) => journal.onFault(listener),
+  };
 }
 
 /** A chain may name a calendar that no configuration has: its stage would ask nobody. */

@@ -67,8 +67,13 @@ export class Delegations {
     this.#options = options;
   }
 
-  /** What the journal tells, oldest first, before anything else is asked. `seenUs`: when it was told last. */
+  /** What the journal tells, oldest first, before anything else is asked. */
   async restore(events: AsyncIterable<Event>): Promise<void> {
+    for await (const _event of this.restoring(events));
+  }
+
+  /** The same while somebody else reads them: to read a long journal twice is to start twice as slowly. Read to the end. */
+  async *restoring(events: AsyncIterable<Event>): AsyncGenerator<Event> {
     let seen = '';
     const opened: (Event & DelegationOpened)[] = [];
     const ended = new Map<string, number>();
@@ -76,6 +81,7 @@ export class Delegations {
       if (event.time > seen) seen = event.time;
       if (event.type === 'delegation.opened') opened.push(event);
       else if (event.type === 'delegation.ended') ended.set(event.delegation_id, event.seq);
+      yield event;
     }
     const seenUs = seen === '' ? 0 : parseUs(seen);
     for (const event of opened) {
