@@ -1,5 +1,6 @@
 /** What the engine would answer in states that take long to make for real: empty, usual, and extreme. Typed by the contract. */
 import type { ApprovalView, DelegationView } from '#schemas/approval';
+import type { NotificationView } from '#schemas/notification';
 import type { Act, InboxItem, Me, RequestPage, ReviewText, ReviewToken, SessionItem, StatementItem, StoryLine } from '#schemas/review';
 
 const NOW = Date.now();
@@ -323,6 +324,19 @@ export function extremePage(): RequestPage {
       .map((who, index) => ({ time: at(-4000 + index * 9), type: 'approval.verdict', who, what: 'approved stage everybody' })),
     session: Array.from({ length: 50 }, (_, index) => statement(index)),
   });
+}
+
+export function message(number: number): NotificationView {
+  return {
+    notification_id: `ntf_01J${String(number).padStart(23, '0')}`,
+    channel: 'payments-slack',
+    about: 'requested',
+    approval_id: id('apr', 1),
+    state: 'dead',
+    tries: 8,
+    time: at(-600),
+    detail: 'the endpoint answered 503',
+  };
 }
 
 export function delegation(number: number, more: Partial<DelegationView> = {}): DelegationView {

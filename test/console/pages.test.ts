@@ -4,7 +4,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { RequestPage } from '#schemas/review';
 import { chromiumPath } from '#test/support/chromium';
 import { eventually, expectAccessible, expectNoSidewaysScroll, launchBrowser, openWindow, settled } from './browser.ts';
-import { approval, at, extremePage, id, inboxItem, me, requestPage, session, statement, trickyText } from './fixtures.ts';
+import { approval, at, extremePage, id, inboxItem, me, message, requestPage, session, statement, trickyText } from './fixtures.ts';
 import { type FixtureServer, many, pageOf, type Scene, startFixtureServer } from './fixture-server.ts';
 
 const NOTHING = { items: [], next: null, total: 0 } as const;
@@ -14,6 +14,7 @@ const EMPTY: Scene = {
   session: () => ({ session: session(1), statements: { ...NOTHING, items: [] } }),
   search: () => ({ ...NOTHING, items: [] }),
   delegations: () => ({ ...NOTHING, items: [] }),
+  messages: [],
   request: () => requestPage({ earlier: [], session: [], story: [], can: [] }),
 };
 const EXTREME: Scene = {
@@ -28,6 +29,7 @@ const EXTREME: Scene = {
       statement(number, { text: `${'SELECT 1,\n'.repeat(199)}1`, touched: many(0, 60).map((table) => `DELETE public.table_${table}`) }),
     ),
   request: () => extremePage(),
+  messages: many(0, 1000).map((number) => ({ ...message(number), detail: 'w'.repeat(2000) })),
 };
 const PAGES: readonly (readonly [name: string, path: string])[] = [
   ['inbox', '/'],
@@ -37,6 +39,7 @@ const PAGES: readonly (readonly [name: string, path: string])[] = [
   ['search', '/search'],
   ['reviews', '/reviews'],
   ['delegations', '/delegations'],
+  ['messages', '/notifications'],
 ];
 
 describe.skipIf(chromiumPath() === null)('the console in Chromium (not installed: apt-get install chromium)', () => {

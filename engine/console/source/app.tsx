@@ -7,6 +7,7 @@ import { api } from './api/routes.ts';
 import { Delegations } from './pages/delegations.tsx';
 import { Inbox, Reviews } from './pages/inbox.tsx';
 import { Login } from './pages/login.tsx';
+import { Notifications } from './pages/notifications.tsx';
 import { Request } from './pages/request.tsx';
 import { Search } from './pages/search.tsx';
 import { Session } from './pages/session.tsx';
@@ -125,6 +126,7 @@ function Page({ path }: { readonly path: string }): JSX.Element {
   if (path === '/search') return <Search />;
   if (path === '/reviews') return <Reviews />;
   if (path === '/delegations') return <Delegations />;
+  if (path === '/notifications') return <Notifications />;
   return (
     <Empty title="There is no such page">
       <p>
@@ -142,6 +144,7 @@ const TITLES: Readonly<Record<string, string>> = {
   search: 'Search',
   reviews: 'Reviews',
   delegations: 'Delegations',
+  notifications: 'Messages',
 };
 
 /** In another tab somebody else may have logged in, or out: this one must not act for them. */

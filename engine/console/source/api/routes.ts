@@ -1,5 +1,6 @@
 /** Every route that the console uses, typed from the contract. */
 import type { ApprovalView, DelegationView } from '#schemas/approval';
+import type { NotificationView } from '#schemas/notification';
 import type { DelegationPage, InboxBox, InboxPage, Me, RequestPage, SessionDetail, SessionPage, StatementPage } from '#schemas/review';
 import { call } from './call.ts';
 
@@ -33,6 +34,10 @@ export interface SearchQuery {
   readonly since?: string;
   readonly until?: string;
   readonly cursor?: string;
+}
+
+export interface NotificationList {
+  readonly items: readonly NotificationView[];
 }
 
 /** `/login/options`: how one may log in here. */
@@ -71,6 +76,9 @@ export const api = {
   delegate: (ask: { readonly to: string; readonly starts: string; readonly ends: string; readonly reason: string }) =>
     call<DelegationView>('/v1/delegations', { method: 'POST', body: ask }),
   endDelegation: (id: string) => call<DelegationView>(`/v1/delegations/${encodeURIComponent(id)}`, { method: 'DELETE' }),
+  notifications: (state: string, signal: AbortSignal) =>
+    call<NotificationList>(`/v1/notifications?${new URLSearchParams({ state }).toString()}`, { signal }),
+  resend: (id: string) => call<unknown>(`/v1/notifications/${encodeURIComponent(id)}/resend`, { method: 'POST' }),
   loginOptions: (signal: AbortSignal) => call<LoginOptions>('/login/options', { signal }),
   loginByToken: (token: string) => call<Me>('/login/token', { method: 'POST', body: { token } }),
   loginByLink: (code: string) => call<Me>('/login/link', { method: 'POST', body: { code } }),

@@ -93,6 +93,11 @@ function Account({ logout }: { readonly logout: () => void }): JSX.Element {
             <Menu.Item className="menu-item" onClick={() => navigate('/delegations')}>
               Delegations
             </Menu.Item>
+            {me.reads_all && (
+              <Menu.Item className="menu-item" onClick={() => navigate('/notifications')}>
+                Messages
+              </Menu.Item>
+            )}
             <Menu.Item className="menu-item" onClick={logout}>
               Log out
             </Menu.Item>
