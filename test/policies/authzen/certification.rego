@@ -1,13 +1,10 @@
 # METADATA
 # title: Records of the certification scenario
 # description: >-
-#   What the AuthZEN certification scenario asks of a policy (https://github.com/openid/authzen, certification/authorization-api-1_0-scenario.md,
-#   "Required Policy Behaviour"), in our own words.
+#   What the AuthZEN certification scenario asks of a policy ("Required Policy Behaviour"), in our own words:
+#   https://github.com/openid/authzen, certification/authorization-api-1_0-scenario.md
 # scope: package
 package policies.access.certification
-
-import data.certification.records
-import data.certification.subjects
 
 allow contains {"code": "READER", "reason": "Known people read records."} if {
 	known
@@ -37,10 +34,10 @@ allow contains {"code": "SOFT_DELETE", "reason": "Alice may delete what can be b
 
 known if {
 	input.subject.type == "user"
-	input.subject.id in subjects
+	input.subject.id in data.certification.subjects
 	input.resource.type == "record"
-	records[input.resource.id]
+	data.certification.records[input.resource.id]
 }
 
 # What the question says counts; else what is known of the record.
-status := object.get(input.resource.properties, "status", records[input.resource.id].status)
+status := object.get(input.resource.properties, "status", data.certification.records[input.resource.id].status)

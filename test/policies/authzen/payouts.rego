@@ -24,7 +24,9 @@ allow contains {"code": "SMALL_PAYOUT", "reason": "Small payouts are free."} if 
 	input.resource.properties.amount <= 1000
 }
 
-deny contains {"code": "BLOCKED", "reason": "The receiver is blocked."} if input.resource.properties.receiver == "mallory"
+deny contains {"code": "BLOCKED", "reason": "The receiver is blocked."} if {
+	input.resource.properties.receiver == "mallory"
+}
 
 obligation contains {"type": "notification", "to": "treasury"} if {
 	input.action.name == "pay"
