@@ -9,14 +9,19 @@ import type { LiveEvent } from '#schemas/review';
 import { isConcerned, mayReadChange, mayReadOutline } from './access.ts';
 import type { Outlet } from './outlet.ts';
 import { LIMITS, LIVE_EVERY_MS, LIVE_HEARTBEAT_MS } from './limits.ts';
-import type { ApiParts, Change, Reader } from './parts.ts';
+import type { ApiParts, Change, Outline, Reader } from './parts.ts';
 
 /** An approval's own readers are judged by the book, at the time of telling. */
 type Gathered = Change | { readonly live: LiveEvent; readonly owners: 'book' };
-type Numbered = Gathered & { readonly number: number };
+type Numbered = Gathered & {
+  readonly number: number /** Of an approval: what its readers are judged by; null: it is forgotten. */;
+  readonly outline: Outline | null;
+};
 
 interface Client {
-  readonly reader: Reader;
+  /** As they are known at the time. */
+  readonly reader: () => Reader;
+  readonly subject: string;
   readonly outlet: Outlet;
   readonly end: (error: Error) => void;
   /** What is told to one client is told in order. */
@@ -53,12 +58,13 @@ export class Live {
    * Resolves when the signal aborts; rejects when the client does not read.
    * @throws InterlockError API_BUSY
    */
-  async serve(reader: Reader, lastEventId: string | null, outlet: Outlet, signal: AbortSignal): Promise<void> {
-    const own = [...this.#clients].filter((client) => client.reader.principal.subject.id === reader.principal.subject.id);
+  async serve(reader: () => Reader, lastEventId: string | null, outlet: Outlet, signal: AbortSignal): Promise<void> {
+    const subject = reader().principal.subject.id;
+    const own = [...this.#clients].filter((client) => client.subject === subject);
     if (this.#clients.size >= LIMITS.live || own.length >= LIMITS.livePerPrincipal)
       throw new InterlockError('API_BUSY', `more than ${LIMITS.live} live streams, or ${LIMITS.livePerPrincipal} of one person`);
     const { promise, resolve, reject } = Promise.withResolvers<void>();
-    const client: Client = { reader, outlet, end: reject, telling: Promise.resolve() };
+    const client: Client = { reader, subject, outlet, end: reject, telling: Promise.resolve() };
     this.#clients.add(client);
     signal.addEventListener('abort', () => resolve(), { once: true });
     if (signal.aborted) resolve();
@@ -95,7 +101,7 @@ export class Live {
 
   #tell(): void {
     if (this.#gathered.size === 0) return;
-    const changes = [...this.#gathered.values()].map((change) => ({ ...change, number: ++this.#last }));
+    const changes = [...this.#gathered.values()].map((change) => ({ ...change, number: ++this.#last, outline: this.#outlineOf(change) }));
     this.#gathered = new Map();
     if (this.#overflow) {
       this.#overflow = false;
@@ -114,23 +120,36 @@ export class Live {
   /** A client that does not read is not waited for. */
   async #tellOne(client: Client, changes: readonly Numbered[]): Promise<void> {
     let asked = 0;
+    const reader = client.reader();
     if (client.outlet.waiting > LIMITS.liveBufferBytes) return client.end(new Error('a live stream was not read'));
     for (const change of changes) {
       if (!this.#clients.has(client)) return;
-      const seen = await this.#mayRead(client.reader, change, () => (asked += 1) <= ASKED_MAX);
+      const seen = await this.#mayRead(reader, change, () => (asked += 1) <= ASKED_MAX);
       if (seen === 'unknown') return write(client, this.#event('refetch', {}, changes.at(-1)?.number ?? this.#last));
       if (seen) write(client, this.#event('change', change.live, change.number));
     }
   }
 
-  async #mayRead(reader: Reader, change: Gathered, look: () => boolean): Promise<boolean | 'unknown'> {
+  async #mayRead(reader: Reader, change: Numbered, look: () => boolean): Promise<boolean | 'unknown'> {
     try {
       if (change.owners !== 'book') return await mayReadChange(reader, change, this.#parts.delegations);
-      if (mayReadOutline(reader, this.#parts.approvals.show(change.live.id))) return true;
+      if (change.outline === null) return false;
+      if (mayReadOutline(reader, change.outline)) return true;
       if (!reader.principal.scopes.includes('approve')) return false;
       return look() ? await isConcerned(this.#parts.approvals, change.live.id, reader) : 'unknown';
     } catch {
       return false; // forgotten meanwhile, or nobody could say whom it asks: what is not known to be theirs is not told
+    }
+  }
+
+  /** Once for all clients, and without its text, which may be long. */
+  #outlineOf({ owners, live }: Gathered): Outline | null {
+    if (owners !== 'book') return null;
+    try {
+      const { approval_id, state, requirement, subject, target, summary, reasons } = this.#parts.approvals.show(live.id);
+      return { approval_id, state, requirement, subject, target, summary, reasons };
+    } catch {
+      return null; // forgotten meanwhile: nobody is told
     }
   }
 

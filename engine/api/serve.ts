@@ -6,6 +6,7 @@ import { authenticate } from './authenticate.ts';
 import type { AuthzenHouse } from './authzen/house.ts';
 import { isAuthzen, serveAuthzen } from './authzen/serve.ts';
 import type { OpenRoute, Route } from './call.ts';
+import { Ending } from './ending.ts';
 import { failure } from './failure.ts';
 import type { House } from './house.ts';
 import { parseStrictJson } from './json.ts';
@@ -43,8 +44,9 @@ async function serveCall(request: IncomingMessage, response: ServerResponse, { r
   const { principal, session } = await authenticate(request.headers, { method, scope, idle }, house);
   house.rates.take(method === 'GET' ? 'read' : 'change', principal.subject.id);
   const body = method === 'POST' ? await readBody(request) : undefined;
-  const ends = [house.closing, gone(response), AbortSignal.timeout(remainingMs(session?.endsMs ?? principal.expiresAtMs))];
-  const signal = AbortSignal.any(session === null ? ends : [...ends, session.ended]);
+  const leftMs = (session?.endsMs ?? principal.expiresAtMs) - Date.now();
+  using ending = new Ending(response, leftMs, session === null ? [house.closing] : [house.closing, session.ended]);
+  const { signal } = ending;
   using _place = streams ? takePlace(house.readings) : null;
   const lastEventId = headerOf(request, 'last-event-id');
   const call = {
@@ -66,10 +68,18 @@ async function serveOpen(request: IncomingMessage, response: ServerResponse, { r
   house.rates.take('login', request.socket.remoteAddress ?? 'unknown');
   if (route.method !== 'GET') checkOrigin(request.headers, house.publicUrl, house.scheme);
   const body = route.method === 'POST' ? await readBody(request) : undefined;
-  const signal = AbortSignal.any([house.closing, gone(response)]);
+  using ending = new Ending(response, null, [house.closing]);
   const cookie = (kind: 'pending' | 'session'): string | null => readCookie(request.headers.cookie, house.cookies[kind]);
-  const call = { house, id, query: url.searchParams, body, signal, pendingCookie: cookie('pending'), sessionCookie: cookie('session') };
-  await present(response, await route.answer(call), signal, house);
+  const call = {
+    house,
+    id,
+    query: url.searchParams,
+    body,
+    signal: ending.signal,
+    pendingCookie: cookie('pending'),
+    sessionCookie: cookie('session'),
+  };
+  await present(response, await route.answer(call), ending.signal, house);
 }
 
 function address(path: string): URL {
@@ -118,20 +128,6 @@ async function readBody(request: IncomingMessage): Promise<unknown> {
     chunks.push(chunk);
   }
   return parseStrictJson(Buffer.concat(chunks));
-}
-
-/** Aborted when the client has gone. */
-function gone(response: ServerResponse): AbortSignal {
-  const controller = new AbortController();
-  response.once('close', () => controller.abort());
-  return controller.signal;
-}
-
-const TIMER_MS_MAX = 2 ** 31 - 1;
-
-/** A stream does not outlive its token. */
-function remainingMs(endsMs: number): number {
-  return Math.min(Math.max(0, endsMs - Date.now()), TIMER_MS_MAX);
 }
 
 /** Only known errors are told; anything else is INTERNAL to the client and a stack trace to us. */

@@ -59,6 +59,7 @@ const FRESH_MAX_AGE_S = 3_600;
 
 export function openLogin(options: Options): IssuerLogin {
   const { issuer, login, log } = options;
+  const discovered = new Discovered(issuer.config, options.clock);
   const guarded = async <T>(step: string, work: () => Promise<T>): Promise<T> => {
     try {
       return await work();
@@ -70,13 +71,16 @@ export function openLogin(options: Options): IssuerLogin {
   };
   return {
     name: login.name,
-    begin: (ask) => guarded('begin', () => begin(ask, options)),
-    finish: (callback, begun) => guarded('finish', () => finish(callback, begun, options)),
+    begin: (ask) => guarded('begin', async () => begin(ask, options, await configure(options, discovered))),
+    finish: (callback, begun) => guarded('finish', async () => finish(callback, begun, options, await configure(options, discovered))),
   };
 }
 
-async function begin({ redirectUri, fresh }: { readonly redirectUri: string; readonly fresh?: Fresh }, options: Options): Promise<Begun> {
-  const configuration = await configure(options);
+async function begin(
+  { redirectUri, fresh }: { readonly redirectUri: string; readonly fresh?: Fresh },
+  options: Options,
+  configuration: client.Configuration,
+): Promise<Begun> {
   const state = client.randomState();
   const nonce = client.randomNonce();
   const verifier = client.randomPKCECodeVerifier();
@@ -96,9 +100,14 @@ async function begin({ redirectUri, fresh }: { readonly redirectUri: string; rea
   return { url: url.href, state, nonce, verifier, redirectUri, maxAgeS, acr: fresh?.acr ?? null };
 }
 
-async function finish(callback: URL, { state, nonce, verifier, maxAgeS }: Begun, options: Options): Promise<Principal> {
+async function finish(
+  callback: URL,
+  { state, nonce, verifier, maxAgeS }: Begun,
+  options: Options,
+  configuration: client.Configuration,
+): Promise<Principal> {
   const { issuer, login, clock } = options;
-  const tokens = await client.authorizationCodeGrant(await configure(options), callback, {
+  const tokens = await client.authorizationCodeGrant(configuration, callback, {
     pkceCodeVerifier: verifier,
     expectedState: state,
     expectedNonce: nonce,
@@ -107,13 +116,42 @@ async function finish(callback: URL, { state, nonce, verifier, maxAgeS }: Begun,
   return await humanOf(tokens.id_token ?? '', { clientId: login.clientId, nonce, maxAgeS }, issuer, clock);
 }
 
-/** The issuer's own document, read anew for each step: logins are rare, and what it says may change. */
-async function configure({ issuer, login }: Options): Promise<client.Configuration> {
-  const { url, caFile, algorithms } = issuer.config;
+const DISCOVERED_MS = 60_000;
+
+/** The issuer's own document: read anew every minute, and once for all who ask meanwhile. Nobody has logged in yet who asks. */
+class Discovered {
+  readonly #issuer: IssuerConfig;
+  readonly #clock: Clock;
+  #document: Promise<client.ServerMetadata> | null = null;
+  #atMs = Number.NEGATIVE_INFINITY;
+
+  constructor(issuer: IssuerConfig, clock: Clock) {
+    this.#issuer = issuer;
+    this.#clock = clock;
+  }
+
+  read(): Promise<client.ServerMetadata> {
+    const nowMs = this.#clock.monotonicUs() / 1000;
+    if (this.#document !== null && nowMs - this.#atMs < DISCOVERED_MS) return this.#document;
+    const document = discover(this.#issuer);
+    this.#atMs = nowMs;
+    this.#document = document;
+    document.catch(() => (this.#document = this.#document === document ? null : this.#document)); // the next one asks again
+    return document;
+  }
+}
+
+async function discover({ url, caFile }: IssuerConfig): Promise<client.ServerMetadata> {
   const document = (await fetchJson(`${url.replace(/\/$/, '')}/.well-known/openid-configuration`, caFile)) as client.ServerMetadata;
   if (document.issuer !== url) throw new Refused('discovery.issuer');
   for (const endpoint of [document.authorization_endpoint, document.token_endpoint])
     if (typeof endpoint !== 'string' || !isSecure(endpoint)) throw new Refused('discovery.endpoint');
+  return document;
+}
+
+async function configure({ issuer, login }: Options, discovered: Discovered): Promise<client.Configuration> {
+  const { url, caFile, algorithms } = issuer.config;
+  const document = await discovered.read();
   const secret = login.clientSecret === null ? null : await login.clientSecret();
   // which algorithms count is our configuration's to say, and is checked again with the signature
   const metadata = { ...document, id_token_signing_alg_values_supported: [...algorithms] };

@@ -1,7 +1,9 @@
 /** The record itself: search, events as they are, and what changes. */
 import type { Answer, Call, Route } from '../call.ts';
 import { instant, limit, optional, readQuery, words } from '../fields.ts';
+import { readerOf } from '../access.ts';
 import { LIMITS } from '../limits.ts';
+import type { Reader } from '../parts.ts';
 import { only, readable } from '../readings.ts';
 import { projectionOf } from '../ready.ts';
 
@@ -42,6 +44,7 @@ function events(call: Call): Answer {
   return { lines: wanted };
 }
 
-function live({ house, reader, lastEventId, signal }: Call): Answer {
+function live({ house, principal, lastEventId, signal }: Call): Answer {
+  const reader = (): Reader => readerOf(house.parts.current(principal), house.parts.readers);
   return { live: async (outlet) => await house.live.serve(reader, lastEventId, outlet, signal) };
 }
