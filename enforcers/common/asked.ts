@@ -6,7 +6,7 @@ import type { Journal, Payload } from '#client/journal';
 import type { Param } from '#schemas/sql-facts';
 import type { ApprovalContext, Subject, TransactionState } from '#schemas/decision-request';
 import type { Refusal } from './refusal.ts';
-import type { Examiner } from './survey.ts';
+import type { Survey } from './survey.ts';
 
 /** One statement as it was asked for, before anything is known of it. */
 export interface Asked {
@@ -48,6 +48,14 @@ export interface Scene {
   readonly voice: Voice;
   /** null: a protocol whose names mean what they say. */
   readonly examiner: Examiner | null;
+}
+
+/** What a protocol can find out about a statement that a human is to decide about. */
+export interface Examiner {
+  /** Why it cannot run under an approval, whatever anybody says; null: it can. */
+  objection(asked: Asked, statement: Statement): Refusal | null;
+  /** `asking`: with what the target's planner thinks of it. @throws InterlockError CATALOG_UNAVAILABLE: nobody can be asked, and nothing used */
+  survey(asked: Asked, statement: Statement, purpose: 'asking' | 'using'): Promise<Survey>;
 }
 
 /** What a protocol says to its client while a statement waits. */

@@ -1,8 +1,5 @@
 /** What the names of a statement mean at its target, as whoever decides about it must know, and as it must still be when it runs (SECURITY A2, A3). */
 import type { DraftEstimate } from '#client/approvals';
-import type { Statement } from '#client/decision-service';
-import type { Asked } from './asked.ts';
-import type { Refusal } from './refusal.ts';
 
 export interface Survey {
   /** One line for each object: readable, complete, sorted. They are bound to the approval. */
@@ -16,14 +13,6 @@ export interface Survey {
 export interface Lock {
   readonly object: string;
   readonly mode: string;
-}
-
-/** What a protocol can find out about a statement that a human is to decide about. */
-export interface Examiner {
-  /** Why it cannot run under an approval, whatever anybody says; null: it can. */
-  objection(asked: Asked, statement: Statement): Refusal | null;
-  /** `asking`: with what the target's planner thinks of it. @throws InterlockError CATALOG_UNAVAILABLE: nobody can be asked, and nothing used */
-  survey(asked: Asked, statement: Statement, purpose: 'asking' | 'using'): Promise<Survey>;
 }
 
 /** Nothing to look up: the names say all. */

@@ -1,6 +1,7 @@
 /** How statements end, seen where their enforcer writes it: the journal as enforcers get it, with an ear for the uses of approvals. */
 import type { EventDraft, Journal, Position } from '#client/journal';
-import type { ApprovalBook, StatementEnd } from './parts.ts';
+import type { ApprovalBook } from './parts.ts';
+import type { StatementEnd } from './record.ts';
 
 /** The same journal. What ends a statement that used an approval is told to the book once it is durable. */
 export function tellingEnds(journal: Journal, book: Pick<ApprovalBook, 'runs' | 'ended'>): Journal {

@@ -2,7 +2,7 @@
 import { timestamp } from '#client/clock';
 import type { Core } from './core.ts';
 import { USES_KEPT } from './fold.ts';
-import type { StatementEnd } from './parts.ts';
+import type { StatementEnd } from './record.ts';
 import type { Entry } from './store.ts';
 
 export function began(core: Core, entry: Entry, statementId: string): void {

@@ -9,6 +9,7 @@ import type { Subject } from '#schemas/decision-request';
 import type { Ability, StoryLine } from '#schemas/review';
 import type { ApprovalLimits } from './limits.ts';
 import type { CodeParams } from './grant-shape.ts';
+import type { StatementEnd } from './record.ts';
 import type { ApprovalJournal } from './store.ts';
 import type { Worlds } from './world.ts';
 
@@ -105,13 +106,6 @@ export interface ApprovalChange {
   /** After the change. */
   readonly state: ApprovalState;
   readonly stage?: string;
-}
-
-/** The end of a statement, from whoever sees it in the journal: `statement.finished`, or `statement.refused` (never sent: `aborted`). */
-export interface StatementEnd {
-  readonly statementId: string;
-  readonly outcome: 'ok' | 'error' | 'aborted' | 'cancelled' | 'unknown';
-  readonly rows?: number;
 }
 
 /** All that enforcers see (Approvals), and the reviewers' side. What it does is durable when it resolves. */

@@ -102,3 +102,10 @@ export interface ApprovalRecord {
   /** Position of the stream's last event: what compare-and-append expects. */
   readonly last: number;
 }
+
+/** The end of a statement, from whoever sees it in the journal: `statement.finished`, or `statement.refused` (never sent: `aborted`). */
+export interface StatementEnd {
+  readonly statementId: string;
+  readonly outcome: 'ok' | 'error' | 'aborted' | 'cancelled' | 'unknown';
+  readonly rows?: number;
+}

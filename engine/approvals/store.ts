@@ -10,7 +10,7 @@ import { type Deadline, deadlineAfterRestart, deadlineIn } from './deadline.ts';
 import { fold, isLive } from './fold.ts';
 import type { ApprovalEvent, ApprovalRecord } from './record.ts';
 import type { ApprovalLimits } from './limits.ts';
-import type { StatementEnd } from './parts.ts';
+import type { StatementEnd } from './record.ts';
 import { Serial } from './serial.ts';
 
 /** What the approvals need of a journal beside writing: its history, for the fold at start. */
