@@ -72,8 +72,10 @@ describe('the product has no switch that weakens an invariant', () => {
   test('no such word, and no variable that is not listed, in engine, enforcers, schemas and bin', () => {
     const files = ['engine', 'enforcers', 'schemas', 'bin'].flatMap((folder) =>
       readdirSync(join(root, folder), { recursive: true, withFileTypes: true })
-        .filter((entry) => entry.isFile() && /\.(ts|js)$|^interlock$/.test(entry.name))
-        .map((entry) => join(entry.parentPath, entry.name)),
+        .filter((entry) => entry.isFile() && /\.(tsx?|js)$|^interlock$/.test(entry.name))
+        .map((entry) => join(entry.parentPath, entry.name))
+        // what the console's build writes has the libraries of others in it; its sources are judged
+        .filter((file) => !file.includes('/console/dist/') && !file.includes('/node_modules/')),
     );
     expect(files.length).toBeGreaterThan(100);
     const hits = files.flatMap((file) => found(readFileSync(file, 'utf8')).map((line) => `${file.slice(root.length)}: ${line.trim()}`));
