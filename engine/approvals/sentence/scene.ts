@@ -54,7 +54,7 @@ export class Scene {
   elsewhere(words: readonly Word[]): readonly string[] {
     const written = new Set(words.map(({ text }) => text.replace(/^"|"$/g, '')));
     const names = this.effects
-      .filter((effect) => !this.#named.has(effect) && !USUAL_SCHEMAS.has(effect.object.schema) && !written.has(effect.object.schema ?? ''))
+      .filter((effect) => !this.#named.has(effect) && isElsewhere(effect) && !written.has(effect.object.schema ?? ''))
       .map(({ object }) => `${name(object.name)} is ${name(object.qualified)}`);
     return [...new Set(names)];
   }
@@ -66,6 +66,11 @@ export class Scene {
 }
 
 const USUAL_SCHEMAS: ReadonlySet<string | undefined> = new Set([undefined, 'public', 'pg_catalog']);
+
+/** Columns and triggers have their table's name as a schema. */
+function isElsewhere({ object: { schema } }: Effect): boolean {
+  return !USUAL_SCHEMAS.has(schema) && schema?.startsWith('public.') !== true;
+}
 
 /** `public.` goes without saying. */
 export function said({ object, confidence }: Effect): string {

@@ -170,7 +170,7 @@ function objectSaid(effect: Effect): string {
 }
 
 /** The verb says enough. */
-const UNNAMED_KINDS: ReadonlySet<Effect['object']['kind']> = new Set(['table', 'view', 'other']);
+const UNNAMED_KINDS: ReadonlySet<Effect['object']['kind']> = new Set(['table', 'view', 'file', 'other']);
 
 export function settings(session: readonly SessionEffect[]): string[] {
   if (session.length === 0) return [];
