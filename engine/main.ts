@@ -30,7 +30,7 @@ import { loadCheckpointKey } from './journal/keys.ts';
 import { openProjection } from './journal/projection/live.ts';
 import type { Projection } from './journal/projection/projection.ts';
 import { openJudging, openTheLocalIssuer, type JudgingOptions } from './judging.ts';
-import { openNotifying } from './notifying.ts';
+import { openNotifying, remembered } from './notifying.ts';
 import { openWorlds, seeing } from './worlds.ts';
 import { outside } from './outside.ts';
 import { apiParts, Changes } from './serving.ts';
@@ -135,8 +135,11 @@ export async function up(config: LoadedConfig, options: UpOptions): Promise<Runn
   started.defer(() => api.close());
   const publicUrl = config.api.publicUrl ?? api.url;
   const { expireMs, rememberDenialMs } = config.approvals;
+  const notifier = openNotifying({ config, journal, clock, log, publicUrl, worlds });
+  started.defer(() => notifier.close());
+  room.notifier = notifier;
   const book = await openApprovals({
-    journal: who.journal,
+    journal: remembered(who.journal, notifier),
     clock,
     ids,
     log,
@@ -154,9 +157,6 @@ export async function up(config: LoadedConfig, options: UpOptions): Promise<Runn
   room.book = book;
   room.ends = ends;
   started.defer(changes.follow(book));
-  const notifier = openNotifying({ config, journal, clock, log, publicUrl, worlds });
-  started.defer(() => notifier.close());
-  room.notifier = notifier;
   delegations.onChange((id) => {
     const opened = delegations.list().find(({ delegation_id, state }) => delegation_id === id && state !== 'ended');
     if (opened) notifier.delegated(opened);

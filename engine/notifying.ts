@@ -3,6 +3,8 @@ import { readFileSync } from 'node:fs';
 import type { Clock } from '#client/clock';
 import type { ApprovalView } from '#schemas/approval';
 import type { Approver } from '#schemas/decision';
+import type { Event } from '#schemas/event';
+import type { ApprovalOptions } from './approvals/approvals.ts';
 import { NOTIFY_LIMITS } from './approvals/notify/limits.ts';
 import { mailChannel } from './approvals/notify/mail.ts';
 import { openNotifier } from './approvals/notify/notify.ts';
@@ -31,6 +33,18 @@ export function openNotifying({ config, journal, clock, log, publicUrl, worlds }
     for (const source of secretsOf(to))
       secret(source, log)().catch((error: unknown) => log.warn({ channel: name, err: error }, 'a channel of notification has no secret'));
   return openNotifier({ journal, clock, log, publicUrl, channels, people: (view) => peopleOf(view, worlds) });
+}
+
+/** The book reads the whole history when it opens: what was told is told from the same reading. */
+export function remembered(journal: ApprovalOptions['journal'], notifier: Notifier): ApprovalOptions['journal'] {
+  if (notifier.status().channels === 0) return journal;
+  let first = true;
+  const events = (): AsyncIterable<Event> => {
+    if (!first) return journal.events();
+    first = false;
+    return notifier.remembering(journal.events());
+  };
+  return Object.create(journal, { events: { value: events } }) as ApprovalOptions['journal'];
 }
 
 /** Whom a reference names now; and beside a human, who stands for them. */

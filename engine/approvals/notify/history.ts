@@ -3,7 +3,6 @@ import type { Clock } from '#client/clock';
 import { timestamp } from '#client/clock';
 import type { DelegationView } from '#schemas/approval';
 import type { Event } from '#schemas/event';
-import type { NotifyJournal } from './parts.ts';
 
 export type Sent = Extract<Event, { type: 'notification.sent' }>;
 
@@ -24,24 +23,40 @@ export interface History {
 /** `admin.changed` with this `what` names the channels in `after`: a new one is not told what happened before it was there. */
 export const CHANNELS = 'approvals.notify';
 
-/** @param keepMax of both lists, the newest */
-export async function readHistory(journal: NotifyJournal, clock: Clock, ageMsMax: number, keepMax: number): Promise<History> {
-  const since = timestamp(clock.wallUs() - ageMsMax * 1000);
-  const sent = new Map<string, Sent>();
-  const happened: Happened[] = [];
-  let channels: readonly string[] | null = null;
-  for await (const event of journal.events()) {
-    if (event.type === 'admin.changed' && event.what === CHANNELS) channels = event.after?.split(' ') ?? [];
-    if (event.type === 'notification.sent') {
-      sent.delete(event.notification_id);
-      sent.set(event.notification_id, event);
-      if (sent.size > keepMax) sent.delete(sent.keys().next().value ?? '');
-    }
-    const one = event.time < since ? null : happening(event);
-    if (one !== null) happened.push(one);
-    if (happened.length > 2 * keepMax) happened.splice(0, keepMax);
+/** Sees every event once, oldest first, whoever reads them; keeps the newest of what matters. */
+export class HistoryReader {
+  readonly #since: string;
+  readonly #keepMax: number;
+  readonly #sent = new Map<string, Sent>();
+  #happened: Happened[] = [];
+  #channels: readonly string[] | null = null;
+  /** Up to here it was seen; -1: nothing was. */
+  seen = -1;
+
+  constructor(clock: Clock, ageMsMax: number, keepMax: number) {
+    this.#since = timestamp(clock.wallUs() - ageMsMax * 1000);
+    this.#keepMax = keepMax;
   }
-  return { sent, happened: happened.slice(-keepMax), channels };
+
+  get history(): History {
+    return { sent: this.#sent, happened: this.#happened.slice(-this.#keepMax), channels: this.#channels };
+  }
+
+  see(event: Event): void {
+    this.seen = event.seq;
+    if (event.type === 'admin.changed' && event.what === CHANNELS) this.#channels = event.after?.split(' ') ?? [];
+    if (event.type === 'notification.sent') this.#told(event);
+    const one = event.time < this.#since ? null : happening(event);
+    if (one === null) return;
+    this.#happened.push(one);
+    if (this.#happened.length > 2 * this.#keepMax) this.#happened = this.#happened.slice(-this.#keepMax);
+  }
+
+  #told(event: Sent): void {
+    this.#sent.delete(event.notification_id);
+    this.#sent.set(event.notification_id, event);
+    if (this.#sent.size > this.#keepMax) this.#sent.delete(this.#sent.keys().next().value ?? '');
+  }
 }
 
 function happening(event: Event): Happened | null {

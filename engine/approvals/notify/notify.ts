@@ -4,10 +4,11 @@
  */
 import type { Principal } from '#client/identity';
 import { InterlockError } from '#schemas/errors';
+import type { Event } from '#schemas/event';
 import type { ApprovalView, DelegationView } from '#schemas/approval';
 import type { NotificationView } from '#schemas/notification';
 import { type Delivery, idOf, type Member, viewOf } from './delivery.ts';
-import { CHANNELS, type Happened, readHistory, type Sent } from './history.ts';
+import { CHANNELS, type Happened, HistoryReader, type Sent } from './history.ts';
 import { Ledger } from './ledger.ts';
 import { NOTIFY_LIMITS, type NotifyLimits } from './limits.ts';
 import { delegationMessage, messageOf, type Telling, testMessage } from './message.ts';
@@ -26,6 +27,7 @@ class BookNotifier implements Notifier {
   readonly #options: NotifyOptions;
   readonly #limits: NotifyLimits;
   readonly #ledger: Ledger;
+  readonly #past: HistoryReader;
   readonly #stations: readonly Station[];
   #requests: Requests | null = null;
   #unsubscribe: () => void = () => {};
@@ -36,8 +38,16 @@ class BookNotifier implements Notifier {
     const limits = { ...NOTIFY_LIMITS, ...options.limits };
     this.#limits = limits;
     this.#ledger = new Ledger(journal, limits);
+    this.#past = new HistoryReader(clock, limits.ageMsMax, limits.knownMax);
     const hooks = { worth: (member: Member) => this.#worth(member), onEnd: (delivery: Delivery) => this.#ended(delivery) };
     this.#stations = options.channels.map((channel) => new Station({ channel, clock, limits, random, publicUrl, ...hooks }));
+  }
+
+  async *remembering(events: AsyncIterable<Event>): AsyncGenerator<Event> {
+    for await (const event of events) {
+      this.#past.see(event);
+      yield event;
+    }
   }
 
   async start(requests: Requests): Promise<void> {
@@ -105,8 +115,9 @@ class BookNotifier implements Notifier {
 
   /** A channel that is new hears of what is open, not of what is over. */
   async #catchUp(requests: Requests): Promise<void> {
-    const { journal, clock } = this.#options;
-    const { sent, happened, channels } = await readHistory(journal, clock, this.#limits.ageMsMax, this.#limits.knownMax);
+    const { journal } = this.#options;
+    for await (const event of journal.events(this.#past.seen < 0 ? {} : { since: this.#past.seen })) this.#past.see(event);
+    const { sent, happened, channels } = this.#past.history;
     this.#ledger.recall(sent);
     for (const view of requests.list({ state: 'open' })) await this.#asked(view);
     const before = new Set(channels ?? []);

@@ -71,7 +71,8 @@ export interface RequestChange {
 }
 
 export interface NotifyJournal extends Pick<Journal, 'append' | 'durable' | 'fault'> {
-  events(): AsyncIterable<Event>;
+  /** Every durable event, oldest first, behind `since` if given. */
+  events(from?: { readonly since?: number }): AsyncIterable<Event>;
 }
 
 /** Who an approver is now: whom a reference names, and who stands for somebody; for one request, at one moment. */
@@ -109,6 +110,8 @@ export interface NotifyStatus {
 }
 
 export interface Notifier extends Notifications {
+  /** Passes on what somebody else reads of the journal before `start`, and remembers what it needs: to read a long journal twice is to start twice as slowly. */
+  remembering(events: AsyncIterable<Event>): AsyncGenerator<Event>;
   /** Follows the requests from now on, and tells what was not told before the start. Resolves when that is queued; nothing waits for it. */
   start(requests: Requests): Promise<void>;
   /** Somebody handed their place to another; durable already. */
