@@ -67,7 +67,7 @@ describe.skipIf(chromiumPath() === null)('a person with the console (Chromium is
   });
 
   test('see why this was held', async () => {
-    const held = (await client()).query('DELETE FROM payments WHERE id = 99 AND note IS NULL');
+    const refused = refusalOf((await client()).query('DELETE FROM payments WHERE id = 99 AND note IS NULL'));
     const { approval_id: id, payload_digest: digest = '' } = await shop.opened('id = 99');
     const { page } = await as(bob);
     await page.goto(`${shop.gateway.ready.api}/approvals/${id}`);
@@ -85,7 +85,7 @@ describe.skipIf(chromiumPath() === null)('a person with the console (Chromium is
     await page.keyboard.press('d');
     await page.getByRole('alertdialog').waitFor();
     await page.keyboard.press('Enter');
-    await refusalOf(held);
+    await refused;
   });
 
   test('deny with words and the client hears them', async () => {
