@@ -46,7 +46,8 @@ export function openWorlds({ config, journal, clock, ids, log, decisions, seen }
     return documents === null ? null : ((documents['directory'] ?? NO_DIRECTORY) as Directory);
   });
   const calendars = Object.fromEntries(Object.entries(config.approvals.sources.oncall).map(([name, one]) => [name, calendarOf(one, log)]));
-  sayMissing(decisions.documents(), Object.keys(calendars), log);
+  for (const name of calendarsMissing(decisions.documents() ?? {}, config))
+    log.warn({ calendar: name }, 'approval chains ask for an on-call calendar that is not configured: it names nobody');
   const oncall = new OnCallSource({ calendars, clock, log, shifts: (question) => readCalendar(question) });
   const rego = new RegoSource({
     ask: (name, input) => decisions.approvers(name, input),
@@ -101,21 +102,20 @@ function plain(journal: FileJournal): Omit<Journal, 'fault'> {
   };
 }
 
-/** A chain may name a calendar that no configuration has: its stage would ask nobody. */
-function sayMissing(documents: Readonly<Record<string, unknown>> | null, calendars: readonly string[], log: RedactingLog): void {
-  const named = JSON.stringify(documents?.['approval_chains'] ?? {}).matchAll(/"oncall:([a-z0-9_-]+)"/g);
-  const missing = new Set([...named].map(([, name = '']) => name).filter((name) => !calendars.includes(name)));
-  for (const name of missing) log.warn({ calendar: name }, 'approval chains ask for an on-call calendar that is not configured: it names nobody');
+/** Calendars that chains of the data documents ask for and no configuration has: their stages would ask nobody. */
+export function calendarsMissing(documents: Readonly<Record<string, unknown>>, config: LoadedConfig): readonly string[] {
+  const named = JSON.stringify(documents['approval_chains'] ?? {}).matchAll(/"oncall:([a-z0-9_-]+)"/g);
+  return [...new Set([...named].map(([, name = '']) => name))].filter((name) => !Object.hasOwn(config.approvals.sources.oncall, name));
 }
 
 /** The same object each time: what is derived from it is derived once. */
 const NO_DIRECTORY: Directory = {};
 
-function calendarOf({ from, ...calendar }: OnCallConfig, log: RedactingLog): OnCallCalendar {
+export function calendarOf({ from, ...calendar }: OnCallConfig, log: Pick<RedactingLog, 'hide'>): OnCallCalendar {
   return { ...calendar, read: (bounds) => textOf(from, log, bounds) };
 }
 
-async function textOf(from: OnCallFrom, log: RedactingLog, bounds: Parameters<OnCallCalendar['read']>[0]): Promise<string> {
+async function textOf(from: OnCallFrom, log: Pick<RedactingLog, 'hide'>, bounds: Parameters<OnCallCalendar['read']>[0]): Promise<string> {
   if (from.kind === 'file') return readTextFile(from.path, bounds);
   if (from.kind === 'url') return fetchText(from.url, from.caFile, bounds);
   const url = await readSecret(from.url);

@@ -198,3 +198,13 @@ test('a delegation opened after the request lets the delegate decide it; the ver
   expect((await after.query('UPDATE delegated SET n = 1 WHERE id = 1')).rowCount).toBe(1);
   await after.end();
 });
+
+test('the doctor reads the calendars, says who is on call, and which calendar a chain asks for in vain', async () => {
+  const { stdout } = await shop.gateway.interlock('doctor', '--json');
+  const { checks } = JSON.parse(stdout) as { checks: { id: string; ok: boolean; value: string }[] };
+  expect(checks.find(({ id }) => id === 'oncall.shop')).toMatchObject({
+    ok: true,
+    value: expect.stringMatching(/^dave now; [12] shifts? within 60 minutes$/),
+  });
+  expect(checks.find(({ id }) => id === 'policies')).toMatchObject({ ok: false, value: expect.stringContaining('oncall:other') });
+});

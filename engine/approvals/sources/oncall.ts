@@ -37,15 +37,27 @@ export class OnCallSource implements ApproverSource {
   readonly scheme = 'oncall';
   readonly #copies: ReadonlyMap<string, Copy>;
   readonly #timers: readonly NodeJS.Timeout[];
+  readonly #clock: Clock;
 
   constructor(options: OnCallOptions) {
+    this.#clock = options.clock;
     this.#copies = new Map(Object.entries(options.calendars).map(([name, calendar]) => [name, new Copy(name, calendar, options)]));
     this.#timers = [...this.#copies.values()].map((copy) => setInterval(() => void copy.refresh(), copy.everyMs).unref());
     void this.refresh([...this.#copies.keys()]);
   }
 
   resolve(name: string, { nowUs }: SourceContext): readonly Named[] | null {
-    return this.#copies.get(name)?.onCall(nowUs / 1000) ?? null;
+    return (
+      this.#copies
+        .get(name)
+        ?.onCall(nowUs / 1000)
+        ?.map((user) => ({ user })) ?? null
+    );
+  }
+
+  /** Logins; null: nobody can say. */
+  onCall(name: string): readonly string[] | null {
+    return this.#copies.get(name)?.onCall(this.#clock.wallUs() / 1000) ?? null;
   }
 
   async refresh(names: readonly string[]): Promise<void> {
@@ -65,7 +77,7 @@ class Copy {
   readonly #options: OnCallOptions;
   #read: { readonly shifts: readonly Shift[]; readonly wallMs: number; readonly monotonicMs: number } | null = null;
   /** Whoever is on call until the next shift begins or ends: an inbox asks thousands of times. */
-  #now: { readonly of: object; readonly named: readonly Named[]; readonly fromMs: number; readonly untilMs: number } | null = null;
+  #now: { readonly of: object; readonly named: readonly string[]; readonly fromMs: number; readonly untilMs: number } | null = null;
   #failedMs: number | null = null;
   #reading: { readonly done: Promise<void>; readonly untilMs: number } | null = null;
   /** Said once each. */
@@ -94,14 +106,14 @@ class Copy {
   }
 
   /** null: no copy, or one too old to go by. */
-  onCall(nowMs: number): readonly Named[] | null {
+  onCall(nowMs: number): readonly string[] | null {
     const copy = this.#read;
     if (copy === null || this.#ageMs(copy) >= this.#calendar.maxAgeMs) return null;
     const known = this.#now;
     if (known?.of === copy && known.fromMs <= nowMs && nowMs < known.untilMs) return known.named;
     const names = copy.shifts.filter(({ startMs, endMs }) => startMs <= nowMs && nowMs < endMs).flatMap((shift) => shift.names);
     const logins = names.map((name) => this.#loginOf(name)).filter((login) => login !== null);
-    const named = [...new Set(logins)].map((user) => ({ user }));
+    const named = [...new Set(logins)];
     const ahead = copy.shifts.flatMap(({ startMs, endMs }) => [startMs, endMs]).filter((ms) => ms > nowMs);
     this.#now = { of: copy, named, fromMs: nowMs, untilMs: ahead.reduce((first, ms) => Math.min(first, ms), Infinity) };
     return named;

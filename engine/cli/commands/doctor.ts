@@ -58,13 +58,14 @@ function targetsOf(config: LoadedConfig, name: string | undefined): readonly Tar
 }
 
 async function* examineConfig(config: LoadedConfig, targets: readonly TargetConfig[]): AsyncGenerator<Check> {
-  const { checkDisk, checkPolicies, checkPort, checkState, checkTarget } = await import('../doctor/checks.ts');
+  const { checkDisk, checkOnCall, checkPolicies, checkPort, checkState, checkTarget } = await import('../doctor/checks.ts');
   yield await check('files', 'all there', 'Put the file where the configuration says, or change the configuration.', async () => {
     await checkFiles(config);
     return { ok: true, value: 'all there' };
   });
   yield await checkState(config);
   yield await checkPolicies(config);
+  yield* checkOnCall(config);
   yield await checkPort(config, 'api', config.api.listen);
   for (const target of targets) yield await checkPort(config, target.name, target.listen);
   yield await checkDisk(config);
