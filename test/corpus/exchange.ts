@@ -26,7 +26,14 @@ export interface Exchange {
   readonly ms: number;
 }
 
-export async function exchange(run: Run, address: Address, relay: Relay, database: CorpusDatabase): Promise<Exchange> {
+/** @param between called before each step but the first, with its index: a reviewer may decide there */
+export async function exchange(
+  run: Run,
+  address: Address,
+  relay: Relay,
+  database: CorpusDatabase,
+  between: (index: number) => Promise<void> = () => Promise.resolve(),
+): Promise<Exchange> {
   const started = performance.now();
   const clients = new Map<string, WireClient>();
   const steps: StepSeen[] = [];
@@ -43,7 +50,8 @@ export async function exchange(run: Run, address: Address, relay: Relay, databas
     return null;
   };
   try {
-    for (const step of run.steps) {
+    for (const [index, step] of run.steps.entries()) {
+      if (index > 0) await between(index);
       const client = await opened(step.conn ?? '');
       if (!client) break;
       if (step.target === true) already = await effect(run, relay, before, database);

@@ -22,12 +22,20 @@ export interface Subject extends AsyncDisposable {
   readonly revision: string | null;
   /** Where a member of the group connects to. */
   address(group: Group): Promise<Address>;
+  /** A reviewer of this group approves what is open and has this in its text; answers how much that was. */
+  approve(group: string, text: string): Promise<number>;
   log(): string;
 }
 
 /** The server itself, through the relay. */
 export function direct(upstream: Address): Subject {
-  return { revision: null, address: () => Promise.resolve(upstream), log: () => '', [Symbol.asyncDispose]: () => Promise.resolve() };
+  return {
+    revision: null,
+    address: () => Promise.resolve(upstream),
+    approve: () => Promise.resolve(0),
+    log: () => '',
+    [Symbol.asyncDispose]: () => Promise.resolve(),
+  };
 }
 
 /** `interlock up` in a process of its own on a copy of the profile whose state is temporary. */
@@ -48,11 +56,12 @@ export async function interlock(configFile: string, upstream: Address): Promise<
   });
   const [line] = (await Promise.race([once(createInterface({ input: child.stdout }), 'line'), ended])) as [string];
   ended.catch(() => {});
-  const ready = JSON.parse(line) as { revision: string; targets: Record<string, { address: string }> };
+  const ready = JSON.parse(line) as { revision: string; api: string; targets: Record<string, { address: string }> };
   const [at = '', atPort = ''] = (Object.values(ready.targets)[0]?.address ?? '').split(':');
   const tokens = new Map<Group, Promise<string>>();
-  const token = async (group: Group): Promise<string> => {
-    const { stdout } = await run(process.execPath, [cli, 'token', '-c', config, '--login', LOGIN, '--group', group, '--ttl', '6h'], { env });
+  const reviewers = new Map<string, Promise<string>>();
+  const token = async (login: string, group: string, ...more: string[]): Promise<string> => {
+    const { stdout } = await run(process.execPath, [cli, 'token', '-c', config, '--login', login, '--group', group, ...more], { env });
     return stdout.trim();
   };
   return {
@@ -60,8 +69,24 @@ export async function interlock(configFile: string, upstream: Address): Promise<
     log: () => log.join(''),
     async address(group) {
       let held = tokens.get(group);
-      if (!held) tokens.set(group, (held = token(group)));
+      if (!held) tokens.set(group, (held = token(LOGIN, group, '--ttl', '6h')));
       return { host: at, port: Number(atPort), user: LOGIN, password: await held, database };
+    },
+    async approve(group, text) {
+      const held = reviewers.get(group) ?? token('reviewer', group, '--scope', 'approve');
+      reviewers.set(group, held);
+      const headers = { authorization: `Bearer ${await held}`, 'content-type': 'application/json' };
+      const call = async (path: string, body?: object): Promise<unknown> => {
+        const given = body === undefined ? {} : { method: 'POST', body: JSON.stringify(body) };
+        const response = await fetch(new URL(path, ready.api), { headers, ...given });
+        if (!response.ok) throw new Error(`${path}: ${response.status} ${await response.text()}`);
+        return response.json();
+      };
+      const open = ((await call('/v1/approvals')) as { approval_id: string; state: string; payload_text: string }[]).filter(
+        (view) => view.state === 'open' && view.payload_text.includes(text),
+      );
+      for (const { approval_id } of open) await call(`/v1/approvals/${approval_id}/verdict`, { outcome: 'approve' });
+      return open.length;
     },
     async [Symbol.asyncDispose]() {
       process.off('exit', reap);
