@@ -5,6 +5,7 @@ import type { Journal } from '#client/journal';
 import type { Requirement } from '#schemas/decision';
 import type { ApprovalBinding } from '#schemas/event';
 import { type CodeParams, shapeOf } from './grant-shape.ts';
+import { wordsOf } from './sentence/words.ts';
 
 export interface Bound {
   readonly principal: string;
@@ -123,9 +124,15 @@ export function joinKey(bound: Bound): string {
   return digestOver(bound, ['requirement']);
 }
 
-/** A denial is remembered for the requirement, and across sessions: to reconnect is not to ask anew. */
+const READ_BYTES_MAX = 64 * 1024;
+
+/**
+ * A denial is remembered for the requirement, across sessions, and for the same words: to reconnect, to begin a transaction first, to write it in other
+ * lines or with another comment is not to ask anew.
+ */
 export function denialKey(bound: Bound): string {
-  return digestOver(bound, ['session']);
+  const payload = bound.payload.length > READ_BYTES_MAX ? bound.payload : Buffer.from(JSON.stringify(wordsOf(bound.payload)));
+  return digestOver({ ...bound, payload }, ['session', 'transaction']);
 }
 
 function digestOver(bound: Bound, without: readonly (keyof Bound)[]): string {

@@ -32,6 +32,7 @@ export class Denials {
   }
 
   find(bound: Bound): Ticket | null {
+    if (this.#byKey.size === 0) return null;
     const denial = this.#byKey.get(denialKey(bound));
     return denial && !isPast(this.#clock, denial.until) ? denial.ticket : null;
   }

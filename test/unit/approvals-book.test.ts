@@ -206,6 +206,21 @@ describe('deciding', () => {
     expect((await two.book.request(draft())).state).toBe('open');
   });
 
+  test.each<[string, Parameters<typeof draft>[0], boolean]>([
+    ['in other lines, with a comment, in capitals', { text: '/* please */ update  Payments\nSET status = $1 where id = 7 -- now' }, true],
+    ['behind BEGIN', { transaction: 'fresh' }, true],
+    ['with another value', { text: 'UPDATE payments SET status = $1 WHERE id = 8' }, false],
+    ['with another parameter', { params: '["void"]' }, false],
+    ['with a name in other letters between quotes', { text: 'UPDATE "Payments" SET status = $1 WHERE id = 7' }, false],
+    ['with a string that differs in blanks', { text: "UPDATE payments SET status = $1 WHERE id = 7 AND note = 'a  b'" }, false],
+    ['behind other work of its transaction', { transaction: 'open', objects: ['1 before it: SELECT 1'] }, false],
+  ])('what was denied is asked again %s', async (_how, again, remembered) => {
+    const one = await desk();
+    const { approvalId } = await one.book.request(draft());
+    await one.book.verdict(approvalId, { reviewer: reviewer('carol', ['owners'], one.clock), outcome: 'deny', comment: 'no' });
+    expect(await one.book.request(draft(again))).toMatchObject(remembered ? { approvalId, state: 'denied', comment: 'no' } : { state: 'open' });
+  });
+
   test('a settled or unknown request takes no verdict', async () => {
     const one = await desk();
     const { approvalId } = await approved(one);
