@@ -3,6 +3,7 @@ import { request as httpRequest, type IncomingMessage } from 'node:http';
 import { request as httpsRequest } from 'node:https';
 import { DeliveryFailed } from './delivery-failed.ts';
 import { retryAfterMs } from './backoff.ts';
+import type { Attempt } from './parts.ts';
 
 export interface Post {
   readonly url: string;
@@ -18,7 +19,7 @@ const ANSWER_BYTES_MAX = 64 * 1024;
 const LATER: ReadonlySet<number> = new Set([408, 425, 429]);
 
 /** @throws DeliveryFailed */
-export async function post({ url, headers, body, ca }: Post, signal: AbortSignal): Promise<void> {
+export async function post({ url, headers, body, ca }: Post, { signal, now }: Attempt): Promise<void> {
   const address = addressOf(url);
   const send = address.protocol === 'https:' ? httpsRequest : httpRequest;
   const tls = ca === undefined ? {} : { ca };
@@ -34,7 +35,7 @@ export async function post({ url, headers, body, ca }: Post, signal: AbortSignal
   if (status >= 200 && status < 300) return;
   const refused = status < 500 && !LATER.has(status);
   const words = status >= 300 && status < 400 ? `status ${status}: redirects are not followed` : `status ${status}`;
-  throw new DeliveryFailed(words, { refused, retryAfterMs: retryAfterMs(response.headers['retry-after'], Date.now()) });
+  throw new DeliveryFailed(words, { refused, retryAfterMs: retryAfterMs(response.headers['retry-after'], now.getTime()) });
 }
 
 function addressOf(url: string): URL {

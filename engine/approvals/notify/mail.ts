@@ -39,7 +39,7 @@ export function mailChannel(options: MailOptions): Transport {
   return {
     kind: 'smtp',
     reaches: (message) => addresses(message, options).length > 0,
-    send: (letter, signal) => send(letter, options, signal),
+    send: (letter, { signal }) => send(letter, options, signal),
   };
 }
 

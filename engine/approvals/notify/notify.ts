@@ -98,7 +98,8 @@ class BookNotifier implements Notifier {
     const message = testMessage(channel, publicUrl);
     const id = idOf(channel, ['test', String(clock.wallUs())]);
     const delivery = station.delivery(id, message, [{ id, message, stage: null }]);
-    const failure = await attempt(station.channel.transport, delivery, AbortSignal.timeout(this.#limits.timeoutMs));
+    const how = { signal: AbortSignal.timeout(this.#limits.timeoutMs), now: new Date(clock.wallUs() / 1000) };
+    const failure = await attempt(station.channel.transport, delivery, how);
     Object.assign(delivery, { state: failure === null ? 'delivered' : 'dead', tries: 1, detail: failure?.message ?? null });
     return viewOf(delivery);
   }

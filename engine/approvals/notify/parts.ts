@@ -34,13 +34,20 @@ export interface Letter {
   readonly at: Date;
 }
 
+export interface Attempt {
+  /** Aborted when it takes too long, or everything ends. */
+  readonly signal: AbortSignal;
+  /** When it is made. */
+  readonly now: Date;
+}
+
 /** A way to somebody. */
 export interface Transport {
   readonly kind: 'slack' | 'teams' | 'smtp' | 'webhook';
   /** Whether there is anybody to tell. */
   reaches(message: Message): boolean;
   /** @throws DeliveryFailed */
-  send(letter: Letter, signal: AbortSignal): Promise<void>;
+  send(letter: Letter, attempt: Attempt): Promise<void>;
 }
 
 export interface Channel {

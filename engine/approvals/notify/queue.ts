@@ -4,7 +4,7 @@ import { backoffMs } from './backoff.ts';
 import { DeliveryFailed } from './delivery-failed.ts';
 import type { Delivery } from './delivery.ts';
 import type { NotifyLimits } from './limits.ts';
-import type { Transport } from './parts.ts';
+import type { Attempt, Transport } from './parts.ts';
 
 export interface QueueOptions {
   readonly transport: Transport;
@@ -84,10 +84,11 @@ export class ChannelQueue {
   }
 
   async #attempt(delivery: Delivery): Promise<void> {
-    const { transport, limits } = this.#options;
+    const { transport, limits, clock } = this.#options;
     this.#sending.add(delivery);
     delivery.tries += 1;
-    const failure = await attempt(transport, delivery, AbortSignal.any([this.#closing.signal, AbortSignal.timeout(limits.timeoutMs)]));
+    const signal = AbortSignal.any([this.#closing.signal, AbortSignal.timeout(limits.timeoutMs)]);
+    const failure = await attempt(transport, delivery, { signal, now: new Date(clock.wallUs() / 1000) });
     this.#sending.delete(delivery);
     if (this.#closing.signal.aborted) return;
     if (failure === null) this.#end(delivery, 'delivered', null);
@@ -115,9 +116,9 @@ export class ChannelQueue {
 }
 
 /** null: it arrived. Whatever else a transport throws is told by its name alone: its text could hold an address that is a secret. */
-export async function attempt(transport: Transport, { letter }: Pick<Delivery, 'letter'>, signal: AbortSignal): Promise<DeliveryFailed | null> {
+export async function attempt(transport: Transport, { letter }: Pick<Delivery, 'letter'>, how: Attempt): Promise<DeliveryFailed | null> {
   try {
-    await transport.send(letter, signal);
+    await transport.send(letter, how);
     return null;
   } catch (error) {
     if (error instanceof DeliveryFailed) return error;

@@ -36,7 +36,7 @@ export function slackChannel(options: { readonly url: () => Promise<string> }): 
   return {
     kind: 'slack',
     reaches: () => true,
-    send: async (letter, signal) => post({ url: await options.url(), headers: {}, body: JSON.stringify(slackMessage(letter)) }, signal),
+    send: async (letter, attempt) => post({ url: await options.url(), headers: {}, body: JSON.stringify(slackMessage(letter)) }, attempt),
   };
 }
 

@@ -38,7 +38,7 @@ export function teamsChannel(options: { readonly url: () => Promise<string> }): 
   return {
     kind: 'teams',
     reaches: () => true,
-    send: async (letter, signal) => post({ url: await options.url(), headers: {}, body: JSON.stringify(teamsMessage(letter)) }, signal),
+    send: async (letter, attempt) => post({ url: await options.url(), headers: {}, body: JSON.stringify(teamsMessage(letter)) }, attempt),
   };
 }
 

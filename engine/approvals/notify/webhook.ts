@@ -19,15 +19,15 @@ export function webhookChannel({ url, secret, ca }: WebhookOptions): Transport {
   return {
     kind: 'webhook',
     reaches: () => true,
-    send: async (letter, signal) => {
+    send: async (letter, attempt) => {
       const body = JSON.stringify(webhookBody(letter));
-      const now = new Date();
+      const { now } = attempt;
       const headers = {
         'webhook-id': letter.id,
         'webhook-timestamp': String(Math.floor(now.getTime() / 1000)),
         'webhook-signature': signer(await secret()).sign(letter.id, now, body),
       };
-      await post({ url, headers, body, ...(ca === undefined ? {} : { ca }) }, signal);
+      await post({ url, headers, body, ...(ca === undefined ? {} : { ca }) }, attempt);
     },
   };
 }
