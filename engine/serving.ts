@@ -116,7 +116,7 @@ async function viewed(journal: FileJournal, by: Principal, what: Viewed): Promis
   const position =
     'approvalId' in what
       ? journal.append({ type: 'approval.viewed', ...who, approval_id: what.approvalId })
-      : journal.append({ type: 'recording.viewed', ...who, session_id: what.sessionId });
+      : journal.append({ type: 'recording.viewed', ...who, ...('sessionId' in what ? { session_id: what.sessionId } : {}) });
   await journal.durable(position);
 }
 

@@ -37,7 +37,8 @@ export interface ApiParts {
   readonly targets: Readonly<Record<string, string>>;
 }
 
-export type Viewed = { readonly approvalId: string } | { readonly sessionId: string };
+/** `record`: whatever of it somebody who reads everything searched or read. */
+export type Viewed = { readonly approvalId: string } | { readonly sessionId: string } | { readonly record: true };
 
 /** Who reads: what the neighbours need to leave out what these eyes may not see (N6). */
 export interface Reader {

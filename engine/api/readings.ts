@@ -28,7 +28,7 @@ export async function* prepend(first: Event, rest: AsyncIterator<Event>): AsyncG
 }
 
 /** Only a short cut: where the projection cannot say, everything is read. */
-async function beginOf(session: string, { parts }: House, reader: Reader): Promise<number | null> {
+export async function beginOf(session: string, { parts }: House, reader: Reader): Promise<number | null> {
   try {
     return (await parts.projection?.beginOf(session, reader)) ?? null;
   } catch (error) {

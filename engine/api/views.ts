@@ -1,4 +1,4 @@
-/** Looking at a request or a session is recorded before it is shown; looking again within ten minutes (a live refresh, a reload) is the same look. */
+/** Looking at a request or a session, or around in everybody's record, is recorded before it is shown; looking again within ten minutes (a live refresh, a reload) is the same look. */
 import type { Clock } from '#client/clock';
 import type { Principal } from '#client/identity';
 import { LIMITS, VIEW_AGAIN_MS } from './limits.ts';
@@ -16,7 +16,7 @@ export class Views {
 
   /** Durable when it resolves. */
   async record(by: Principal, what: Viewed): Promise<void> {
-    const key = `${by.subject.id} ${'approvalId' in what ? what.approvalId : what.sessionId}`;
+    const key = `${by.subject.id} ${'record' in what ? 'record' : 'approvalId' in what ? what.approvalId : what.sessionId}`;
     if (this.#seen.get(key) !== null) return;
     await this.#parts.viewed(by, what);
     this.#seen.put(key, true);

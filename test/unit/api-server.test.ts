@@ -210,9 +210,11 @@ describe.each([
 
 test('one session is read from where it begins, where that is known; what cannot be known is read from the start', async () => {
   const asked: (number | undefined)[] = [];
+  const viewed: object[] = [];
   const { parts } = fakeApi({ people: PEOPLE, approvals: [], readers: null, events: EVENTS });
   const watched: ApiParts = {
     ...parts,
+    viewed: async (_by, what) => void viewed.push(what),
     events: (query) => {
       asked.push(query.since);
       return parts.events(query);
@@ -229,6 +231,10 @@ test('one session is read from where it begins, where that is known; what cannot
   for (const path of [`/v1/sessions/${ALICE_SESSION}`, `/v1/events?session=${ALICE_SESSION}`, `/v1/sessions/${CAROL_SESSION}`, '/v1/events'])
     expect((await fetch(api.url + path, { headers: { authorization: 'Bearer bob' } })).status).toBe(200);
   expect(asked).toEqual([6, 6, undefined, undefined]);
+  for (const path of [`/v1/search?session=${ALICE_SESSION}`, '/v1/search?q=payments', '/v1/search'])
+    expect((await fetch(api.url + path, { headers: { authorization: 'Bearer bob' } })).status).toBe(200);
+  // each way of looking is recorded, once
+  expect(viewed).toEqual([{ sessionId: ALICE_SESSION }, { sessionId: CAROL_SESSION }, { record: true }]);
   await api.close();
 });
 

@@ -4,7 +4,8 @@ import { instant, limit, optional, readQuery, words } from '../fields.ts';
 import { readerOf } from '../access.ts';
 import { LIMITS } from '../limits.ts';
 import type { Reader } from '../parts.ts';
-import { only, readable } from '../readings.ts';
+import type { House } from '../house.ts';
+import { beginOf, only, readable } from '../readings.ts';
 import { projectionOf } from '../ready.ts';
 
 const SEARCH = {
@@ -31,17 +32,27 @@ export const RECORD_ROUTES: readonly Route[] = [
 
 async function search({ house, reader, query }: Call): Promise<Answer> {
   const given = readQuery(query, SEARCH);
-  return { document: await projectionOf(house).search({ ...given, limit: given.limit ?? LIMITS.pageDefault }, reader) };
+  const projection = projectionOf(house);
+  await looked(house, reader, given.session);
+  return { document: await projection.search({ ...given, limit: given.limit ?? LIMITS.pageDefault }, reader) };
 }
 
-function events(call: Call): Answer {
+async function events(call: Call): Promise<Answer> {
   const { session, since = '' } = readQuery(call.query, { session: optional(words), since: optional(instant) });
   const types = call.query.getAll('type');
+  await looked(call.house, call.reader, session);
   const wanted = only(
     readable(call, call.query.get('follow') === 'true', session),
     (event) => (session === undefined || event.session_id === session) && (types.length === 0 || types.includes(event.type)) && event.time >= since,
   );
   return { lines: wanted };
+}
+
+/** Of one session it is a look at that session, where there is one that is theirs to read; else, for whoever reads everything, at the record. */
+async function looked(house: House, reader: Reader, session: string | undefined): Promise<void> {
+  const known = session !== undefined && (await beginOf(session, house, reader)) !== null;
+  if (known) await house.views.record(reader.principal, { sessionId: session });
+  else if (reader.all) await house.views.record(reader.principal, { record: true });
 }
 
 function live({ house, principal, lastEventId, signal }: Call): Answer {
