@@ -103,7 +103,9 @@ describe('what is shown', () => {
     const { view, refused, notice } = seen;
     const hint = `group owners may decide until ${view.expires_at.slice(0, 16).replace('T', ' ')} UTC: interlock approvals approve ${view.approval_id} --token-file FILE (${shop.gateway.ready.api}/approvals/${view.approval_id})`;
     const detail = expect.stringMatching(
-      new RegExp(`^decision=dec_\\S+ policy=postgres.production_writes code=PRODUCTION_WRITE approval=${view.approval_id} digest=${view.payload_digest?.slice(7, 19)}$`),
+      new RegExp(
+        `^decision=dec_\\S+ policy=postgres.production_writes code=PRODUCTION_WRITE approval=${view.approval_id} digest=${view.payload_digest?.slice(7, 19)}$`,
+      ),
     );
     expect(notice).toEqual({ message: `held for approval ${view.approval_id}`, detail, hint });
     expect(refused).toMatchObject({
@@ -123,16 +125,23 @@ describe('what is shown', () => {
       `asked by   user alice (support) at ${minute(view.requested_at)}`,
       'target     shop, database shop, role postgres, not in a transaction',
       expect.stringMatching(/^under {6}search_path "\$user", public; datestyle ISO, MDY; intervalstyle postgres; timezone \S+$/),
-      'does       1 statement: updates `public.payments` (`n`, `note`) where a column equals a value',
+      expect.stringMatching(/^does {7}sets n = n \+ \$1 \('1'\), note = \$2 \('‹U\+001B ESCAPE›/),
+      expect.stringMatching(/^ {11}.*where id = \$3/),
       'because    PRODUCTION_WRITE: Changing public.payments in production needs an approval.',
-      `statement  ${text.length} characters, 1 lines`,
-      `  | ${text}`,
-      '  $1       "1"',
-      '  $2       "\\u001b[2J‹U+202E›"',
-      '  $3       "4"',
+      `statement  ${text.length} bytes, 1 line, 1 statement, digest ${view.payload_digest?.slice(7, 19)}`,
+      expect.stringContaining('  ! 2 hidden characters'),
+      `  1 | ${text}`,
+      expect.stringMatching(/^ +\$1 \| '1' /),
+      expect.stringMatching(/^ +\$2 \| '‹U\+001B ESCAPE›\[2J‹U\+202E RIGHT-TO-LEFT OVERRIDE›/),
+      expect.stringMatching(/^ +\$3 \| '4' /),
+      expect.stringMatching(/^estimate {3}about 1 row; more than 10 are rolled back$/),
+      ...Array.from({ length: 3 }, () => expect.stringMatching(/^ {11}/) as unknown),
       'stage      owner: 0 of 1 (group owners)',
       `expires    ${minute(view.expires_at)}`,
-      `to decide  interlock approvals approve ${view.approval_id} --token-file FILE   (or deny, with --comment)`,
+      ...stdout.split('\n').filter((line) => line.startsWith('earlier    ')),
+      `${view.requested_at.slice(11, 16)}      alice asked for approval`,
+      'you may    approve, deny, changes',
+      `to decide  interlock approvals approve ${view.approval_id} --seen ${view.payload_digest?.slice(7, 19)} --token-file FILE`,
       '',
     ]);
     const listed = await command(bob, 'list', '--state', 'open');
@@ -151,8 +160,8 @@ describe('what is shown', () => {
     expect(refused).toMatchObject({ code: 'IL002' });
     const shown = await command(bob, 'show', approval_id);
     expect(shown.stdout).toContain('is denied by bob');
-    expect(shown.stdout).toContain('comment    no ‹U+001B›[2J‹U+202E› way');
-    expect(shown.stdout).toContain('/*‹U+202E›*/');
+    expect(shown.stdout).toContain('comment    no ‹U+001B ESCAPE›[2J‹U+202E RIGHT-TO-LEFT OVERRIDE› way');
+    expect(shown.stdout).toContain('/*‹U+202E RIGHT-TO-LEFT OVERRIDE›*/');
     for (const said of [refused.message, refused.hint ?? '', shown.stdout, denied.stdout])
       expect(said.replaceAll('\n', '')).not.toMatch(/[\p{Cc}\p{Cf}]/u);
   });

@@ -13,7 +13,7 @@ import { FakeClock } from '../fake-clock.ts';
 import { MemoryDisk, MemoryJournal } from '../memory-journal.ts';
 import { type Known, objections, SHAPES, type Statement, type Yes } from './judge.ts';
 import { accountOf, humanOf, People, REQUESTERS, REQUIREMENTS } from './people.ts';
-import type { Round, Step } from './steps.ts';
+import type { Round, Step, Twist } from './steps.ts';
 
 /** A part that a test of this test breaks on purpose. */
 export interface Broken {
@@ -157,7 +157,7 @@ export class ModelRun {
   async #carry({ statement, accounts, nonce }: Extract<Step, { do: 'carry' }>): Promise<void> {
     const id = await this.#request(statement);
     for (const account of accounts) await this.#verdict(id, { do: 'verdict', which: 0, account, outcome: 'approve' }).catch(onlyRefusals);
-    await this.#consume(id, { do: 'consume', which: 0, statement: null, nonce }, ++this.#steps);
+    await this.#consume(id, { do: 'consume', which: 0, twist: null, nonce }, ++this.#steps);
   }
 
   async #request(statement: Statement): Promise<string> {
@@ -189,7 +189,7 @@ export class ModelRun {
 
   async #consume(id: string, step: Extract<Step, { do: 'consume' }>, began: number): Promise<void> {
     const known = this.#known(id);
-    const used = step.statement ?? known.statement;
+    const used = twisted(known.statement, step.twist);
     const first = !known.nonces.has(step.nonce);
     known.nonces.add(step.nonce);
     const d = { ...draftOf(used), statementId: `stm_${step.nonce}` };
@@ -250,6 +250,13 @@ class ScheduledJournal extends MemoryJournal {
     await this.#scheduler.schedule(Promise.resolve(), `durable ${position}`);
     return durable;
   }
+}
+
+/** The nearest other one: what a check that is missing would let through. */
+function twisted(statement: Statement, twist: Twist): Statement {
+  if (twist === null) return statement;
+  const many = { text: SHAPES.length, who: REQUESTERS.length, requirement: REQUIREMENTS.length, session: 2 }[twist];
+  return { ...statement, [twist]: (statement[twist] + 1) % many };
 }
 
 /** A refusal is an answer; a violation is not. */

@@ -22,6 +22,9 @@ export type Round =
   /** With these steps half done. */
   | { readonly do: 'restart'; readonly crash: readonly Step[] };
 
+/** How the statement of a use differs from the one that was approved; null: not at all. */
+export type Twist = keyof Statement | null;
+
 const account = fc.nat(ACCOUNTS.length - 1);
 const which = fc.nat(2);
 const statement = fc.record({ text: fc.nat(2), who: fc.nat(1), requirement: fc.nat(REQUIREMENTS.length - 1), session: fc.nat(1) });
@@ -29,7 +32,10 @@ const outcome = fc.oneof(
   { weight: 12, arbitrary: fc.constant('approve' as const) },
   { weight: 1, arbitrary: fc.constantFrom('deny' as const, 'changes' as const) },
 );
-const other = fc.oneof({ weight: 3, arbitrary: fc.constant(null) }, { weight: 1, arbitrary: statement });
+const twist: fc.Arbitrary<Twist> = fc.oneof(
+  { weight: 3, arbitrary: fc.constant(null) },
+  { weight: 1, arbitrary: fc.constantFrom('text' as const, 'who' as const, 'requirement' as const, 'session' as const) },
+);
 
 const step: fc.Arbitrary<Step> = fc.oneof(
   { weight: 4, arbitrary: fc.record({ do: fc.constant('request' as const), statement }) },
@@ -43,7 +49,7 @@ const step: fc.Arbitrary<Step> = fc.oneof(
     }),
   },
   { weight: 14, arbitrary: fc.record({ do: fc.constant('verdict' as const), which, account, outcome }) },
-  { weight: 12, arbitrary: fc.record({ do: fc.constant('consume' as const), which, statement: other, nonce: fc.nat(20) }) },
+  { weight: 12, arbitrary: fc.record({ do: fc.constant('consume' as const), which, twist, nonce: fc.nat(20) }) },
   { weight: 1, arbitrary: fc.record({ do: fc.constantFrom('withdraw' as const, 'review' as const), which, account }) },
   { weight: 1, arbitrary: fc.record({ do: fc.constantFrom('cancel' as const, 'supersede' as const), which }) },
   { weight: 1, arbitrary: fc.record({ do: fc.constant('glass' as const), which }) },
@@ -52,8 +58,8 @@ const step: fc.Arbitrary<Step> = fc.oneof(
 const steps = fc.record({ do: fc.constant('steps' as const), steps: fc.array(step, { minLength: 1, maxLength: 5 }) });
 const round: fc.Arbitrary<Round> = fc.oneof(
   { weight: 24, arbitrary: steps },
-  { weight: 3, arbitrary: fc.record({ do: fc.constant('pass' as const), seconds: fc.integer({ min: 1, max: 700 }) }) },
-  { weight: 1, arbitrary: fc.record({ do: fc.constant('set' as const), seconds: fc.integer({ min: -4_000, max: 4_000 }) }) },
+  { weight: 3, arbitrary: fc.record({ do: fc.constant('pass' as const), seconds: fc.integer({ min: 1, max: 900 }) }) },
+  { weight: 2, arbitrary: fc.record({ do: fc.constant('set' as const), seconds: fc.integer({ min: -4_000, max: 1_000 }) }) },
   { weight: 2, arbitrary: fc.record({ do: fc.constant('move' as const), account }) },
   { weight: 2, arbitrary: fc.record({ do: fc.constant('delegate' as const), from: account, to: account }) },
   { weight: 1, arbitrary: fc.record({ do: fc.constant('call' as const), account: fc.option(account) }) },
