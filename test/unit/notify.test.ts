@@ -2,8 +2,10 @@
 import { afterEach, describe, expect, test, vi } from 'vitest';
 import { Webhook } from 'standardwebhooks';
 import type { Principal } from '#client/identity';
+import { silentLog } from '#client/log';
+import { openNotifier } from '#engine/approvals/notify/notify';
 import type { Notifier } from '#engine/approvals/notify/parts';
-import { requirement, stage, subject } from '#test/support/approvals';
+import { draft, HOUR_MS, openDesk, requirement, reviewer, stage, subject } from '#test/support/approvals';
 import {
   approvalView,
   type Bench,
@@ -12,6 +14,7 @@ import {
   openBench,
   openReceiver,
   PUBLIC_URL,
+  QUICK,
   type Receiver,
   SECRET,
   sentOf,
@@ -386,6 +389,41 @@ describe('over a restart', () => {
     await settle(two.notifier);
     expect(bodies(to)[0]).toMatchObject({ type: 'interlock.requested', data: { approval_id: waits.approval_id } });
   });
+});
+
+test('follows the real approvals: each stage when it is asked, escalation when time adds somebody, the outcome, and what a restart ended', async () => {
+  const to = await receiver();
+  const channels = [channel('ops', hook(to))];
+  const limits = { ...QUICK, gatherMs: 1 };
+  const told = async (count: number): Promise<readonly string[]> => {
+    await vi.waitFor(() => expect(to.received).toHaveLength(count));
+    return bodies(to).map(({ type, data }) => `${type} ${String(data['stage'] ?? data['outcome'])}`);
+  };
+  const desk = await openDesk({ expireMs: HOUR_MS });
+  open.push(() => desk.book.close());
+  const notifier = openNotifier({ ...desk, log: silentLog, publicUrl: PUBLIC_URL, channels, limits });
+  open.push(() => notifier.close());
+  await notifier.start(desk.book);
+  const escalating = { ...stage('second', 'security', 1, 1), escalate: [{ after_s: 600, add: [{ group: 'ciso' }] }] };
+  const { approvalId } = await desk.book.request(draft({ requirement: requirement({ stages: [stage('first', 'dba', 1, 0), escalating] }) }));
+  expect(await told(1)).toEqual(['interlock.requested first']);
+  await desk.book.verdict(approvalId, { reviewer: reviewer('carol', ['dba'], desk.clock), outcome: 'approve' });
+  expect((await told(2)).at(-1)).toBe('interlock.requested second');
+  desk.clock.pass(601_000);
+  expect((await told(3)).at(-1)).toBe('interlock.escalated second');
+  await desk.book.verdict(approvalId, { reviewer: reviewer('dan', ['security'], desk.clock), outcome: 'approve' });
+  expect((await told(4)).at(-1)).toBe('interlock.settled approved');
+  await desk.book.request(draft({ text: 'UPDATE payments SET status = 1 WHERE id = 9' }));
+  expect((await told(5)).at(-1)).toBe('interlock.requested owners');
+  notifier.close();
+  desk.clock.pass(HOUR_MS);
+  const after = await desk.restart();
+  open.push(() => after.book.close());
+  const again = openNotifier({ ...after, log: silentLog, publicUrl: PUBLIC_URL, channels, limits });
+  open.push(() => again.close());
+  await again.start(after.book);
+  // both ended while nobody was told: the approval unused, the request undecided
+  expect((await told(7)).slice(5)).toEqual(['interlock.settled expired', 'interlock.settled expired']);
 });
 
 describe('is never in the way', () => {
