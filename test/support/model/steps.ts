@@ -8,7 +8,7 @@ export type Step =
   /** All the way: asked, decided by these, used. */
   | { readonly do: 'carry'; readonly statement: Statement; readonly accounts: readonly number[]; readonly nonce: number }
   | { readonly do: 'verdict'; readonly which: number; readonly account: number; readonly outcome: 'approve' | 'deny' | 'changes' }
-  | { readonly do: 'consume'; readonly which: number /** null: its own */; readonly statement: Statement | null; readonly nonce: number }
+  | { readonly do: 'consume'; readonly which: number; readonly twist: Twist; readonly nonce: number }
   | { readonly do: 'withdraw' | 'review'; readonly which: number; readonly account: number }
   | { readonly do: 'cancel' | 'supersede' | 'glass'; readonly which: number };
 
