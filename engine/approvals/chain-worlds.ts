@@ -47,7 +47,7 @@ export class ChainWorlds implements Worlds {
     const resolved = new Map<string, readonly Named[] | null>();
     return {
       groupsOf: (human) => seen.of(human),
-      personsOf: (account) => linked.marksOf(account),
+      personsOf: linked.marksOf,
       delegations: delegations.inForce(),
       resolve: (ref) => {
         let named = resolved.get(ref);

@@ -2,7 +2,7 @@
 import type { Approver, Stage } from '#schemas/decision';
 import type { Subject } from '#schemas/decision-request';
 import type { ApprovalRecord, Verdict } from './record.ts';
-import { TOKENS_ONLY, type World } from './world.ts';
+import { type Delegation, TOKENS_ONLY, type World } from './world.ts';
 
 export interface StageProgress {
   readonly stage: Stage;
@@ -95,10 +95,14 @@ function isAsked(stage: Stage, reviewer: Subject, world: World): boolean {
  */
 export function placeIn(stage: Stage, reviewer: Subject, requester: Subject, world: World, preferred: string | null = null): Place | null {
   if (!isHuman(reviewer) || sharesIdentity(reviewer, requester, world)) return null;
-  if (world.delegations.some(({ from, to }) => sharesIdentity(from, requester, world) && sharesIdentity(named(to), reviewer, world))) return null;
-  const mine = world.delegations.filter(({ to }) => to === reviewer.properties.login || to === reviewer.id);
+  const mine = delegationsTo(reviewer, world);
+  if (mine.some(({ from }) => sharesIdentity(from, requester, world))) return null;
   if (isAsked(stage, reviewer, world)) return { delegation: null, humans: [reviewer] };
-  const usable = mine.filter(({ from }) => isHuman(from) && !sharesIdentity(from, reviewer, world) && isAsked(stage, from, world));
+  const { id, properties } = reviewer;
+  const usable = mine.filter(
+    ({ from, to }) =>
+      (to === properties.login || to === id) && isHuman(from) && !sharesIdentity(from, reviewer, world) && isAsked(stage, from, world),
+  );
   const chosen = usable.find(({ delegationId }) => delegationId === preferred) ?? usable[0];
   return chosen ? { delegation: chosen.delegationId, humans: [reviewer, chosen.from] } : null;
 }
@@ -181,10 +185,35 @@ function matches(approver: Approver, human: Subject, world: World): boolean {
   return (world.resolve(approver.ref) ?? []).some((named) => matches(named, human, world));
 }
 
+type PersonsOf = World['personsOf'];
+
+/** By subject, for the links that they were made with: an inbox compares the same few people thousands of times. */
+const marks = new WeakMap<Subject, { readonly of: PersonsOf; readonly marks: readonly string[] }>();
+
 function identities(subject: Subject, world: World): readonly string[] {
+  const known = marks.get(subject);
+  if (known?.of === world.personsOf) return known.marks;
   const { login, on_behalf_of: owner } = subject.properties;
   const accounts = [{ id: subject.id, login }, ...(owner ? [owner] : [])];
-  return accounts.flatMap((account) => [`id ${account.id}`, `login ${foldedLogin(account.login)}`, ...world.personsOf(account)]);
+  const made = accounts.flatMap((account) => [`id ${account.id}`, `login ${foldedLogin(account.login)}`, ...world.personsOf(account)]);
+  marks.set(subject, { of: world.personsOf, marks: made });
+  return made;
+}
+
+/** By list and links: who is asked as somebody's delegate. */
+const delegates = new WeakMap<readonly Delegation[], { readonly of: PersonsOf; readonly byMark: ReadonlyMap<string, readonly Delegation[]> }>();
+
+/** Those to an account of this human, by whatever name. */
+function delegationsTo(human: Subject, world: World): readonly Delegation[] {
+  if (world.delegations.length === 0) return world.delegations;
+  let known = delegates.get(world.delegations);
+  if (known?.of !== world.personsOf) {
+    const pairs = world.delegations.flatMap((one) => identities(named(one.to), world).map((mark) => ({ mark, one })));
+    const byMark = new Map([...Map.groupBy(pairs, ({ mark }) => mark)].map(([mark, found]) => [mark, found.map(({ one }) => one)]));
+    delegates.set(world.delegations, (known = { of: world.personsOf, byMark }));
+  }
+  const { byMark } = known;
+  return [...new Set(identities(human, world).flatMap((mark) => byMark.get(mark) ?? []))];
 }
 
 function withAdded(stage: Stage, added: ReadonlyMap<string, readonly Approver[]>): Stage {

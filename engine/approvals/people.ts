@@ -25,11 +25,11 @@ export class People {
     }
   }
 
-  /** What all accounts of this human share; none where nothing links it. */
-  marksOf({ id, login }: Account): readonly string[] {
+  /** What all accounts of this human share; none where nothing links it. The same function for the same links: what is worked out with it may be kept. */
+  readonly marksOf = ({ id, login }: Account): readonly string[] => {
     const marks = [idMark(id), loginMark(login)].filter((mark) => this.#parent.has(mark));
     return [...new Set(marks.map((mark) => `person of ${this.#root(mark)}`))];
-  }
+  };
 
   /** Names under which the directory may know this account: its login, its subject, and the ids of the entries that hold it. */
   namesOf({ id, login }: Account): readonly string[] {

@@ -26,9 +26,9 @@ export interface World {
   groupsOf(human: Subject): readonly string[];
   /** Whom `directory:…`, `oncall:…`, `rego:…` names for this request now; null: its source does not answer, so nobody. */
   resolve(ref: string): readonly Named[] | null;
-  /** In force now. */
+  /** In force now; another list when they are others. */
   readonly delegations: readonly Delegation[];
-  /** Marks that linked accounts of one human share; none where nothing links them. */
+  /** Marks that linked accounts of one human share; none where nothing links them. Another function for other links. */
   personsOf(account: { readonly id: string; readonly login: string }): readonly string[];
 }
 
