@@ -3,7 +3,7 @@ import type { DatabaseSync, StatementSync } from 'node:sqlite';
 
 const REMEMBERED_MAX = 20_000;
 /** Characters of them together. */
-const REMEMBERED_CHARS_MAX = 16 << 20;
+const REMEMBERED_CHARS_MAX = 4 << 20;
 
 export class Labels {
   readonly #insert: StatementSync;

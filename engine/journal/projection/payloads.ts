@@ -116,7 +116,7 @@ function shortened(lines: readonly string[]): readonly string[] {
   return [...lines.slice(0, TOUCHED_SHOWN_MAX), `and ${lines.length - TOUCHED_SHOWN_MAX} more`];
 }
 
-const ENTRIES_MAX = 50_000;
+const ENTRIES_MAX = 20_000;
 const CHARS_MAX = 4 << 20;
 
 /** At least what was asked for last: two generations, of which the older is let go when the younger is full. */

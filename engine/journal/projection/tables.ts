@@ -73,7 +73,7 @@ export function openTables(file: string): DatabaseSync {
 /** For reading only. Not by a map of the file: one that is cut short under it would end the process. */
 export function openForReading(file: string): DatabaseSync {
   const database = new DatabaseSync(file, { readOnly: true, timeout: 1_000 });
-  database.exec('PRAGMA cache_size = -32768');
+  database.exec('PRAGMA cache_size = -16384');
   return database;
 }
 

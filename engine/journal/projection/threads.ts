@@ -27,7 +27,7 @@ export type Report =
 
 export type QueryName = keyof typeof QUERIES;
 
-/** To the reader. `file` null: let go of the file, it goes. */
+/** To the reader. `release`: let go of the file, it goes. */
 export type Question =
   | { readonly kind: 'query'; readonly id: number; readonly name: QueryName; readonly query: unknown; readonly msMax: number }
   | { readonly kind: 'release' };
