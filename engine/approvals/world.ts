@@ -29,7 +29,7 @@ export interface World {
   /** In force now; another list when they are others. */
   readonly delegations: readonly Delegation[];
   /** Marks that linked accounts of one human share; none where nothing links them. Another function for other links. */
-  personsOf(account: { readonly id: string; readonly login: string }): readonly string[];
+  readonly personsOf: (account: { readonly id: string; readonly login: string }) => readonly string[];
 }
 
 /** The book asks for a world twice for each verdict and use: `await prepare(…)` before, `of(…)` inside the change. */
