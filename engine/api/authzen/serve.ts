@@ -7,12 +7,12 @@ import type { Principal } from '#client/identity';
 import { InterlockError } from '#schemas/errors';
 import { failure } from '../failure.ts';
 import type { House } from '../house.ts';
-import { parseStrictJson } from '../json.ts';
 import { dataHeaders } from '../present.ts';
 import type { Caller } from './evaluate.ts';
 import { evaluate } from './evaluate.ts';
 import { evaluateAll } from './evaluations.ts';
 import type { AuthzenHouse } from './house.ts';
+import { readJson } from './json-body.ts';
 import { AUTHZEN_LIMITS } from './limits.ts';
 import { metadataOf } from './metadata.ts';
 import { Problem } from './problem.ts';
@@ -96,25 +96,7 @@ async function readBody(request: IncomingMessage): Promise<unknown> {
     if (size > AUTHZEN_LIMITS.bodyBytes) throw new InterlockError('USAGE', `the body is longer than ${AUTHZEN_LIMITS.bodyBytes} bytes`);
     chunks.push(chunk);
   }
-  const bytes = Buffer.concat(chunks);
-  checkDepth(bytes);
-  return parseStrictJson(bytes);
-}
-
-/** Brackets outside strings, before anything recurses into them. */
-function checkDepth(bytes: Uint8Array): void {
-  let depth = 0;
-  let inText = false;
-  for (let at = 0; at < bytes.length; at++) {
-    const byte = bytes[at];
-    if (inText) {
-      if (byte === 0x5c) at += 1;
-      else if (byte === 0x22) inText = false;
-    } else if (byte === 0x22) inText = true;
-    else if (byte === 0x7b || byte === 0x5b) depth += 1;
-    else if (byte === 0x7d || byte === 0x5d) depth -= 1;
-    if (depth > AUTHZEN_LIMITS.depth) throw new InterlockError('USAGE', `the body is nested deeper than ${AUTHZEN_LIMITS.depth}`);
-  }
+  return readJson(Buffer.concat(chunks));
 }
 
 function requestId(request: IncomingMessage): string | null {

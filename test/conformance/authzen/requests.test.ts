@@ -116,6 +116,8 @@ describe('a question without a statement', () => {
     const whole = JSON.stringify(payout('p-1', 50));
     for (const body of [
       whole.replace('{"amount":50}', nested),
+      whole.replace('50', '9007199254740993'),
+      whole.replace('50', '1e999'),
       whole.replace('"p-1"', `"${'p'.repeat(300)}"`),
       whole.replace('{"subject"', '{"subject":{},"subject"'),
       JSON.stringify(payout('p-1', 50, { context: { note: 'x'.repeat(70_000) } })),
