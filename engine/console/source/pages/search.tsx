@@ -4,7 +4,7 @@ import type { StatementPage } from '#schemas/review';
 import { api, type SearchQuery } from '../api/routes.ts';
 import { EFFECT_NAMES } from '../parts/badge.tsx';
 import { dayRange, recentDays } from '../parts/day.ts';
-import { ChoiceFilter, FilterForm, TextFilter } from '../parts/filter.tsx';
+import { ChoiceFilter, DateFilter, FilterForm, TextFilter } from '../parts/filter.tsx';
 import { Empty, Shown } from '../parts/notices.tsx';
 import { Pager, useTurns } from '../parts/pager.tsx';
 import { Statement } from '../parts/statement.tsx';
@@ -15,7 +15,9 @@ import { Link, useAddress } from '../state/router.tsx';
 
 const VERBS = ['read', 'insert', 'update', 'delete', 'truncate', 'create', 'alter', 'drop', 'grant', 'execute', 'lock'] as const;
 const OUTCOMES = ['ok', 'refused', 'held', 'error', 'cancelled', 'unknown', 'running'] as const;
-const FIELDS = ['q', 'who', 'verb', 'object', 'target', 'effect', 'outcome', 'code', 'day'] as const;
+const FIELDS = ['q', 'who', 'verb', 'object', 'target', 'effect', 'outcome', 'code', 'day', 'from', 'to'] as const;
+/** What the page makes of days, the engine is asked in times. */
+const DAYS: readonly string[] = ['day', 'from', 'to'];
 
 export function Search(): JSX.Element {
   const { me } = useReader();
@@ -23,9 +25,9 @@ export function Search(): JSX.Element {
   const form = useRef<HTMLDivElement>(null);
   const day = query.get('day');
   const wanted: SearchQuery = {
-    ...Object.fromEntries(FIELDS.filter((name) => name !== 'day').map((name) => [name, query.get(name) ?? ''])),
+    ...Object.fromEntries(FIELDS.filter((name) => !DAYS.includes(name)).map((name) => [name, query.get(name) ?? ''])),
     cursor: query.get('cursor') ?? '',
-    ...dayRange(day, day),
+    ...dayRange(day ?? query.get('from'), day ?? query.get('to')),
   };
   const page = useResource<StatementPage>({ key: `search ${JSON.stringify(wanted)}`, load: (signal) => api.search(wanted, signal), keep: true });
   const turns = useTurns(page.data?.next);
@@ -54,6 +56,8 @@ export function Search(): JSX.Element {
             any="any"
             choices={OUTCOMES.map((outcome) => ({ value: outcome, name: outcome === 'ok' ? 'ran' : outcome }))}
           />
+          <DateFilter name="from" label="From" />
+          <DateFilter name="to" label="Until" />
           <TextFilter name="code" label="Code" hint="of a rule" />
         </FilterForm>
       </div>

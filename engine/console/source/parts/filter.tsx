@@ -79,6 +79,17 @@ export function TextFilter({
   );
 }
 
+/** A day on the calendar; also one before those that have a name. */
+export function DateFilter({ name, label }: { readonly name: string; readonly label: string }): JSX.Element {
+  const { query } = useAddress();
+  return (
+    <label className={`filter filter-${name}`}>
+      <span>{label}</span>
+      <input type="date" name={name} defaultValue={query.get(name) ?? ''} />
+    </label>
+  );
+}
+
 /** Chosen is searched: a choice needs no button. */
 export function ChoiceFilter({
   name,

@@ -6,11 +6,10 @@ import { asCallError, type CallError } from '../api/call.ts';
 import { formatBytes, formatNumber } from '../parts/format.ts';
 import { Failure } from '../parts/notices.tsx';
 import { Sentence, Words } from '../parts/words.tsx';
-import { ACT_FORMS, type ActForm } from './acts.ts';
+import { Judged, WordsField } from './act-fields.tsx';
+import { ACT_FORMS } from './acts.ts';
 import { grantInWords } from './grant.ts';
 import { LoginAnew } from './login-anew.tsx';
-
-const WORDS_MAX = 4000;
 
 export interface ActDialogProps {
   readonly act: Act | null;
@@ -142,72 +141,5 @@ function ApproveFacts({ page: { approval, text }, seen }: { readonly page: Reque
       )}
       {seen < 1 && <li className="warning">{`You have looked at ${Math.floor(seen * 100)} % of ${formatBytes(text.bytes)}.`}</li>}
     </ul>
-  );
-}
-
-function WordsField({
-  form,
-  required,
-  words,
-  change,
-  field,
-}: {
-  readonly form: ActForm;
-  readonly required: boolean;
-  readonly words: string;
-  readonly change: (words: string) => void;
-  readonly field: { current: HTMLElement | null } | null;
-}): JSX.Element {
-  const enter = (event: KeyboardEvent<HTMLTextAreaElement>): void => {
-    if (event.key !== 'Enter' || event.shiftKey || event.nativeEvent.isComposing) return;
-    event.preventDefault();
-    event.currentTarget.form?.requestSubmit();
-  };
-  return (
-    <label className="field">
-      <span>
-        {form.wordsLabel} <span className="quiet">{required ? '(needed)' : '(optional)'}</span>
-      </span>
-      <textarea
-        ref={field === null ? null : (element) => void (field.current = element)}
-        rows={3}
-        maxLength={WORDS_MAX}
-        aria-required={required}
-        value={words}
-        onChange={(event) => change(event.currentTarget.value)}
-        onKeyDown={enter}
-      />
-      <span className="quiet hint">
-        <kbd>Shift</kbd>+<kbd>Enter</kbd> for a new line
-      </span>
-    </label>
-  );
-}
-
-function Judged({
-  first,
-  choose,
-  chosen,
-}: {
-  readonly first: { current: HTMLElement | null };
-  readonly choose: (justified: boolean) => void;
-  readonly chosen: boolean | null;
-}): JSX.Element {
-  return (
-    <fieldset className="choices">
-      <legend>It was</legend>
-      {([true, false] as const).map((justified) => (
-        <label key={String(justified)}>
-          <input
-            type="radio"
-            name="justified"
-            ref={justified ? (element) => void (first.current = element) : null}
-            checked={chosen === justified}
-            onChange={() => choose(justified)}
-          />
-          {justified ? 'justified' : 'not justified'}
-        </label>
-      ))}
-    </fieldset>
   );
 }

@@ -7,6 +7,7 @@ import { Deadline, Moment } from '../parts/moment.tsx';
 import { Words } from '../parts/words.tsx';
 import { Link } from '../state/router.tsx';
 import { grantInWords } from './grant.ts';
+import { Parameters } from './parameters.tsx';
 
 export function Facts({ approval }: { readonly approval: ApprovalView }): JSX.Element {
   return (
@@ -155,31 +156,6 @@ function When({ approval }: { readonly approval: ApprovalView }): JSX.Element {
         </>
       )}
     </>
-  );
-}
-
-const VALUE_SHOWN = 400;
-
-/** Each whole; a long one is folded, with its length as the handle. */
-function Parameters({ approval: { params = [], param_types: types = [] } }: { readonly approval: ApprovalView }): JSX.Element {
-  return (
-    <ol className="params">
-      {params.map((value, index) => (
-        <li key={index}>
-          <code className="quiet">{`$${index + 1} ${types[index] ?? 'unknown'}`}</code>{' '}
-          {value === null ? (
-            <code>NULL</code>
-          ) : (
-            <details open={value.length <= VALUE_SHOWN}>
-              <summary>{count(value.length, 'character')}</summary>
-              <code className="param">
-                <Words>{value}</Words>
-              </code>
-            </details>
-          )}
-        </li>
-      ))}
-    </ol>
   );
 }
 
