@@ -92,7 +92,8 @@ export class Core {
 
   /** Before anything is judged of this request: what its references name is read again. Never rejects. */
   prepare({ record }: Entry): Promise<void> {
-    return this.#worlds.prepare(record, refsOf(record.requirement));
+    const reviewers = (record.glass?.reviewers ?? []).flatMap((approver) => ('ref' in approver ? [approver.ref] : []));
+    return this.#worlds.prepare(record, [...refsOf(record.requirement), ...reviewers]);
   }
 
   /** The same for what is no request yet. */

@@ -5,6 +5,7 @@ import { isPast, parseUs } from './deadline.ts';
 import { conclusion } from './drafts.ts';
 import { isLive } from './fold.ts';
 import { payersOf } from './quota.ts';
+import type { Glass } from './record.ts';
 import { type Entry, sizeOf } from './store.ts';
 
 export async function restore(core: Core, entries: readonly Entry[]): Promise<void> {
@@ -24,10 +25,18 @@ async function finish(core: Core, entry: Entry): Promise<void> {
   if (!isLive(record)) return;
   if (!entry.bound) return core.settle(entry, 'superseded', { detail: 'its text is not kept in clear, so nobody can decide on it after a restart' });
   if (isPast(core.clock, entry.deadline)) return core.settle(entry, 'expired');
+  if (record.state !== 'open') return;
+  if (record.glass) return concludeGlass(core, entry, record.glass);
   const verdict = record.verdicts.at(-1);
-  if (record.state !== 'open' || !verdict) return;
+  if (!verdict) return;
   await core.prepare(entry);
   const { serial } = core.store;
   await serial.run(record.approvalId, () => core.store.change(entry, (now) => conclusion(now, core.chain.bind(core), parseUs(verdict.time))));
+  await core.expireIfPast(entry);
+}
+
+/** The broken glass was durable before the approval that it is. */
+async function concludeGlass(core: Core, entry: Entry, { by, rule, validUntil }: Glass): Promise<void> {
+  await core.settle(entry, 'approved', { by: by.properties.login, detail: `glass broken by rule ${rule}`, validUntil });
   await core.expireIfPast(entry);
 }

@@ -166,6 +166,24 @@ describe('breaking the glass', () => {
     }
   });
 
+  test('that was durable before the approval that it is, is concluded at the next start, and grants no more time', async () => {
+    for (const [seconds, state] of [
+      [299, 'approved'],
+      [301, 'expired'],
+    ] as const) {
+      const one = await desk({ break_glass: [RULE] });
+      const { approvalId } = await one.book.request(asked());
+      await one.book.breakGlass(approvalId, { by: alice(one), reason });
+      expect(one.disk.events.pop()?.type).toBe('approval.settled');
+      one.clock.pass(seconds * 1_000);
+      const two = await one.restart();
+      desks.push(two);
+      expect(two.book.show(approvalId)).toMatchObject({ state, glass: { review: 'open' } });
+      two.clock.pass(2_000);
+      expect(await codeOf(two.book.consume(approvalId, use(asked())))).toBe('APPROVAL_VOID');
+    }
+  });
+
   test.each<[string, Data, (one: Desk) => Principal, string]>([
     ['without a rule', {}, alice, 'BREAK_GLASS_REFUSED'],
     ['with a rule for others', { break_glass: [{ ...RULE, groups: ['sre'] }] }, alice, 'BREAK_GLASS_REFUSED'],
@@ -249,6 +267,19 @@ describe('breaking the glass', () => {
 });
 
 describe('the review', () => {
+  test('asks whom a reference names now: its source is read again before it is judged', async () => {
+    const read: string[] = [];
+    const world = { ...TOKENS_ONLY, resolve: (ref: string) => (read.includes(ref) ? [{ user: 'carol' }] : null) };
+    const worlds = { prepare: (_: unknown, refs: readonly string[]) => Promise.resolve(void read.push(...refs)), of: () => world };
+    const rule = { ...RULE, review: { any_of: [{ ref: 'oncall:security' }] } };
+    const one = await openDesk({ data: { data: () => ({ break_glass: [rule] }) }, worlds });
+    desks.push(one);
+    const { approvalId } = await one.book.request(asked());
+    await one.book.breakGlass(approvalId, { by: alice(one), reason });
+    const view = await one.book.review(approvalId, { by: carol(one), outcome: 'justified', comment: 'yes' });
+    expect(view.glass).toMatchObject({ review: 'justified', reviewed_by: 'carol' });
+  });
+
   test('is closed once, with words, by who is asked and is not who broke the glass', async () => {
     const one = await desk({ break_glass: [{ ...RULE, review: { any_of: [{ group: 'owners' }, { user: 'alice' }] } }] });
     const { approvalId } = await one.book.request(asked());
