@@ -81,3 +81,45 @@ test('before consumed is durable: not used, and good for one use after the resta
   await client.end();
   await verified();
 });
+
+test.each([
+  ['before the COMMIT: the target takes it back', 'idle'],
+  ["behind the client's BEGIN: the target takes it back", 'BEGIN'],
+])('while it runs, %s; what is known of it is `unknown`, and it is never tried again', async (_when, state) => {
+  const row = state === 'idle' ? 3 : 4;
+  const text = `UPDATE payments SET n = n + 1 WHERE id = ${row}`;
+  // somebody else holds the row: so it is caught in the middle
+  const gate = new pg.Client({ connectionString: shop.server.url('shop') });
+  await gate.connect();
+  await gate.query('BEGIN');
+  await gate.query(`SELECT FROM payments WHERE id = ${row} FOR UPDATE`);
+  const client = await shop.client();
+  if (state === 'BEGIN') await client.query('BEGIN');
+  const lost = refusalOf(client.query(text));
+  const { approval_id } = await shop.opened(text);
+  await shop.verdict(approval_id, 'approve');
+  const waiting = async (): Promise<number> =>
+    Number(
+      (await shop.server.query<{ n: string }>("SELECT count(*) AS n FROM pg_locks WHERE locktype = 'transactionid' AND NOT granted")).rows[0]?.n,
+    );
+  await expect.poll(waiting, { timeout: 10_000, interval: 20 }).toBe(1);
+  await shop.restart('SIGKILL');
+  await lost;
+  await gate.query('ROLLBACK');
+  await gate.end();
+  const events = await shop.events();
+  const cleared = events.find((event) => event.type === 'statement.cleared' && event.approval?.approval_id === approval_id);
+  const finished = events.filter((event) => event.type === 'statement.finished' && event.statement_id === cleared?.statement_id);
+  expect(finished).toMatchObject([{ outcome: 'unknown' }]);
+  expect(await shop.show(approval_id)).toMatchObject({ state: 'consumed', uses: 1, executions: [{ outcome: 'unknown' }] });
+  expect(await shop.n(row)).toBe(0);
+  const again = await shop.client();
+  const anew = again.query(text);
+  const other = await shop.opened(text);
+  expect(other.approval_id).not.toBe(approval_id);
+  await shop.verdict(other.approval_id, 'approve');
+  expect((await anew).rowCount).toBe(1);
+  expect(await shop.n(row)).toBe(1);
+  await again.end();
+  await verified();
+});
