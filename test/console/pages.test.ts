@@ -273,6 +273,19 @@ describe.skipIf(chromiumPath() === null)('the console in Chromium (not installed
     await context.close();
   });
 
+  test('on a phone the decision is always at the bottom, in one line, and never in the way of what is read', async () => {
+    const { page, context } = await opened(`/approvals/${id('apr', 1)}`, { request: () => extremePage() }, { phone: true });
+    const bar = page.locator('.act-bar');
+    await bar.waitFor();
+    for (const top of [0, 5000]) {
+      await page.evaluate(`window.scrollTo(0, ${top})`);
+      const box = await bar.boundingBox();
+      expect((box?.y ?? 0) + (box?.height ?? 0)).toBe(844);
+      expect(box?.height).toBeLessThan(80);
+    }
+    await context.close();
+  });
+
   describe('at the limits', () => {
     test('1 MiB, 400 approvers: the page answers within a second, is whole to its last row, and says how much of it was looked at', async () => {
       const { page, context } = await opened('/', EXTREME);
