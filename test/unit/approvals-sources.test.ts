@@ -4,7 +4,7 @@ import { createServer, type RequestListener } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterEach, describe, expect, test } from 'vitest';
+import { afterEach, describe, expect, test, vi } from 'vitest';
 import type { Directory } from '#schemas/directory';
 import type { Log } from '#client/log';
 import { silentLog } from '#client/log';
@@ -179,7 +179,8 @@ describe('oncall:…', () => {
     up = false;
     one.clock.pass(61_000);
     await one.source.refresh(['shop']);
-    await one.source.refresh(['shop']); // at once: nobody waits for it again
+    await vi.waitFor(() => expect(errors).toHaveLength(1));
+    await one.source.refresh(['shop']); // not at once again
     expect([who(one), errors.length]).toEqual([['bob'], 1]);
     one.clock.pass(3_540_000);
     expect(who(one)).toBe(null);
@@ -239,13 +240,27 @@ describe('oncall:…', () => {
     await expect(readTextFile(join(dir, 'b.ics'), bounds)).rejects.toThrow('ENOENT');
   });
 
+  test('a copy that counts is gone by while it is read again: what is to run waits for nobody’s server', async () => {
+    let reads = 0;
+    const long = ICS('20261123T090000Z', '20261124T090000Z', 'SUMMARY:bob');
+    const one = source(() => (reads++ === 0 ? Promise.resolve(long) : new Promise(() => {})));
+    await one.source.refresh(['shop']);
+    one.clock.pass(120_000);
+    const started = performance.now();
+    await one.source.refresh(['shop']);
+    expect([reads, who(one)]).toEqual([2, ['bob']]);
+    expect(performance.now() - started).toBeLessThan(400);
+  });
+
   test('a read that never ends is waited for once, and not by the next verdict again', async () => {
-    const one = source(() => new Promise(() => {}), { timeoutMs: -17_900 }); // patience: 100 ms
+    const errors: string[] = [];
+    const log: Log = { ...silentLog, error: (_fields: object, message: string) => void errors.push(message) };
+    const one = source(() => new Promise(() => {}), { timeoutMs: -2_900 }, log); // patience: 100 ms
     const started = performance.now();
     await one.source.refresh(['shop']);
     one.clock.pass(1_000);
-    await one.source.refresh(['shop']);
-    expect(who(one)).toBe(null);
+    for (const _again of [1, 2]) await one.source.refresh(['shop']);
+    expect([who(one), errors]).toEqual([null, ['the on-call calendar is still being read: whatever it is on hangs']]);
     expect(performance.now() - started).toBeLessThan(2_000);
   });
 });

@@ -79,7 +79,7 @@ class Copy {
   /** Whoever is on call until the next shift begins or ends: an inbox asks thousands of times. */
   #now: { readonly of: object; readonly named: readonly string[]; readonly fromMs: number; readonly untilMs: number } | null = null;
   #failedMs: number | null = null;
-  #reading: { readonly done: Promise<void>; readonly untilMs: number } | null = null;
+  #reading: { readonly done: Promise<void>; readonly untilMs: number; told: boolean } | null = null;
   /** Said once each. */
   readonly #unknown = new Set<string>();
 
@@ -93,16 +93,28 @@ class Copy {
     return this.#calendar.refreshMs;
   }
 
-  /** Once at a time, and not at once again after a failure. Never rejects. */
+  /**
+   * Once at a time, and not at once again after a failure. Never rejects. Waited for only where no copy counts: with one, a statement that is to run
+   * does not wait for somebody else's server.
+   */
   refresh(): Promise<void> {
-    const nowMs = this.#options.clock.monotonicUs() / 1000;
-    const young = this.#read !== null && this.#ageMs(this.#read) < this.#calendar.refreshMs;
-    const justFailed = this.#failedMs !== null && nowMs - this.#failedMs < Math.min(AGAIN_MS, this.#calendar.refreshMs);
-    if (young || justFailed) return Promise.resolve();
-    const patienceMs = this.#calendar.timeoutMs + CALENDAR_LIMITS.deadlineMs + AGAIN_MS;
-    this.#reading ??= { done: this.#renew().finally(() => (this.#reading = null)), untilMs: nowMs + patienceMs };
-    // a file system that hangs cannot be stopped; nobody waits for it more than once
-    return nowMs < this.#reading.untilMs ? within(this.#reading.done, this.#reading.untilMs - nowMs) : Promise.resolve();
+    const { clock } = this.#options;
+    const { refreshMs, maxAgeMs, timeoutMs } = this.#calendar;
+    const nowMs = clock.monotonicUs() / 1000;
+    const ageMs = this.#read === null ? Infinity : this.#ageMs(this.#read);
+    const justFailed = this.#failedMs !== null && nowMs - this.#failedMs < Math.min(AGAIN_MS, refreshMs);
+    if (ageMs < refreshMs || justFailed) return Promise.resolve();
+    const patienceMs = timeoutMs + CALENDAR_LIMITS.deadlineMs;
+    this.#reading ??= { done: this.#renew().finally(() => (this.#reading = null)), untilMs: nowMs + patienceMs, told: false };
+    const leftMs = this.#reading.untilMs - nowMs;
+    if (leftMs <= 0) this.#hangs(this.#reading);
+    return ageMs < maxAgeMs || leftMs <= 0 ? Promise.resolve() : within(this.#reading.done, leftMs);
+  }
+
+  /** A file system that hangs cannot be stopped; nobody waits for it more than once. */
+  #hangs(reading: { told: boolean }): void {
+    if (!reading.told) this.#options.log.error({ oncall: this.#name }, 'the on-call calendar is still being read: whatever it is on hangs');
+    reading.told = true;
   }
 
   /** null: no copy, or one too old to go by. */
