@@ -312,7 +312,17 @@ describe('sessions, events, status, audit', () => {
       readonly policy_error: string | null;
     }
     const before = await json<Shown & Record<string, unknown>>('status', '--token-file', file);
-    expect(Object.keys(before).sort()).toEqual(['journal', 'ok', 'open_approvals', 'policy_error', 'revision', 'sessions', 'targets']);
+    expect(Object.keys(before).sort()).toEqual([
+      'journal',
+      'notifications',
+      'ok',
+      'open_approvals',
+      'policy_error',
+      'projection',
+      'revision',
+      'sessions',
+      'targets',
+    ]);
     expect(before).toMatchObject({ ok: true, policy_error: null, revision: gateway.ready.revision });
     const broken = join(dir, 'policies', 'broken.rego');
     writeFileSync(broken, 'package policies.a.broken\n\nallow contains nothing if true\n');

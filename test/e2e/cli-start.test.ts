@@ -109,7 +109,7 @@ describe('mistakes at start', () => {
     expect(await up()).toMatchObject({
       code: 3,
       stdout: '',
-      told: 'interlock: interlock.yaml:31:3: approvals.wiat: unknown key (did you mean `wait`?); allowed here: wait, expire, in_transaction, remember_denial, notify (CONFIG_INVALID)',
+      told: 'interlock: interlock.yaml:31:3: approvals.wiat: unknown key (did you mean `wait`?); allowed here: wait, expire, in_transaction, remember_denial, sources, notify (CONFIG_INVALID)',
     });
   });
 
