@@ -63,7 +63,7 @@ export class ApprovalRows {
       binding.on_behalf_of,
       properties?.on_behalf_of?.login ?? null,
       binding.target,
-      binding.shape ?? shape,
+      shape ?? binding.shape ?? null,
       summary,
       this.#labels.id(JSON.stringify(codes)),
       0,

@@ -10,6 +10,7 @@ const QUERY_MS_MAX = 2_000;
 const LOOK_EVERY_MS = 50;
 const TOLD_EVERY_MS = 5_000;
 const CLOSE_MS_MAX = 5_000;
+const SETTLE_MS_MAX = 1_000;
 
 /** Never fails: what is wrong with it is its status, and is tried again. */
 export function openProjection(options: ProjectionOptions): Projection {
@@ -40,6 +41,8 @@ class LiveProjection {
   readonly #looking: NodeJS.Timeout;
   #writer: Worker | null = null;
   #state: ProjectionStatus['state'] = 'starting';
+  /** Resolves when it can be read, or cannot for longer. */
+  #settling = Promise.withResolvers<void>();
   #position = -1;
   #toldUpTo = -1;
   #rebuilds = 0;
@@ -54,12 +57,12 @@ class LiveProjection {
     this.#look();
   }
 
-  ask(name: QueryName, query: unknown): Promise<unknown> {
-    if (this.#state === 'following') return this.#reader.ask(name, query);
-    if (this.#state === 'failed' || this.#state === 'closed')
-      return Promise.reject(new InterlockError('PROJECTION_UNAVAILABLE', 'the projection cannot be written'));
+  async ask(name: QueryName, query: unknown): Promise<unknown> {
+    if (isSettling(this.#state)) await this.#settled();
+    if (this.#state === 'following') return await this.#reader.ask(name, query);
+    if (this.#state === 'failed' || this.#state === 'closed') throw new InterlockError('PROJECTION_UNAVAILABLE', 'the projection cannot be written');
     const { records, of } = this.#progress();
-    return Promise.reject(new InterlockError('PROJECTION_BEHIND', `the projection holds ${records} of ${of} records of the journal`));
+    throw new InterlockError('PROJECTION_BEHIND', `the projection holds ${records} of ${of} records of the journal`);
   }
 
   status(): ProjectionStatus {
@@ -85,7 +88,7 @@ class LiveProjection {
 
   async close(): Promise<void> {
     if (this.#state === 'closed') return;
-    this.#state = 'closed';
+    this.#enter('closed');
     clearInterval(this.#looking);
     this.#listeners.clear();
     const writer = this.#writer;
@@ -96,6 +99,21 @@ class LiveProjection {
     clearTimeout(late);
   }
 
+  /** A gateway that has just started is there in a moment: who asks then waits for it, a little. */
+  async #settled(): Promise<void> {
+    const late = Promise.withResolvers<void>();
+    const timer = setTimeout(late.resolve, SETTLE_MS_MAX);
+    await Promise.race([this.#settling.promise, late.promise]);
+    clearTimeout(timer);
+  }
+
+  #enter(state: ProjectionStatus['state']): void {
+    const before = this.#state;
+    this.#state = state;
+    if (!isSettling(state)) this.#settling.resolve();
+    else if (!isSettling(before)) this.#settling = Promise.withResolvers();
+  }
+
   #open(): void {
     const { file, journal } = this.#options;
     const writer = openThread('writer', { file, dir: journal.dir });
@@ -103,8 +121,13 @@ class LiveProjection {
     this.#toldUpTo = -1;
     writer.on('message', (report: Report) => this.#reported(report));
     writer.on('error', (error) => this.#failed(error.message));
-    // it ends by itself only when it is asked to, or ran out of memory
-    writer.on('exit', () => this.#state !== 'closed' && setTimeout(() => this.#state !== 'closed' && this.#open(), TOLD_EVERY_MS).unref());
+    writer.on('exit', () => this.#ended());
+  }
+
+  /** By itself only when it ran out of memory. */
+  #ended(): void {
+    this.#writer = null;
+    if (this.#state !== 'closed') setTimeout(() => this.#state !== 'closed' && this.#open(), TOLD_EVERY_MS).unref();
   }
 
   #look(): void {
@@ -126,10 +149,10 @@ class LiveProjection {
     this.#reader.release();
     this.#began = { atMs: performance.now(), events: 0, records: 0, toldMs: performance.now() };
     if (report.anew === null) {
-      this.#state = 'following';
+      this.#enter('following');
       return;
     }
-    this.#state = 'rebuilding';
+    this.#enter('rebuilding');
     this.#rebuilds++;
     this.#options.log.info({ why: report.anew, file: this.#options.file }, 'the projection is made anew');
   }
@@ -146,7 +169,7 @@ class LiveProjection {
   #rebuilt(done: boolean): void {
     const { log } = this.#options;
     if (done) {
-      this.#state = 'following';
+      this.#enter('following');
       log.info({ ...this.#progress() }, 'the projection is there');
     } else if (performance.now() - this.#began.toldMs > TOLD_EVERY_MS) {
       this.#began.toldMs = performance.now();
@@ -163,16 +186,20 @@ class LiveProjection {
 
   /** A query found the file damaged. */
   #broken(why: string): void {
-    if (this.#state === 'following') this.#state = 'rebuilding';
+    if (this.#state === 'following') this.#enter('rebuilding');
     this.#options.log.warn({ error: why, file: this.#options.file }, 'the projection could not be read');
     this.rebuild();
   }
 
   #failed(message: string): void {
     if (this.#state === 'closed') return;
-    this.#state = 'failed';
+    this.#enter('failed');
     this.#reader.release();
     if (message !== this.#error) this.#options.log.warn({ error: message, file: this.#options.file }, 'the projection could not be written');
     this.#error = message;
   }
+}
+
+function isSettling(state: ProjectionStatus['state']): boolean {
+  return state === 'starting' || state === 'rebuilding';
 }
