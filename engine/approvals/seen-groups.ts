@@ -31,7 +31,7 @@ export class SeenGroups {
 
   /** Of a token that was verified. An older one than the last says nothing new. */
   see({ subject, issuedAtMs }: Principal): void {
-    if (subject.type !== 'user') this.#note(subject);
+    this.#note(subject);
     const before = this.#seen.get(subject.id);
     if (before && before.issuedAtMs > issuedAtMs) return;
     const { groups } = subject.properties;
@@ -57,8 +57,11 @@ export class SeenGroups {
     return last ? groups.filter((group) => last.groups.has(group)) : groups;
   }
 
-  #note({ id, properties: { login } }: Subject): void {
-    if (this.#programs.size >= PROGRAMS_MAX) this.#programs.clear();
-    this.#programs.add(id).add(login);
+  /** A human of the same login is a human. */
+  #note({ type, id, properties: { login } }: Subject): void {
+    for (const name of [id, login]) {
+      if (type === 'user') this.#programs.delete(name);
+      else if (this.#programs.size < PROGRAMS_MAX) this.#programs.add(name);
+    }
   }
 }

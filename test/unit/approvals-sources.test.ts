@@ -327,6 +327,8 @@ describe('groups, as last seen', () => {
     expect([seen.of(subject('a', ['x'])), seen.of(subject('c', ['x']))]).toEqual([['x'], []]);
     seen.see({ ...reviewer('robot', [], clock), subject: subject('robot', [], { type: 'service' }) });
     expect([seen.isProgram('robot'), seen.isProgram(subject('robot').id), seen.isProgram('bob')]).toEqual([true, true, false]);
+    seen.see({ ...reviewer('robot', [], clock), subject: subject('robot', [], { id: 'https://other|1' }) });
+    expect([seen.isProgram('robot'), seen.isProgram(subject('robot').id)]).toEqual([false, true]);
   });
 });
 
