@@ -40,6 +40,8 @@ export class SessionRows {
   readonly #blocks: Blocks;
   readonly #atHand = new Map<string, SessionRow>();
   readonly #changed = new Set<SessionRow>();
+  /** Of these what they are found by changed too: a session changes with each statement, its terms twice in its life. */
+  readonly #unindexed = new Set<SessionRow>();
   #next: number;
 
   constructor(database: DatabaseSync) {
@@ -89,8 +91,7 @@ export class SessionRows {
 
   closed(event: Of<'session.closed'>, time: number): SessionRow {
     const row = this.of(event, time);
-    row.closed_at = time;
-    row.reason = event.reason;
+    this.#close(row, time, event.reason);
     return row;
   }
 
@@ -100,9 +101,7 @@ export class SessionRows {
     for (const { session_id } of this.#database.prepare('SELECT session_id FROM session WHERE closed_at IS NULL').all()) {
       const row = this.#atHand.get(String(session_id)) ?? this.#again(String(session_id));
       if (row === null) continue;
-      row.closed_at = time;
-      row.reason = 'crash';
-      this.#changed.add(row);
+      this.#close(row, time, 'crash');
       if (this.#changed.size >= AT_HAND_MAX) this.write();
     }
   }
@@ -115,17 +114,26 @@ export class SessionRows {
   write(): void {
     for (const row of this.#changed) {
       this.#write.run(...(Object.values(row) as (string | number | null)[]));
-      this.#index.run(row.id, termsOf(row));
+      if (this.#unindexed.has(row)) this.#index.run(row.id, termsOf(row));
       if (row.closed_at !== null) this.#atHand.delete(row.session_id);
     }
     this.#changed.clear();
+    this.#unindexed.clear();
     this.#blocks.write();
     if (this.#atHand.size > AT_HAND_MAX) this.#atHand.clear();
+  }
+
+  #close(row: SessionRow, time: number, reason: string): void {
+    row.closed_at = time;
+    row.reason = reason;
+    this.#changed.add(row);
+    this.#unindexed.add(row);
   }
 
   #add(row: SessionRow): SessionRow {
     this.#atHand.set(row.session_id, row);
     this.#changed.add(row);
+    this.#unindexed.add(row);
     this.#blocks.add(row.id, row.time);
     return row;
   }
