@@ -135,6 +135,11 @@ export function denialKey(bound: Bound): string {
   return digestOver({ ...bound, payload }, ['session', 'transaction']);
 }
 
+/** Who was asked to change a statement may come with the same shape and other values: only the very same one is told again. */
+export function changesKey(bound: Bound): string {
+  return `changes ${denialKey({ ...bound, shape: null })}`;
+}
+
 function digestOver(bound: Bound, without: readonly (keyof Bound)[]): string {
   const hash = createHash('sha256');
   for (const field of Object.keys(FIELDS) as (keyof Bound)[]) {

@@ -1,7 +1,7 @@
-/** What was denied a short while ago: asking again is answered at once, in the reviewer's words. */
+/** What was declined a short while ago, denied or to be changed: asking again is answered at once, in the reviewer's words. */
 import type { Ticket } from '#client/approvals';
 import type { Clock } from '#client/clock';
-import { type Bound, denialKey } from './binding.ts';
+import { type Bound, changesKey, denialKey } from './binding.ts';
 import { type Deadline, deadlineIn, isPast, parseUs } from './deadline.ts';
 import type { Entry } from './store.ts';
 
@@ -33,8 +33,8 @@ export class Denials {
 
   find(bound: Bound): Ticket | null {
     if (this.#byKey.size === 0) return null;
-    const denial = this.#byKey.get(denialKey(bound));
-    return denial && !isPast(this.#clock, denial.until) ? denial.ticket : null;
+    const found = [denialKey(bound), changesKey(bound)].map((key) => this.#byKey.get(key));
+    return found.find((one) => one && !isPast(this.#clock, one.until))?.ticket ?? null;
   }
 
   forgetPast(): void {
@@ -43,7 +43,7 @@ export class Denials {
 
   #put(entry: Entry, ticket: Ticket, until: Deadline): void {
     if (!entry.bound || isPast(this.#clock, until)) return;
-    this.#byKey.set(denialKey(entry.bound), { ticket, until });
+    this.#byKey.set(entry.record.state === 'denied' ? denialKey(entry.bound) : changesKey(entry.bound), { ticket, until });
     for (const key of this.#byKey.keys()) {
       if (this.#byKey.size <= this.#max) break;
       this.#byKey.delete(key);

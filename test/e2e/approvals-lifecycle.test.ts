@@ -136,3 +136,56 @@ test('the requester takes it back with the token that they connect with', async 
   expect(await post(alice, id, 'cancel', { comment: 'never mind' })).toMatchObject({ state: 'cancelled', settled_by: 'alice' });
   await client.end();
 });
+
+test('the command does all of it, and says no as the API does', { timeout: 120_000 }, async () => {
+  const file = async (who: TokenOptions): Promise<string> => {
+    const path = join(shop.dir, `${who.login}-${who.scope ?? 'connect'}.token`);
+    writeFileSync(path, await shop.token(who), { mode: 0o600 });
+    return path;
+  };
+  const [bobs, alices] = [await file(bob), await file(approves)];
+  const run = async (...args: readonly string[]): Promise<unknown> => {
+    const { code, stdout, stderr } = await shop.gateway.interlock('approvals', ...args, '--json');
+    return code === 0 ? JSON.parse(stdout) : { code, stderr };
+  };
+  const client = await shop.client();
+  const held = async (row: number): Promise<string> => {
+    await refusalOf(client.query(`DELETE FROM payments WHERE id = ${row} AND n = ${row}`));
+    return (await shop.opened(`n = ${row}`)).approval_id;
+  };
+
+  const one = await held(80);
+  expect(await run('changes', one, '--token-file', bobs)).toMatchObject({ code: 2 });
+  expect(await run('changes', one, '--comment', 'not this one', '--token-file', bobs)).toMatchObject({ state: 'changes_requested' });
+  const two = await held(81);
+  expect(await run('approve', two, '--seen', '000000000000', '--token-file', bobs)).toMatchObject({
+    code: 5,
+    stderr: expect.stringContaining('VERDICT_UNSEEN') as string,
+  });
+  const { payload_digest: digest = '', follows } = await shop.show(two);
+  expect(follows).toBe(one);
+  expect(await run('approve', two, '--seen', digest.slice(7, 19), '--token-file', bobs)).toMatchObject({ state: 'approved' });
+  expect(await run('withdraw', two, '--comment', 'no', '--token-file', bobs)).toMatchObject({ state: 'withdrawn', detail: 'no' });
+  const three = await held(82);
+  expect(await run('break-glass', three, '--reason', 'down', '--token-file', bobs)).toMatchObject({ code: 5 });
+  // the review of the one before, if that is still open
+  for (const { approval_id: id } of (await run('list', '--box', 'reviews', '--token-file', bobs)) as readonly { approval_id: string }[]) {
+    expect(await run('review', id, 'unjustified', '--comment', 'seen', '--token-file', bobs)).toMatchObject({ glass: { review: 'unjustified' } });
+  }
+  expect(await run('break-glass', three, '--reason', 'down', '--token-file', alices)).toMatchObject({ state: 'approved', glass: { reason: 'down' } });
+  expect(await run('cancel', three, '--token-file', alices)).toMatchObject({ state: 'cancelled' });
+  expect(await run('review', three, 'justified', '--comment', 'it was', '--token-file', bobs)).toMatchObject({ glass: { review: 'justified' } });
+
+  const given = (await run('delegate', '--to', 'dora', '--until', '2h', '--reason', 'on leave', '--token-file', bobs)) as { delegation_id: string };
+  expect(given).toMatchObject({ from: 'bob', to: 'dora', state: 'in_force', reason: 'on leave' });
+  const four = await held(83);
+  expect(
+    await run('deny', four, '--comment', 'in bob’s place', '--token-file', await file({ login: 'dora', groups: [], scope: 'approve' })),
+  ).toMatchObject({
+    state: 'denied',
+    denied_by: 'dora',
+  });
+  expect(await run('delegations', '--end', given.delegation_id, '--token-file', bobs)).toMatchObject({ state: 'ended' });
+  expect(await run('delegations', '--token-file', bobs)).toMatchObject([{ delegation_id: given.delegation_id, state: 'ended' }]);
+  await client.end();
+});

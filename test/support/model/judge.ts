@@ -56,8 +56,7 @@ export function objections(known: Known, used: Statement, moment: Moment, first:
     ...always,
     ...(known.ended === null || known.ended.step > moment.began ? [] : [`used after it was ${known.ended.how}`]),
     ...(moment.people.frozen ? ['used in a freeze'] : []),
-    ...late(known, asked, moment),
-    ...(known.glass.size > 0 || isMet(asked, known, moment) ? [] : ['used without a quorum of distinct eligible humans']),
+    ...ungranted(known, asked, moment),
   ];
 }
 
@@ -69,19 +68,32 @@ function serves(granted: Statement, used: Statement, { grant, bind_session }: Re
 
 const GLASS_S = 120;
 
-/** By the monotonic clock; within one round no time passes. */
-function late({ yes, glass, requestedMs, uncertain }: Known, asked: Requirement, { monotonicMs }: Moment): readonly string[] {
+/** By its quorum or by a broken glass: one of the two must have granted it, where both may have been there before a crash. */
+function ungranted(known: Known, asked: Requirement, moment: Moment): readonly string[] {
+  const quorum = [
+    ...late(known, known.yes, asked.valid_for_s, moment),
+    ...(isMet(asked, known, moment) ? [] : ['used without a quorum of distinct eligible humans']),
+  ];
+  if (quorum.length === 0 || known.glass.size === 0) return quorum;
+  return late(known, known.glass, Math.min(GLASS_S, asked.valid_for_s), moment);
+}
+
+/** By the monotonic clock; within one round no time passes. Of what is on its way nobody knows yet whether it counts: each bound takes what speaks for the use. */
+function late(
+  { statement, requestedMs, uncertain }: Known,
+  given: Iterable<{ readonly monotonicMs: number }>,
+  lifeS: number,
+  moment: Moment,
+): readonly string[] {
   if (uncertain) return [];
-  // of verdicts that are on their way nobody knows yet whether they count: each bound takes what speaks for the use
-  const times = [...(glass.size > 0 ? glass : yes)].map((one) => one.monotonicMs);
+  const times = Array.from(given, (one) => one.monotonicMs);
   const [first, last] = [Math.min(...times), Math.max(0, ...times)];
-  const lifeS = glass.size === 0 ? asked.valid_for_s : Math.min(GLASS_S, asked.valid_for_s);
+  const { expires_in_s: expiresS, stages } = REQUIREMENTS[statement.requirement] as Requirement;
+  const heldMs = moment.monotonicMs - last;
   return [
-    ...(monotonicMs - last <= lifeS * 1_000 ? [] : [`used ${monotonicMs - last} ms after it was approved`]),
-    ...(first - requestedMs <= asked.expires_in_s * 1_000 ? [] : ['approved after it had expired']),
-    ...asked.stages.flatMap(({ deny_after_s: s }) =>
-      s === undefined || first - requestedMs <= s * 1_000 ? [] : ['approved after the stage was denied'],
-    ),
+    ...(heldMs <= lifeS * 1_000 ? [] : [`used ${heldMs} ms after it was approved`]),
+    ...(first - requestedMs <= expiresS * 1_000 ? [] : ['approved after it had expired']),
+    ...stages.flatMap(({ deny_after_s: s }) => (s === undefined || first - requestedMs <= s * 1_000 ? [] : ['approved after the stage was denied'])),
   ];
 }
 
