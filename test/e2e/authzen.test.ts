@@ -2,6 +2,8 @@
  * Outside enforcement points over AuthZEN, under the shipped policies: statements are judged by their facts, what needs approval is requested, held and
  * used once (A1, A2, A4, A5, A6), and all of it stands in a record that verifies.
  */
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { alice, bob, type Shop, startShop } from '#test/support/approval-shop';
 import type { TokenOptions } from '#test/support/gateway';
@@ -11,7 +13,15 @@ const OTHER: TokenOptions = { login: 'other-proxy', type: 'service' };
 
 let shop: Shop;
 beforeAll(async () => {
-  shop = await startShop();
+  shop = await startShop({
+    policies: (dir) => {
+      writeFileSync(
+        join(dir, 'catalog.yaml'),
+        'catalog: { columns: { public.payments.note: { tags: [pii], mask: { using: partial, keep: 4 } } } }\n',
+      );
+      return { dir: join(import.meta.dirname, '..', '..', 'policies'), data: [join(dir, 'data.yaml'), join(dir, 'catalog.yaml')] };
+    },
+  });
 });
 afterAll(() => shop?.[Symbol.asyncDispose]());
 
@@ -82,13 +92,27 @@ describe('a question with a statement', () => {
   test('is judged by its facts: a read may, a delete without a condition may not, and the answer says why', async () => {
     expect(await evaluate(question('SELECT n FROM payments WHERE id = 1'))).toMatchObject({
       decision: true,
-      context: { reasons: [{ effect: 'allow' }] },
+      context: { reasons: expect.arrayContaining([expect.objectContaining({ effect: 'allow' })]) as unknown[] },
     });
     const denied = await evaluate(question('DELETE FROM payments'));
     expect(denied.decision).toBe(false);
     expect(denied.context.access_request).toBeUndefined();
     expect(denied.context.reason).toBe(denied.context.reasons[0]?.code);
     expect(await evaluate(question('SELEKT 1'))).toMatchObject({ decision: false, context: { reason: 'UNPARSED' } });
+  });
+
+  test('what it obliges to is told; what the enforcement point cannot do is denied', async () => {
+    const text = 'SELECT note FROM payments WHERE id = 1';
+    const answer = await evaluate(question(text));
+    expect(answer).toMatchObject({ decision: true });
+    expect(answer.context.obligations).toMatchObject([
+      { type: 'mask', properties: { columns: { 'public.payments.note': { using: 'partial', keep: 4 } } } },
+    ]);
+    expect((await evaluate(question(text, { context: { supported_obligations: ['mask'] } }))).decision).toBe(true);
+    expect(await evaluate(question(text, { context: { supported_obligations: [] } }))).toMatchObject({
+      decision: false,
+      context: { reason: 'OBLIGATION_UNSUPPORTED' },
+    });
   });
 
   test('what the configuration says of a target counts, whatever the question says', async () => {
