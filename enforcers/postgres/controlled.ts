@@ -16,53 +16,30 @@
  * The client is told what it would be told without all this, after the COMMIT. A connection that ends before the COMMIT has left takes
  * everything back; one that ends after it leaves `unknown`.
  */
-import type { Clock } from '#client/clock';
 import type { Journal } from '#client/journal';
 import type { ClearedStatement, Use } from '#enforcers/common/cleared';
 import { LIMITS } from '#enforcers/common/limits';
-import { noLongerFits, refusal, type Refusal } from '#enforcers/common/refusal';
-import { difference } from '#enforcers/common/survey';
+import { refusal, type Refusal } from '#enforcers/common/refusal';
 import { cannedReport } from './canned.ts';
 import type { FinishOutcome, Running } from './expected.ts';
-import type { Line, Told } from './line.ts';
+import type { Told } from './line.ts';
+import { differs, lookAgain, type Approved, type Looking, type Verdict } from './look-again.ts';
 import type { Outcomes } from './outcomes.ts';
 import { B, ready, report, TRANSACTION } from './protocol.ts';
 import type { Sink } from './replies.ts';
-import { literal, TOUCHED_SQL } from './survey-sql.ts';
-import { documentOf, objectsOf, questionOf } from './survey.ts';
+import { TOUCHED_SQL } from './survey-sql.ts';
 import { countsOf, tooMany, type Counts } from './touched.ts';
 import { Withheld } from './withheld.ts';
 
-export interface ControlHost {
-  readonly line: Line;
+export interface ControlHost extends Looking {
   readonly journal: Journal;
-  readonly clock: Clock;
   readonly outcomes: Outcomes;
   /** Answers of the target go there; null: to the client, as usual. */
   divert(to: Sink | null): void;
   toClient(bytes: Uint8Array): void;
-  /** Texts of the target are withheld (M14). */
-  canned(): boolean;
-  alive(): boolean;
   /** The transaction is over, and the client is idle. */
   ended(): void;
 }
-
-/** `ours`: the client has no transaction; `theirs`: it has one; `check`: it only reads, and is looked at again before. */
-export type Way = 'ours' | 'theirs' | 'check';
-
-/** A statement that is to run, and how its message is sent. */
-export interface Approved {
-  readonly cleared: ClearedStatement;
-  readonly use: Use;
-  readonly way: Way;
-  readonly message: 'query' | 'execute';
-  /** Puts the client's bytes behind what is to leave. */
-  readonly send: (controlled: Running['controlled']) => Running;
-}
-
-/** `said`: the client knows already why it does not run; null: it ran, and the client knows what came of it. */
-export type Verdict = Refusal | 'said' | null;
 
 export class Controlled {
   readonly #host: ControlHost;
@@ -73,13 +50,21 @@ export class Controlled {
   open = false;
   /** ReadyForQuery said last. */
   #status: number = TRANSACTION.idle;
+  /** Its intent stands in the journal, and it has not been sent. */
+  #unrecorded: ClearedStatement | null = null;
   /** Ran well, and is not committed yet. */
   #uncommitted: Running | null = null;
+  #withholds = false;
   /** Rows that were touched before it. */
   #before: Counts = {};
 
   constructor(host: ControlHost) {
     this.#host = host;
+  }
+
+  /** What the target says now, be it its last word, does not reach the client. */
+  get withholds(): boolean {
+    return this.#withholds;
   }
 
   /** ReadyForQuery while `active`: nothing of it is for the client. */
@@ -89,34 +74,40 @@ export class Controlled {
   }
 
   async run(approved: Approved): Promise<Verdict> {
-    const { cleared, way, message } = approved;
-    let sent = false;
+    this.#unrecorded = approved.cleared;
     try {
-      const why = await this.#enter(approved);
-      if (why !== null) {
-        this.#host.outcomes.withheld(cleared, sqlstateOf(why));
-        return await this.#refused(approved, why);
-      }
-      sent = true;
-      if (way === 'check') {
-        approved.send(null);
-        return null;
-      }
-      const { running, outcome } = await this.#sent(approved);
-      if (outcome !== 'ok') return await this.#failed(approved, running, outcome);
-      const differs = await this.#touchedTooMany(approved);
-      if (differs !== null) return await this.#takenBack(approved, running, differs);
-      if (way === 'theirs') return this.#recorded(running, 'ok');
-      this.#uncommitted = running;
-      this.open = message === 'execute';
-      if (!this.open) await this.#commit('query');
-      return null;
+      return await this.#run(approved);
     } catch (error) {
-      // the session ends by it; the target takes back what was not committed
-      if (!sent) this.#host.outcomes.withheld(cleared);
+      // the session ends by it, and the target takes back what was not committed
       this.lost();
       throw error;
+    } finally {
+      this.#unrecorded = null;
     }
+  }
+
+  async #run(approved: Approved): Promise<Verdict> {
+    const { cleared, way, message } = approved;
+    const verdict = await this.#enter(approved);
+    this.#unrecorded = null;
+    if (verdict !== null) {
+      this.#host.outcomes.withheld(cleared, verdict === 'said' ? null : verdict.sqlstate);
+      return this.#refused(approved, verdict);
+    }
+    if (way === 'check') {
+      approved.send(null);
+      return null;
+    }
+    const { running, outcome } = await this.#sent(approved);
+    if (outcome !== 'ok') return this.#failed(approved, running, outcome);
+    this.#uncommitted = running;
+    const why = await this.#touchedTooMany(approved);
+    if (why !== null) return this.#takenBack(approved, running, why);
+    if (way === 'theirs') return this.#passed(running);
+    this.open = message === 'execute';
+    if (this.open) this.#kept.spillTo((bytes) => this.#host.toClient(bytes));
+    else await this.#commit('query');
+    return null;
   }
 
   /** The client's Sync: what ran is committed. `dead`: the target drops everything up to Sync. `tells`: with ReadyForQuery. */
@@ -137,6 +128,8 @@ export class Controlled {
 
   /** The connection is gone, or the session ends: nothing was committed. */
   lost(): void {
+    if (this.#unrecorded) this.#host.outcomes.withheld(this.#unrecorded);
+    this.#unrecorded = null;
     this.#giveUp();
     this.active = false;
     this.open = false;
@@ -144,55 +137,14 @@ export class Controlled {
 
   // — before —
 
-  async #enter({ cleared, use, way, message }: Approved): Promise<Verdict> {
+  async #enter(approved: Approved): Promise<Verdict> {
     const host = this.#host;
-    await host.journal.durable(cleared.intent);
+    await host.journal.durable(approved.cleared.intent);
     if (!host.alive()) return 'said';
-    const ceiling = use.rowCeiling;
-    if (ceiling !== null && cleared.statement.facts.effects.some(({ verb }) => verb === 'truncate')) {
-      return this.#differs(use, `TRUNCATE does not tell how many rows it takes, and it was approved for at most ${ceiling}`);
-    }
-    const survey = questionOf(cleared.statement.facts);
-    if (way === 'check') return this.#surveyed(await this.#own([survey]), 0, use);
-    // a segment that is open takes part; a Query ends it first, so that an error of ours cannot stand in it
-    if (message === 'query' && host.line.open) await this.#own([], true);
-    this.active = way === 'ours';
-    const told = await this.#own([...(way === 'ours' ? ['BEGIN'] : []), ...lockTexts(use), survey, ...(ceiling === null ? [] : [TOUCHED_SQL])]);
-    const why = this.#surveyed(told, 1, use);
-    if (why !== null) return why;
-    this.#before = countsOf(told.values[2]);
-    return this.#unlimited(await this.#own([`SET LOCAL lock_timeout = ${literal(told.values[0] ?? '0')}`]), cleared, use);
-  }
-
-  #surveyed(told: Told, at: number, use: Use): Verdict {
-    if (told.failed) return this.#trouble(told, use);
-    const document = documentOf(told.values[at]);
-    for (const [name, value] of Object.entries(document.settings)) {
-      const approved = use.settings[name];
-      if (approved !== undefined && approved !== value) return this.#differs(use, `${name} was ${approved} when it was approved; now it is ${value}`);
-    }
-    const differs = difference(use.survey.objects, objectsOf(document));
-    return differs === null ? null : this.#differs(use, differs);
-  }
-
-  #unlimited(told: Told, cleared: ClearedStatement, use: Use): Verdict {
-    if (told.failed) return this.#trouble(told, use);
-    if (!this.#host.alive()) return 'said';
-    const ageMs = (this.#host.clock.monotonicUs() - cleared.decidedUs) / 1000;
-    return ageMs < LIMITS.decisionMs - MARGIN_MS ? null : this.#differs(use, 'its locks took so long that it would have to be decided again');
-  }
-
-  /** Our own texts were refused, or dropped because of what the client sent before them. */
-  #trouble({ fields }: Told, use: Use): Verdict {
-    if (fields === null) return 'said';
-    if (fields['C'] === '57014')
-      return refusal('CANCELLED', 'canceling statement due to user request', { detail: use.detail, hint: 'The approval is used up.' });
-    const words = this.#host.canned() ? '' : `: ${fields['M'] ?? ''}`;
-    return this.#differs(use, `the target said ${fields['C'] ?? 'XX000'} when it was to be locked and looked at again${words}`);
-  }
-
-  #differs(use: Use, what: string): Refusal {
-    return noLongerFits(use.approval.id, what, use.detail);
+    this.active = approved.way === 'ours';
+    const { verdict, before } = await lookAgain(approved, host);
+    this.#before = before;
+    return verdict;
   }
 
   /** It never ran. */
@@ -212,7 +164,7 @@ export class Controlled {
   async #sent({ message, send }: Approved): Promise<{ readonly running: Running; readonly outcome: FinishOutcome }> {
     const { promise, resolve } = Promise.withResolvers<FinishOutcome>();
     this.#kept.drop();
-    this.#host.divert(this.#kept);
+    this.#withhold(true);
     const running = send(resolve);
     if (message === 'execute') this.#host.line.flush();
     this.#host.line.send();
@@ -237,13 +189,14 @@ export class Controlled {
     if (this.#kept.overflown) return tooLong(use);
     if (use.rowCeiling === null) return null;
     const told = await this.#own([TOUCHED_SQL]);
-    if (told.failed) return this.#differs(use, 'the rows that it touched could not be counted');
+    if (told.failed) return differs(use, 'the rows that it touched could not be counted');
     const found = tooMany(use.rowCeiling, this.#kept.written, this.#before, countsOf(told.values[0]));
-    return found === null ? null : this.#differs(use, found);
+    return found === null ? null : differs(use, found);
   }
 
   async #takenBack({ way, message }: Approved, running: Running, why: Refusal): Promise<Verdict> {
     this.#drop();
+    this.#uncommitted = null;
     running.sqlstate = why.sqlstate;
     this.#host.outcomes.record(running, 'aborted');
     if (way === 'ours' && message === 'query') {
@@ -253,8 +206,10 @@ export class Controlled {
     return why;
   }
 
-  #recorded(running: Running, outcome: FinishOutcome): null {
-    this.#host.outcomes.record(running, outcome);
+  /** The client's own transaction goes on. */
+  #passed(running: Running): null {
+    this.#uncommitted = null;
+    this.#host.outcomes.record(running, 'ok');
     this.#give();
     return null;
   }
@@ -297,14 +252,19 @@ export class Controlled {
     if (running) this.#host.outcomes.record(running, 'aborted');
   }
 
+  #withhold(withholds: boolean): void {
+    this.#withholds = withholds;
+    this.#host.divert(withholds ? this.#kept : null);
+  }
+
   #give(): void {
-    this.#host.divert(null);
+    this.#withhold(false);
     const kept = this.#kept.take();
     if (kept.length > 0) this.#host.toClient(kept);
   }
 
   #drop(): void {
-    this.#host.divert(null);
+    this.#withhold(false);
     this.#kept.drop();
   }
 
@@ -313,23 +273,10 @@ export class Controlled {
   }
 }
 
-/** Between what is looked at and what leaves. */
-const MARGIN_MS = 500;
-
-function lockTexts({ survey }: Use): string[] {
-  const modes = Map.groupBy(survey.locks, ({ mode }) => mode);
-  const locks = [...modes].map(([mode, some]) => `LOCK TABLE ${some.map(({ object }) => object).join(', ')} IN ${mode} MODE`);
-  return ['SHOW lock_timeout', `SET LOCAL lock_timeout = ${LIMITS.approvedLockMs}`, ...locks];
-}
-
 function outcomeOf(told: Told, lost: boolean): FinishOutcome {
   if (!told.failed) return 'ok';
   if (told.fields !== null) return 'error';
   return lost ? 'unknown' : 'aborted';
-}
-
-function sqlstateOf(why: Refusal | 'said'): string | null {
-  return why === 'said' ? null : why.sqlstate;
 }
 
 function tooLong(use: Use): Refusal {

@@ -5,8 +5,8 @@ import type { Payload } from '#client/journal';
 import type { Asked } from '#enforcers/common/asked';
 import { refusal, type Refusal } from '#enforcers/common/refusal';
 import { decodeParams, recordedParams } from './bind.ts';
-import type { Way } from './controlled.ts';
 import type { Line } from './line.ts';
+import type { Way } from './look-again.ts';
 import type { Portal, Prepared } from './namespace.ts';
 import { SETTINGS_TEXTS, type SettingSets, type Settings } from './settings.ts';
 import { PROTOCOL, unsupportedApproved } from './support.ts';
@@ -76,9 +76,10 @@ export class Judging {
   }
 
   /** Whether it can run under an approval at all: a write runs in a transaction that may still be rolled back. */
-  approvable(statement: Statement): Refusal | null {
+  approvable(statement: Statement, behindApproved: boolean): Refusal | null {
     const traits = traitsOf(statement);
     if (traits.idle || traits.onlyReads) return null;
+    if (behindApproved) return unsupported(PROTOCOL.approvedTwice);
     if (traits.controlsTransaction) return unsupported(PROTOCOL.approvedTransaction);
     if (this.#rows > 0) return unsupported(PROTOCOL.approvedBatch);
     const trouble = unsupportedApproved(traits.kinds, statement.text);

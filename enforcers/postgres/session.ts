@@ -4,8 +4,8 @@ import type { DecisionService } from '#client/decision-service';
 import type { DurablePosition } from '#client/journal';
 import type { Log } from '#client/log';
 import { InterlockError } from '#schemas/errors';
-import { HoldEnded, type Asked, type Examiner, type Scene, type Voice } from '#enforcers/common/asked';
-import type { ClearedStatement, Outcome, Use } from '#enforcers/common/cleared';
+import type { Asked, Scene } from '#enforcers/common/asked';
+import type { Outcome } from '#enforcers/common/cleared';
 import { enforce } from '#enforcers/common/enforce';
 import { receivedEvent } from '#enforcers/common/events';
 import { LIMITS } from '#enforcers/common/limits';
@@ -13,8 +13,10 @@ import { isPromise } from '#enforcers/common/promise';
 import { refusal, refusalOf, type Refusal } from '#enforcers/common/refusal';
 import { refuse } from '#enforcers/common/refuse';
 import { Gate, Wire } from '#enforcers/common/socket';
-import { Controlled, type Approved, type ControlHost } from './controlled.ts';
+import { Approving, type ApprovingHost } from './approving.ts';
+import type { Controlled, ControlHost } from './controlled.ts';
 import { Frames } from './frames.ts';
+import { Holding, type HoldingHost } from './holding.ts';
 import { Judging, type SessionCatalog } from './judging.ts';
 import { Line } from './line.ts';
 import { Messages, type MessageHost } from './messages.ts';
@@ -58,6 +60,8 @@ export class PostgresSession {
   readonly #judging: Judging;
   readonly #outcomes: Outcomes;
   readonly #messages: Messages;
+  readonly #holding: Holding;
+  readonly #approving: Approving;
   readonly #controlled: Controlled;
   /** Something asynchronous is under way for the client's current message. */
   #waiting = false;
@@ -65,7 +69,6 @@ export class PostgresSession {
   #barrier = false;
   /** After an error: everything up to Sync is dropped. */
   #discarding = false;
-  #hold: { readonly approvalId: string; readonly controller: AbortController } | null = null;
   #ending: CloseReason | null = null;
   #over = false;
   /** Counts up whenever something happens: who watches for idleness reads the clock, nobody else. */
@@ -101,12 +104,14 @@ export class PostgresSession {
     );
     this.#outcomes = new Outcomes(scene);
     this.#messages = new Messages(this.#host());
-    this.#controlled = new Controlled(this.#controlHost());
+    this.#holding = new Holding(this.#holdingHost());
+    this.#approving = new Approving(this.#approvingHost());
+    this.#controlled = this.#approving.controlled;
     this.#scene = {
       ...scene,
       objects: (_asked, statement) => this.#judging.objection(statement, this.#controlled.open),
-      voice: this.#voice(),
-      examiner: this.#examiner(),
+      voice: this.#holding.voice,
+      examiner: this.#approving.examiner,
     };
   }
 
@@ -119,12 +124,12 @@ export class PostgresSession {
   }
 
   get state(): 'idle' | 'active' | 'held' {
-    if (this.#hold) return 'held';
+    if (this.#holding.approvalId !== null) return 'held';
     return this.#waiting || !this.#line.idle ? 'active' : 'idle';
   }
 
   get approvalId(): string | null {
-    return this.#hold?.approvalId ?? null;
+    return this.#holding.approvalId;
   }
 
   get bytes(): { readonly in: number; readonly out: number } {
@@ -133,10 +138,7 @@ export class PostgresSession {
 
   /** What the client's cancel request means now: the end of a wait, or a cancel at the target; `none` when nothing runs. */
   cancel(): 'held' | 'running' | 'none' {
-    if (this.#hold) {
-      this.#hold.controller.abort(new HoldEnded('cancel'));
-      return 'held';
-    }
+    if (this.#holding.end('cancel')) return 'held';
     return this.#line.idle ? 'none' : 'running';
   }
 
@@ -313,7 +315,7 @@ export class PostgresSession {
       enforce: (asked, next) => this.#enforce(asked, next),
       refuseExtended: (why) => this.#refuseExtended(why),
       refuseSimple: (why) => this.#refuseSimple(why),
-      approved: (use, cleared, form, send) => this.#approved(use, cleared, form, send),
+      approved: (use, cleared, form, send) => this.#approving.run(use, cleared, form, send),
       broken: (why) => this.end('client', why),
       again: () => {
         this.#frames.again();
@@ -327,16 +329,6 @@ export class PostgresSession {
     const outcome = enforce(asked, this.#scene);
     if (isPromise(outcome)) this.#wait(outcome, next, (late) => late.refused || this.#outcomes.withheld(late));
     else next(outcome);
-  }
-
-  #approved(use: Use, cleared: ClearedStatement, form: 'query' | 'execute', send: Approved['send']): void {
-    const way = this.#judging.wayOf(cleared.statement);
-    if (way === null) return void send(null);
-    this.#wait(this.#controlled.run({ cleared, use, way, message: form, send }), (verdict) => {
-      if (verdict === null || verdict === 'said') return;
-      if (form === 'query') this.#refuseSimple(verdict);
-      else this.#refuseExtended(verdict);
-    });
   }
 
   /** Nothing more is read of the client until the promise is settled; `late`: by then the session had ended. */
@@ -382,9 +374,14 @@ export class PostgresSession {
 
   // — answers —
 
+  /** Texts of the target are withheld (M14). */
+  get #canned(): boolean {
+    return this.#outcomes.masked || this.#parts.decisions.masksPossible;
+  }
+
   #sink(): ReplySink {
     return {
-      canned: () => this.#outcomes.masked || this.#parts.decisions.masksPossible,
+      canned: () => this.#canned,
       finished: (running, outcome) => this.#outcomes.finished(running, outcome),
       ready: (status, segment) => {
         if (this.#controlled.active) return this.#controlled.ready(status);
@@ -404,7 +401,32 @@ export class PostgresSession {
     };
   }
 
-  // — approved writes —
+  // — approvals —
+
+  #holdingHost(): HoldingHost {
+    return {
+      alive: () => !this.#over && !this.#ending,
+      say: (bytes) => {
+        this.#client.write(bytes);
+        this.#flushClient();
+      },
+      released: () => {
+        this.activity++;
+      },
+    };
+  }
+
+  #approvingHost(): ApprovingHost {
+    const { scene, surveyor } = this.#parts;
+    return {
+      control: this.#controlHost(),
+      judging: this.#judging,
+      surveyor,
+      database: scene.database,
+      wait: (promise, next) => this.#wait(promise, next),
+      refuse: (form, why) => (form === 'query' ? this.#refuseSimple(why) : this.#refuseExtended(why)),
+    };
+  }
 
   #controlHost(): ControlHost {
     const { journal, clock } = this.#parts.scene;
@@ -415,7 +437,7 @@ export class PostgresSession {
       outcomes: this.#outcomes,
       divert: (to) => this.#replies.divert(to ?? this.#client),
       toClient: (bytes) => this.#client.write(bytes),
-      canned: () => this.#outcomes.masked || this.#parts.decisions.masksPossible,
+      canned: () => this.#canned,
       alive: () => !this.#over && !this.#ending,
       ended: () => {
         this.#messages.transactionEnded(this.#line.segment);
@@ -426,34 +448,7 @@ export class PostgresSession {
     };
   }
 
-  #examiner(): Examiner {
-    const { database } = this.#parts.scene;
-    return {
-      objection: (_asked, statement) => this.#judging.approvable(statement),
-      survey: ({ settings }, { facts, text }, purpose) =>
-        this.#parts.surveyor.survey({ database, settings, facts, text, bound: this.#judging.bound }, purpose),
-    };
-  }
-
   // — ends —
-
-  #voice(): Voice {
-    return {
-      held: (approvalId, controller) => {
-        this.#hold = { approvalId, controller };
-        if (this.#over || this.#ending) controller.abort(new HoldEnded('disconnect'));
-      },
-      released: () => {
-        this.#hold = null;
-        this.activity++;
-      },
-      alive: () => !this.#over && !this.#ending,
-      notice: (text, detail, hint) => {
-        this.#client.write(report(B.notice, { S: 'NOTICE', V: 'NOTICE', C: '00000', M: text, D: detail, H: hint }));
-        this.#flushClient();
-      },
-    };
-  }
 
   #clientGone(): void {
     if (!this.#over) this.#finish('client');
@@ -461,7 +456,7 @@ export class PostgresSession {
 
   #targetGone(): void {
     if (this.#over) return;
-    if (!this.#ending && !this.#replies.fatal) {
+    if (!this.#ending && (!this.#replies.fatal || this.#controlled.withholds)) {
       this.#client.write(report(B.error, errorFields(refusal('TARGET_UNREACHABLE', 'the target closed the connection'), 'FATAL')));
     }
     this.#client.flush();
@@ -472,7 +467,7 @@ export class PostgresSession {
   #finish(reason: CloseReason): void {
     if (this.#over || this.#ending) return;
     this.#ending = reason;
-    this.#hold?.controller.abort(new HoldEnded('disconnect'));
+    this.#holding.end('disconnect');
     const { client, target } = this.#parts;
     if (this.#line.idle || target.destroyed) return this.#closeNow(reason);
     if (!client.destroyed) client.end();
@@ -485,7 +480,7 @@ export class PostgresSession {
   #closeNow(reason: CloseReason): void {
     if (this.#over) return;
     this.#over = true;
-    this.#hold?.controller.abort(new HoldEnded('disconnect'));
+    this.#holding.end('disconnect');
     this.#line.close();
     const { client, target, log } = this.#parts;
     try {

@@ -60,6 +60,10 @@ export const PROTOCOL = {
     feature: 'transaction control in one message, or one segment, with a write that needs an approval',
     instead: 'Send BEGIN, COMMIT and ROLLBACK in messages of their own.',
   },
+  approvedTwice: {
+    feature: 'a second execution that needs an approval before Sync',
+    instead: 'Send Sync after each.',
+  },
   approvedBatch: {
     feature: 'a row limit at Execute of a write that needs an approval',
     instead: 'Take all rows of RETURNING at once: a fetch size of 0.',

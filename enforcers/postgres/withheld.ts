@@ -8,16 +8,29 @@ const HEADER = 5;
 export class Withheld implements Sink {
   #pieces: Uint8Array[] = [];
   #bytes = 0;
+  #spill: ((bytes: Uint8Array) => void) | null = null;
   /** More came than is kept: what is here is not whole. */
   overflown = false;
 
   write(bytes: Uint8Array): void {
     this.#bytes += bytes.length;
-    if (this.#bytes > LIMITS.withheldBytes) this.overflown = true;
     if (!this.overflown) this.#pieces.push(bytes);
+    if (this.#bytes <= LIMITS.withheldBytes) return;
+    if (this.#spill === null) {
+      this.overflown = true;
+      this.#pieces = [];
+      return;
+    }
+    for (const piece of this.#pieces) this.#spill(piece);
+    this.#pieces = [];
   }
 
-  /** Everything so far, whole messages; it is kept no longer. */
+  /** From here on what is too much to be kept goes there, and all behind it: it has been counted. */
+  spillTo(spill: (bytes: Uint8Array) => void): void {
+    this.#spill = spill;
+  }
+
+  /** Everything that is kept, whole messages; it is kept no longer. */
   take(): Buffer {
     const all = Buffer.concat(this.#pieces);
     this.drop();
@@ -27,6 +40,7 @@ export class Withheld implements Sink {
   drop(): void {
     this.#pieces = [];
     this.#bytes = 0;
+    this.#spill = null;
     this.overflown = false;
   }
 

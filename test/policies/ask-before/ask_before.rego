@@ -1,8 +1,8 @@
 # METADATA
 # title: Ask before deleting, and before reading orders
 # description: |
-#   For the corpus' cases about approvals only: everything else is allowed, so that nothing but the approval stands between tampering and
-#   its effect.
+#   For the corpus' cases about approvals only: everything else is allowed, so that nothing but the approval stands
+#   between tampering and its effect.
 # scope: package
 package policies.test.ask_before
 
