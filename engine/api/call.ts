@@ -21,6 +21,8 @@ export interface Call extends Request {
   readonly reader: Reader;
   /** null: they brought a token of their own. */
   readonly session: ConsoleSession | null;
+  /** The console asks again for what it shows, because that changed (`x-interlock-refresh`). */
+  readonly refreshes: boolean;
   /** `Last-Event-ID` of a live stream that comes back. */
   readonly lastEventId: string | null;
 }

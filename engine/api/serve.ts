@@ -58,6 +58,7 @@ async function serveCall(request: IncomingMessage, response: ServerResponse, { r
     body,
     signal,
     lastEventId,
+    refreshes: session !== null && headerOf(request, 'x-interlock-refresh') !== null,
     reader: readerOf(principal, house.parts.readers),
   };
   await present(response, await route.answer(call), signal, house);

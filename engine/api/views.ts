@@ -1,9 +1,15 @@
-/** Looking at a request or a session, or around in everybody's record, is recorded before it is shown; looking again within ten minutes (a live refresh, a reload) is the same look. */
+/** Every look at a request or a session, or around in everybody's record, is recorded before it is shown. A page that refreshes itself while it is open goes on looking. */
 import type { Clock } from '#client/clock';
 import type { Principal } from '#client/identity';
 import { LIMITS, VIEW_AGAIN_MS } from './limits.ts';
 import { Bounded } from './login/bounded.ts';
 import type { ApiParts, Viewed } from './parts.ts';
+
+interface Look {
+  readonly principal: Principal;
+  /** Of a console page that is open and asks again. */
+  readonly refreshes: boolean;
+}
 
 export class Views {
   readonly #parts: Pick<ApiParts, 'viewed'>;
@@ -14,10 +20,10 @@ export class Views {
     this.#seen = new Bounded(clock, LIMITS.viewsKept, VIEW_AGAIN_MS);
   }
 
-  /** Durable when it resolves. */
-  async record(by: Principal, what: Viewed): Promise<void> {
+  /** Durable when it resolves. Whoever says that it is only a refresh, and did not look within ten minutes, looks. */
+  async record({ principal: by, refreshes }: Look, what: Viewed): Promise<void> {
     const key = `${by.subject.id} ${'record' in what ? 'record' : 'approvalId' in what ? what.approvalId : what.sessionId}`;
-    if (this.#seen.get(key) !== null) return;
+    if (refreshes && this.#seen.get(key) !== null) return;
     await this.#parts.viewed(by, what);
     this.#seen.put(key, true);
   }

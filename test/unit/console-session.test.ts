@@ -294,16 +294,22 @@ describe('live', () => {
 });
 
 describe('looking', () => {
-  test('is recorded before it is shown, once in ten minutes for each reader and object; what cannot be recorded is not shown', async () => {
+  test('is recorded before it is shown, every time; an open page that refreshes itself goes on looking; what cannot be recorded is not shown', async () => {
     const browser = await loggedIn();
     const page = `/v1/approvals/${id('apr')}/page`;
-    for (let time = 0; time < 3; time++) expect((await browser.get(page)).status).toBe(200);
-    expect(fake.asked.viewed).toEqual([['iss|bob', { approvalId: id('apr') }]]);
-    await (await loggedIn('p1')).get(page);
-    expect(fake.asked.viewed).toHaveLength(2);
+    const refresh = { 'x-interlock-refresh': 'live' };
+    const look = ['iss|bob', { approvalId: id('apr') }];
+    expect((await browser.get(page, refresh)).status).toBe(200); // says so, and did not look before
+    expect(fake.asked.viewed).toEqual([look]);
+    for (let time = 0; time < 3; time++) expect((await browser.get(page, refresh)).status).toBe(200);
+    expect(fake.asked.viewed).toEqual([look]);
+    for (let time = 0; time < 2; time++) await browser.get(page);
+    expect(fake.asked.viewed).toEqual([look, look, look]);
+    await (await loggedIn('p1')).get(page, refresh);
+    expect(fake.asked.viewed).toHaveLength(4);
     clock.pass(600_001);
-    await browser.get(page);
-    expect(fake.asked.viewed).toHaveLength(3);
+    await browser.get(page, refresh);
+    expect(fake.asked.viewed).toHaveLength(5);
     clock.pass(600_001);
     Object.assign(fake.parts, { viewed: () => Promise.reject(new Error('the disk is full')) });
     expect((await browser.get(page)).status).toBe(500);

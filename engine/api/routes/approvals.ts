@@ -31,9 +31,10 @@ function list({ house, reader, query }: Call): Answer {
   return { document: book.page({ visible }, { limit: LIMITS.approvalsListed }).items };
 }
 
-async function show({ house, reader, id }: Call): Promise<Answer> {
+async function show(call: Call): Promise<Answer> {
+  const { house, reader, id } = call;
   const approval = await readableApproval(house.parts.approvals, id, reader);
-  await house.views.record(reader.principal, { approvalId: id });
+  await house.views.record(call, { approvalId: id });
   return { document: approval };
 }
 

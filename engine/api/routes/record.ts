@@ -4,7 +4,6 @@ import { instant, limit, optional, readQuery, words } from '../fields.ts';
 import { readerOf } from '../access.ts';
 import { LIMITS } from '../limits.ts';
 import type { Reader } from '../parts.ts';
-import type { House } from '../house.ts';
 import { beginOf, only, readable } from '../readings.ts';
 import { projectionOf } from '../ready.ts';
 
@@ -30,17 +29,18 @@ export const RECORD_ROUTES: readonly Route[] = [
   { method: 'GET', path: /^\/v1\/live$/, scope: 'any', query: [], answer: live },
 ];
 
-async function search({ house, reader, query }: Call): Promise<Answer> {
+async function search(call: Call): Promise<Answer> {
+  const { house, reader, query } = call;
   const given = readQuery(query, SEARCH);
   const projection = projectionOf(house);
-  await looked(house, reader, given.session);
+  await looked(call, given.session);
   return { document: await projection.search({ ...given, limit: given.limit ?? LIMITS.pageDefault }, reader) };
 }
 
 async function events(call: Call): Promise<Answer> {
   const { session, since = '' } = readQuery(call.query, { session: optional(words), since: optional(instant) });
   const types = call.query.getAll('type');
-  await looked(call.house, call.reader, session);
+  await looked(call, session);
   const wanted = only(
     readable(call, call.query.get('follow') === 'true', session),
     (event) => (session === undefined || event.session_id === session) && (types.length === 0 || types.includes(event.type)) && event.time >= since,
@@ -49,10 +49,11 @@ async function events(call: Call): Promise<Answer> {
 }
 
 /** Of one session it is a look at that session, where there is one that is theirs to read; else, for whoever reads everything, at the record. */
-async function looked(house: House, reader: Reader, session: string | undefined): Promise<void> {
+async function looked(call: Call, session: string | undefined): Promise<void> {
+  const { house, reader } = call;
   const known = session !== undefined && (await beginOf(session, house, reader)) !== null;
-  if (known) await house.views.record(reader.principal, { sessionId: session });
-  else if (reader.all) await house.views.record(reader.principal, { record: true });
+  if (known) await house.views.record(call, { sessionId: session });
+  else if (reader.all) await house.views.record(call, { record: true });
 }
 
 function live({ house, principal, lastEventId, signal }: Call): Answer {

@@ -8,11 +8,12 @@ import type { Answer, Call } from '../call.ts';
 import { LIMITS } from '../limits.ts';
 import type { Projection } from '../parts.ts';
 
-export async function showRequest({ house, reader, id }: Call): Promise<Answer> {
+export async function showRequest(call: Call): Promise<Answer> {
+  const { house, reader, id } = call;
   const { approvals, reviewText, projection } = house.parts;
   const approval = await readableApproval(approvals, id, reader);
   if (reviewText === null) throw new InterlockError('NOT_READY', 'the text of requests cannot be shown yet');
-  await house.views.record(reader.principal, { approvalId: id });
+  await house.views.record(call, { approvalId: id });
   const [text, can, session, earlier] = await Promise.all([
     reviewText(approval),
     approvals.abilities(id, reader.principal),

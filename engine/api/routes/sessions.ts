@@ -33,12 +33,13 @@ async function page({ house, reader, query }: Call): Promise<Answer> {
 }
 
 /** Looking at a session is itself recorded. */
-async function showPage({ house, reader, id, query }: Call): Promise<Answer> {
+async function showPage(call: Call): Promise<Answer> {
+  const { house, reader, id, query } = call;
   const given = readQuery(query, PAGED);
   const projection = projectionOf(house);
   const session = await projection.session(id, reader);
   if (session === null) throw noSession(id);
-  await house.views.record(reader.principal, { sessionId: id });
+  await house.views.record(call, { sessionId: id });
   const statements = await projection.timeline(id, { ...given, limit: given.limit ?? LIMITS.pageDefault }, reader);
   return { document: { session, statements } satisfies SessionDetail };
 }
@@ -62,7 +63,7 @@ async function show(call: Call): Promise<Answer> {
   const events = only(readable(call, false, call.id), (event: Event) => event.session_id === call.id)[Symbol.asyncIterator]();
   const first = await events.next();
   if (first.done === true) throw noSession(call.id);
-  await call.house.views.record(call.principal, { sessionId: call.id });
+  await call.house.views.record(call, { sessionId: call.id });
   return { lines: prepend(first.value, events) };
 }
 

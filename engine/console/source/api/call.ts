@@ -21,6 +21,8 @@ export interface Ask {
   readonly method?: 'GET' | 'POST' | 'DELETE';
   readonly body?: object;
   readonly signal?: AbortSignal;
+  /** Asked again because it changed, not because somebody looked: recorded once for ten minutes. */
+  readonly refreshes?: boolean;
 }
 
 let csrf = '';
@@ -42,11 +44,12 @@ export function asCallError(failure: unknown): CallError {
 }
 
 /** @throws CallError; an abort rejects with its own reason */
-export async function call<T>(path: string, { method = 'GET', body, signal }: Ask = {}): Promise<T> {
+export async function call<T>(path: string, { method = 'GET', body, signal, refreshes = false }: Ask = {}): Promise<T> {
   const response = await send(path, {
     method,
     headers: {
       accept: 'application/json',
+      ...(refreshes ? { 'x-interlock-refresh': 'live' } : {}),
       ...(method === 'GET' ? {} : { 'x-interlock-csrf': csrf, 'content-type': 'application/json' }),
     },
     ...(method === 'POST' ? { body: JSON.stringify(body ?? {}) } : {}),

@@ -61,7 +61,7 @@ const at = (id: string): string => `/v1/approvals/${encodeURIComponent(id)}`;
 export const api = {
   me: (signal?: AbortSignal) => call<Me>('/v1/me', signal === undefined ? {} : { signal }),
   inbox: (query: InboxQuery, signal: AbortSignal) => call<InboxPage>(`/v1/inbox${search(query)}`, { signal }),
-  request: (id: string, signal: AbortSignal) => call<RequestPage>(`${at(id)}/page`, { signal }),
+  request: (id: string, signal: AbortSignal, refreshes: boolean) => call<RequestPage>(`${at(id)}/page`, { signal, refreshes }),
   verdict: (id: string, verdict: Verdict) => call<ApprovalView>(`${at(id)}/verdict`, { method: 'POST', body: verdict }),
   cancel: (id: string, comment?: string) => call<ApprovalView>(`${at(id)}/cancel`, { method: 'POST', body: given({ comment }) }),
   withdraw: (id: string, comment?: string) => call<ApprovalView>(`${at(id)}/withdraw`, { method: 'POST', body: given({ comment }) }),
@@ -69,9 +69,9 @@ export const api = {
   review: (id: string, outcome: 'justified' | 'unjustified', comment: string) =>
     call<ApprovalView>(`${at(id)}/review`, { method: 'POST', body: { outcome, comment } }),
   sessions: (query: SessionQuery, signal: AbortSignal) => call<SessionPage>(`/v1/sessions/page${search(query)}`, { signal }),
-  session: (id: string, cursor: string | undefined, signal: AbortSignal) =>
-    call<SessionDetail>(`/v1/sessions/${encodeURIComponent(id)}/page${search({ cursor })}`, { signal }),
-  search: (query: SearchQuery, signal: AbortSignal) => call<StatementPage>(`/v1/search${search(query)}`, { signal }),
+  session: (id: string, cursor: string | undefined, signal: AbortSignal, refreshes: boolean) =>
+    call<SessionDetail>(`/v1/sessions/${encodeURIComponent(id)}/page${search({ cursor })}`, { signal, refreshes }),
+  search: (query: SearchQuery, signal: AbortSignal, refreshes: boolean) => call<StatementPage>(`/v1/search${search(query)}`, { signal, refreshes }),
   delegations: (signal: AbortSignal) => call<DelegationPage>('/v1/delegations', { signal }),
   delegate: (ask: { readonly to: string; readonly starts: string; readonly ends: string; readonly reason: string }) =>
     call<DelegationView>('/v1/delegations', { method: 'POST', body: ask }),

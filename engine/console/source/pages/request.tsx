@@ -22,7 +22,7 @@ import { neighbour } from './inbox.tsx';
 export function Request({ id }: { readonly id: string }): JSX.Element {
   const page = useResource<RequestPage>({
     key: `request ${id}`,
-    load: (signal) => api.request(id, signal),
+    load: (signal, refreshes) => api.request(id, signal, refreshes),
     concerns: (news) => news.kind === 'approval' && news.id === id,
   });
   const go = (step: 1 | -1) => (): void => {

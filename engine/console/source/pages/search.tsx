@@ -29,7 +29,11 @@ export function Search(): JSX.Element {
     cursor: query.get('cursor') ?? '',
     ...dayRange(day ?? query.get('from'), day ?? query.get('to')),
   };
-  const page = useResource<StatementPage>({ key: `search ${JSON.stringify(wanted)}`, load: (signal) => api.search(wanted, signal), keep: true });
+  const page = useResource<StatementPage>({
+    key: `search ${JSON.stringify(wanted)}`,
+    load: (signal, refreshes) => api.search(wanted, signal, refreshes),
+    keep: true,
+  });
   const turns = useTurns(page.data?.next);
   const first = (): void => form.current?.querySelector<HTMLInputElement>('[name="q"]')?.focus();
   useKeys({ j: () => moveAlong(1, turns.next), k: () => moveAlong(-1), '/': first, Enter: openFocused });

@@ -19,9 +19,9 @@ export function Session({ id }: { readonly id: string }): JSX.Element {
   const cursor = address.query.get('cursor') ?? '';
   const detail = useResource<SessionDetail>({
     key: `session ${id} ${isNewestFirst} ${cursor}`,
-    load: async (signal) => {
-      const found = await api.session(id, isNewestFirst ? '' : cursor, signal);
-      return isNewestFirst ? { ...found, statements: await api.search({ session: id, cursor }, signal) } : found;
+    load: async (signal, refreshes) => {
+      const found = await api.session(id, isNewestFirst ? '' : cursor, signal, refreshes);
+      return isNewestFirst ? { ...found, statements: await api.search({ session: id, cursor }, signal, true) } : found;
     },
     concerns: (news) => (news.kind === 'session' && news.id === id) || (news.kind === 'statement' && news.session_id === id),
   });

@@ -12,7 +12,8 @@ export interface Resource<T> {
 export interface Wanted<T> {
   /** Another key is another thing: what is shown of the former goes. */
   readonly key: string;
-  readonly load: (signal: AbortSignal) => Promise<T>;
+  /** `refreshes`: it was shown before, and is asked for again because it changed. */
+  readonly load: (signal: AbortSignal, refreshes: boolean) => Promise<T>;
   /** Whether this news concerns it. */
   readonly concerns?: (news: News) => boolean;
   /** Shown at once when one comes back to it, then fetched again. Not for what is large, or whose reading is recorded. */
@@ -34,14 +35,16 @@ export function useResource<T>({ key, load, concerns = () => false, keep = false
     const control = new AbortController();
     let isLoading = false;
     let again = false;
+    let isShown = false;
     let gap: ReturnType<typeof setTimeout> | undefined;
     const run = async (): Promise<void> => {
       isLoading = true;
       again = false;
       let gapMs = GAP_MS;
       try {
-        const data = await fetch(control.signal);
+        const data = await fetch(control.signal, isShown);
         if (control.signal.aborted) return;
+        isShown = true;
         if (keep) remember(key, data);
         setShown({ key, data, error: null });
       } catch (error) {
