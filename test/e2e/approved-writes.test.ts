@@ -400,6 +400,31 @@ describe('what the client sees', () => {
     expect(await outcomes(text)).toEqual(['ok']);
   });
 
+  test('what follows in the same segment is whole, however long', async () => {
+    await using client = await RawClient.login(desk.gateway.port, TOKEN);
+    const text = update(2, ' /* and more */');
+    const long = `SELECT repeat('x', ${LIMITS.withheldBytes / 4}) FROM generate_series(1, 6)`;
+    client.send(say.parse('', text), say.bind('', ''), say.execute(''), say.parse('', long), say.bind('', ''), say.execute(''), say.sync);
+    await desk.approve((await desk.opened(text)).approval_id);
+    const answers = await client.ready();
+    expect(types(answers)).toBe('N12C12DDDDDDCZ');
+    expect(answers.filter(({ type }) => type === 'D').map(({ body }) => body.length)).toEqual(Array(6).fill(LIMITS.withheldBytes / 4 + 6));
+    expect(await sum()).toBe(2);
+  });
+
+  test('the target ends while it runs: the client is told, and the record knows that nothing stayed', async () => {
+    await using gate = await administrator();
+    await gate.query(`SELECT pg_advisory_lock(${GATE})`);
+    const client = await desk.client();
+    const text = `UPDATE payments SET n = 1 WHERE ${WAITS} AND id < 3000`;
+    const running = refusalOf(desk.approved(client.query(`${text} ${ASK}`), text));
+    await somebodyWaits();
+    await server.query("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE wait_event_type = 'Lock'");
+    expect(await running).toMatchObject({ severity: 'FATAL', detail: 'code=TARGET_UNREACHABLE' });
+    await expect.poll(() => outcomes(text)).toEqual([expect.stringMatching(/^aborted/)]);
+    expect(await sum()).toBe(0);
+  });
+
   test('a Query in the place of Sync: what ran before is committed first', async () => {
     await using client = await RawClient.login(desk.gateway.port, TOKEN);
     client.send(say.parse('', update(2)), say.bind('', ''), say.execute(''), say.query('SELECT 1'));
@@ -492,6 +517,19 @@ describe('what has no transaction around it', () => {
     expect(status(answers)).toBe('I');
     expect(await sum()).toBe(0);
     expect(await outcomes(text)).toEqual(['aborted']);
+  });
+
+  test('a second one that needs an approval before Sync: refused by name, and the first is taken back', async () => {
+    await using any = await startApproving({ server, inTransaction: 'any' });
+    await using client = await RawClient.login(any.gateway.port, TOKEN);
+    const [one, two] = [`UPDATE payments SET n = 1 WHERE id = 1 ${ASK}`, `UPDATE payments SET n = 1 WHERE id = 2 ${ASK}`];
+    client.send(say.parse('', one), say.bind('', ''), say.execute(''), say.parse('', two), say.bind('', ''), say.execute(''), say.sync);
+    await any.approve((await any.opened(one)).approval_id);
+    const answers = await client.ready();
+    expect(errorOf(answers)).toMatchObject({ C: '0A000' });
+    expect(errorOf(answers)['M']).toContain('a second execution that needs an approval before Sync');
+    expect(await sum()).toBe(0);
+    expect((await any.finished(one)).map(({ outcome }) => outcome)).toEqual(['aborted']);
   });
 
   test('a procedure cannot end the transaction that it runs in', async () => {
