@@ -34,7 +34,9 @@ export class SeenGroups {
     this.#note(subject);
     const before = this.#seen.get(subject.id);
     if (before && before.issuedAtMs > issuedAtMs) return;
-    const { groups } = subject.properties;
+    // of two tokens of one second nobody can say which is newer: what both have
+    const groups =
+      before?.issuedAtMs === issuedAtMs ? subject.properties.groups.filter((group) => before.groups.has(group)) : subject.properties.groups;
     const chars = groups.reduce((sum, group) => sum + group.length, subject.id.length);
     this.#seen.delete(subject.id);
     this.#seen.set(subject.id, { groups: new Set(groups), issuedAtMs, chars });

@@ -44,7 +44,15 @@ allow contains {"code": "SHOP", "reason": "the shop's own"} if input.stage == "r
 const data = (lead: string, role: string): object => ({
   guardrails: { read_write: ['support'] },
   production_writes: { environments: [] },
-  chains_of: { three: ['payments'], role: ['roles'], late: ['late'], denied: ['denied'], nobody: ['nobody'], delegated: ['delegated'] },
+  chains_of: {
+    three: ['payments'],
+    role: ['roles'],
+    late: ['late'],
+    denied: ['denied'],
+    nobody: ['nobody'],
+    delegated: ['delegated'],
+    grouped: ['grouped'],
+  },
   teams: { billing: ['alice', lead] },
   approval_chains: {
     three: {
@@ -58,6 +66,7 @@ const data = (lead: string, role: string): object => ({
     late: { stages: [{ id: 'late', any_of: [{ user: 'nobody-home' }], escalate: [{ after_s: 1, add: [{ user: 'sam' }] }] }] },
     denied: { stages: [{ id: 'denied', any_of: [{ group: 'owners' }], deny_after_s: 1 }] },
     nobody: { stages: [{ id: 'empty', any_of: [{ ref: 'directory:role/empty' }, { ref: 'oncall:other' }] }] },
+    grouped: { stages: [{ id: 'grouped', any_of: [{ group: 'keepers' }] }], grant: { of: 'statement', uses: 5 }, valid_for_s: 600 },
     delegated: { stages: [{ id: 'boss', any_of: [{ user: 'erin' }] }] },
   },
   directory: {
@@ -83,7 +92,7 @@ beforeAll(async () => {
     target: { labels: { team: 'billing' } },
     approvals: { sources: { oncall: { shop: { file: 'duty.ics' } } } },
   });
-  for (const table of ['roles', 'late', 'denied', 'nobody', 'delegated']) {
+  for (const table of ['roles', 'late', 'denied', 'nobody', 'delegated', 'grouped']) {
     await shop.server.query(
       `CREATE TABLE ${table} (id int PRIMARY KEY, n int); INSERT INTO ${table} SELECT i, 0 FROM generate_series(1, 9) i`,
       'shop',
@@ -149,6 +158,26 @@ test('who is no longer asked counts no more at use: the approval was given by a 
   const refused = await refusalOf(client.query(statement));
   expect([refused.code, refused.message]).toEqual(['IL003', expect.stringContaining('its quorum is not met')]);
   expect((await shop.server.query<{ n: number }>('SELECT n FROM roles WHERE id = 1', 'shop')).rows).toEqual([{ n: 2 }]);
+  await client.end();
+});
+
+test('a group that was lost since the verdict: the newest token that this engine has seen lacks it', async () => {
+  const client = await shop.client(alice);
+  const statement = 'UPDATE grouped SET n = n + 1 WHERE id = 1';
+  const first = client.query(statement);
+  const { approval_id: id } = await shop.opened('UPDATE grouped');
+  const gus = who('gus', ['keepers', 'others']);
+  expect((await decide(id, gus)).view.state).toBe('approved');
+  await first;
+  expect((await client.query(statement)).rowCount).toBe(1);
+  // somebody else's loss is not theirs, and a group that was never asked does not matter
+  await shop.call(who('eve', []), '/v1/approvals');
+  await shop.call(who('gus', ['keepers']), '/v1/approvals');
+  expect((await client.query(statement)).rowCount).toBe(1);
+  await shop.call(who('gus', ['others']), '/v1/approvals');
+  // the token of the verdict is older: it brings nothing back
+  await shop.call(gus, '/v1/approvals');
+  expect((await refusalOf(client.query(statement))).message).toContain('its quorum is not met');
   await client.end();
 });
 

@@ -318,6 +318,9 @@ describe('groups, as last seen', () => {
     expect(seen.of(bob)).toEqual(['sre']);
     seen.see(token(['dba', 'sre'], 0));
     expect(seen.of(bob)).toEqual(['dba', 'sre']);
+    // of the same second: nobody can say which is newer
+    for (const groups of [['dba'], ['dba', 'sre']]) seen.see(token(groups, 0));
+    expect(seen.of(bob)).toEqual(['dba']);
     expect(seen.of(subject('carol', ['dba']))).toEqual(['dba']);
   });
 
