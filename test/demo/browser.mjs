@@ -18,6 +18,7 @@ await page.getByRole('alertdialog').waitFor();
 await page.keyboard.type(comment);
 await page.keyboard.press('Enter');
 await page.getByRole('status').getByText('Ran').waitFor();
-console.log(`sees:    ${/Ran[^.]*changed/.exec((await page.locator('.outcome').textContent()) ?? '')}`);
+const outcome = (await page.locator('.outcome').textContent()) ?? '';
+console.log(`sees:    ${/Ran[^.]*changed/.exec(outcome)?.[0] ?? outcome}`);
 console.log('picture: request.png');
 await browser.close();
