@@ -36,8 +36,9 @@ export class Book implements ApprovalBook {
     return open;
   }
 
-  restore(entries: readonly Entry[]): Promise<void> {
-    return restore(this.#core, entries);
+  async restore(entries: readonly Entry[]): Promise<void> {
+    await restore(this.#core, entries);
+    this.#sweep.begin();
   }
 
   request(draft: ApprovalDraft): Promise<Ticket> {

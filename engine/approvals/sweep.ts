@@ -30,6 +30,11 @@ export class Sweep {
     this.#timer = setInterval(() => void this.run(), SWEEP_MS).unref();
   }
 
+  /** The monotonic clock counts for all that is there, from now on: call it once what the journal tells is restored. */
+  begin(): void {
+    for (const entry of this.#core.store.all()) this.#begin(entry);
+  }
+
   close(): void {
     clearInterval(this.#timer);
   }

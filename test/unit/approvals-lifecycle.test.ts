@@ -372,6 +372,18 @@ describe('what time does', () => {
     expect(await one.book.request(draft({ requirement: timed }))).toMatchObject({ approvalId, state: 'denied' });
   });
 
+  test('A6: a wall clock that is put back right after a restart gives a stage no more time', async () => {
+    const one = await desk();
+    const { approvalId } = await one.book.request(draft({ requirement: timed }));
+    one.clock.pass(3_000_000);
+    const two = await one.restart();
+    desks.push(two);
+    two.clock.set(-60_000);
+    two.clock.pass(601_000);
+    await two.book.sweep();
+    expect(two.book.show(approvalId).state).toBe('denied');
+  });
+
   test('A6: a wall clock that is put forward adds nobody; one that is put back keeps no request alive', async () => {
     const one = await desk();
     const { approvalId } = await one.book.request(draft({ requirement: timed }));
