@@ -16,7 +16,8 @@ export async function launchGateway(dir: string): Promise<{ stop(): Promise<void
   const ended = once(child, 'exit').then(([code]) => {
     throw new Error(`interlock up ended with ${String(code)}:\n${readFileSync(logFile, 'utf8')}`);
   });
-  await Promise.race([once(createInterface({ input: child.stdout as NodeJS.ReadableStream }), 'line'), ended]);
+  const [line] = (await Promise.race([once(createInterface({ input: child.stdout as NodeJS.ReadableStream }), 'line'), ended])) as [string];
+  if (!line.startsWith('{"ready":true')) await ended; // it said why not, and goes
   ended.catch(() => {});
   return {
     async stop() {
