@@ -116,7 +116,7 @@ describe.skipIf(chromiumPath() === null)('a person with the console (Chromium is
     expect((await refused).message).toContain('only id 13, please');
     const second = psql.query('UPDATE payments SET n = 5 WHERE id = 13');
     await go(page, 'Inbox');
-    await page.locator('[data-row]', { hasText: '13' }).click();
+    await page.locator('[data-row]', { hasText: 'id = 13' }).click();
     await page.locator('.facts', { hasText: 'Answers' }).waitFor();
     await page.locator('.act-approve').click();
     await page.getByRole('alertdialog').getByRole('button', { name: 'Approve' }).click();
@@ -148,7 +148,7 @@ describe.skipIf(chromiumPath() === null)('a person with the console (Chromium is
     await shop.opened('id = 15');
     const { page } = await as(alice);
     await page.getByRole('link', { name: 'Asked by me' }).click();
-    await page.locator('[data-row]', { hasText: '15' }).click();
+    await page.locator('[data-row]', { hasText: 'id = 15' }).click();
     await page.locator('.why-not').waitFor();
     expect(await page.locator('.act-approve, .act-deny, .act-changes').count()).toBe(0);
     await page.keyboard.press('a');
@@ -224,7 +224,7 @@ describe.skipIf(chromiumPath() === null)('a person with the console (Chromium is
     await shop.opened('id = 20');
     const requester = await as(alice);
     await requester.page.getByRole('link', { name: 'Asked by me' }).click();
-    await requester.page.locator('[data-row]', { hasText: '20' }).click();
+    await requester.page.locator('[data-row]', { hasText: 'id = 20' }).click();
     await requester.page.locator('.act-break_glass').click();
     await requester.page.keyboard.type('checkout is down, nobody answers');
     await requester.page.keyboard.press('Enter');
@@ -233,7 +233,7 @@ describe.skipIf(chromiumPath() === null)('a person with the console (Chromium is
 
     const { page } = await as(carol);
     await go(page, 'Reviews');
-    await page.locator('[data-row]', { hasText: '20' }).click();
+    await page.locator('[data-row]', { hasText: 'id = 20' }).click();
     await page.locator('.alarm', { hasText: 'checkout is down, nobody answers' }).waitFor();
     await page.keyboard.press('r');
     const dialog = page.getByRole('alertdialog');
@@ -258,7 +258,7 @@ describe.skipIf(chromiumPath() === null)('a person with the console (Chromium is
     await row.getByText('in force').waitFor();
     const held = (await client()).query('UPDATE payments SET n = 4 WHERE id = 21');
     const other = await as(erin);
-    await other.page.locator('[data-row]', { hasText: '21' }).click();
+    await other.page.locator('[data-row]', { hasText: 'id = 21' }).click();
     await other.page.locator('.act-approve').click();
     await other.page.getByRole('alertdialog').getByRole('button', { name: 'Approve' }).click();
     expect((await held).rowCount).toBe(1);
@@ -292,10 +292,10 @@ describe.skipIf(chromiumPath() === null)('a person with the console (Chromium is
     const { page } = await as(bob);
     let asked = 0;
     page.on('request', (request) => void (asked += request.url().endsWith('/page') ? 1 : 0));
-    await page.locator('[data-row]', { hasText: '22' }).click();
+    await page.locator('[data-row]', { hasText: 'id = 22' }).click();
     await page.locator('.sentence').waitFor();
     await page.getByRole('link', { name: 'Inbox' }).first().click(); // its own views are told to everybody meanwhile
-    await page.locator('[data-row]', { hasText: '22' }).click();
+    await page.locator('[data-row]', { hasText: 'id = 22' }).click();
     await page.locator('.sentence').waitFor();
     expect(asked).toBeLessThanOrEqual(3);
     expect((await shop.events()).filter((event) => event.type === 'approval.viewed' && event.approval_id === id)).toHaveLength(2);
