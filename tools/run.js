@@ -22,6 +22,12 @@ function install() {
     .update(readFileSync(join(root, 'package-lock.json')))
     .digest('hex');
   if (installed(digest)) return;
+  // `npm ci` empties the folder that a link points to: another checkout's
+  const modules = join(root, 'node_modules');
+  if (lstatSync(modules, { throwIfNoEntry: false })?.isSymbolicLink()) {
+    process.stderr.write('interlock: node_modules is a link to packages of another package-lock.json. Remove the link, then run this again.\n');
+    process.exit(70);
+  }
   // one at a time: `npm ci` deletes what another one is writing
   const release = onlyOne();
   try {

@@ -12,6 +12,7 @@ import { whyNobody } from './reachable.ts';
 import type { ApprovalRecord } from './record.ts';
 import { sentenceOf } from './sentence.ts';
 import type { Entry } from './store.ts';
+import { digestPrefix } from './text/text.ts';
 
 /**
  * Equal drafts join: the open one, the approved one (each use asks again, so a grant of several uses is found here), or what was declined a short
@@ -53,7 +54,7 @@ async function open(core: Core, draft: ApprovalDraft, bound: Bound, key: string,
     const lengthMs = Math.min(expireMs, requirement.expires_in_s * 1000);
     const expiresAt = timestamp(core.clock.wallUs() + lengthMs * 1000);
     const literals = core.options.payloads !== 'redacted';
-    const sentence = draft.sentence !== undefined ? shown(draft.sentence) : sentenceOf(draft, { literals });
+    const sentence = draft.sentence !== undefined ? shown(draft.sentence) : sentenceOf(draft, { literals, digest: digestOf(draft, journal) });
     const summary = shortened(sentence, limits.summaryCharsMax);
     const follows = core.followers.answers(subject.id, target, sessionId);
     const opening = { approvalId, expiresAt, supersedes, follows, summary, literals, rowCeiling: rowCeilingOf(draft) };
@@ -66,6 +67,12 @@ async function open(core: Core, draft: ApprovalDraft, bound: Bound, key: string,
     core.quota.give(payers, bytes);
     throw error;
   }
+}
+
+/** As the page shows it, and with parameters theirs behind it. */
+function digestOf({ payload, params }: ApprovalDraft, journal: Core['options']['journal']): string {
+  const own = digestPrefix(journal.digestOf(payload));
+  return params ? `${own}, parameters ${digestPrefix(journal.digestOf(params))}` : own;
 }
 
 /** Nobody waits for what nobody could ever approve. @throws InterlockError APPROVAL_CHAIN */

@@ -22,8 +22,28 @@ const QUOTED_BYTES_MAX = 64 * 1024;
 
 export type SentenceDraft = Pick<ApprovalDraft, 'facts' | 'payload' | 'params' | 'transaction' | 'objects' | 'estimate'>;
 
-/** `literals: false` where payloads are not kept in clear: the sentence stands in the record and in messages. */
-export function sentenceOf(draft: SentenceDraft, { literals }: { readonly literals: boolean } = { literals: true }): string {
+export interface SentenceOptions {
+  /** false where payloads are not kept in clear: the sentence stands in the record and in messages. */
+  readonly literals: boolean;
+  /** Of the text and its parameters: two that are cut have two sentences. In a record it is the salted one; a plain one lives in memory only. */
+  readonly digest: string;
+}
+
+export function sentenceOf(draft: SentenceDraft, { literals, digest }: SentenceOptions = inMemory(draft)): string {
+  const said = whole(draft, literals);
+  return CUT.test(said) ? `${said} (digest ${digest})` : said;
+}
+
+/** What `literal`, `code` and `statementSaid` say of what they leave out. */
+const CUT = /…' \([\d,]+ characters\)|… \([\d,]+ more characters\)|is too long to be quoted here/;
+
+function inMemory({ payload, params }: SentenceDraft): SentenceOptions {
+  const hash = createHash('sha256').update(payload.bytes);
+  if (params) hash.update(params.bytes);
+  return { literals: true, digest: hash.digest('hex').slice(0, 12) };
+}
+
+function whole(draft: SentenceDraft, literals: boolean): string {
   const { facts } = draft;
   const sent = facts.statements.filter((statement) => statement.parent === null);
   if (!facts.parsed || sent.length === 0) return bounded(summarise(facts), SENTENCE_CHARS_MAX);
@@ -47,19 +67,13 @@ function head(facts: SqlFacts, count: number): string {
 
 function statementSaid({ facts, payload }: SentenceDraft, statement: SqlStatement, rows: number | null, writing: Writing): string {
   const bytes = payload.bytes.subarray(statement.span.start, statement.span.end);
-  if (bytes.length > QUOTED_BYTES_MAX) return `${clause(statement, facts)}: ${tooLong(bytes)}`;
+  if (bytes.length > QUOTED_BYTES_MAX) return `${clause(statement, facts)}: its text of ${grouped(bytes.length)} bytes is too long to be quoted here`;
   const words = wordsOf(bytes);
   const scene = new Scene(facts, statement, words[0]?.text === 'with' ? null : rows);
   const inside = insideOf(statement, facts);
   const said = inside.size > 1 ? null : told(words, scene, writing);
   if (said === null) return `${clause(statement, facts)}: ${code(masked(words), writing)}`;
   return [said, ...beside(facts, statement), ...scene.elsewhere(words)].join('; ');
-}
-
-/** Two that are too long have two sentences. */
-function tooLong(bytes: Uint8Array): string {
-  const digest = createHash('sha256').update(bytes).digest('hex').slice(0, 12);
-  return `its text of ${grouped(bytes.length)} bytes is too long to be quoted here (digest ${digest})`;
 }
 
 /** What happens because of it, and is not written in it. */

@@ -29,7 +29,7 @@ export interface Told {
 export async function tell(
   facts: ReturnType<typeof openFacts>,
   { sql, rows, params, settings, catalog }: Omit<SentenceCase, 'says'>,
-  options?: { readonly literals: boolean },
+  options?: Parameters<typeof sentenceOf>[1],
 ): Promise<Told> {
   const read = await facts.read(sql, {
     major: 17,

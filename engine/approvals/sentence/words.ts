@@ -1,5 +1,4 @@
 /** The words of one statement: its tokens without blanks and comments, and how a run of them is written in a sentence. */
-import { createHash } from 'node:crypto';
 import { grouped } from '#client/shown';
 import { KEYWORDS } from '../text/keywords.ts';
 import { foreign, ticked } from './names.ts';
@@ -37,19 +36,17 @@ export function wordsOf(text: Uint8Array): readonly Word[] {
   return words;
 }
 
-/** One line, escaped, bounded: what is cut says so, and two that are cut differ if they differ. */
+/** One line, escaped, bounded: what is cut says so. */
 export function code(words: readonly Word[], writing: Writing): string {
   let said = '';
   let cut = 0;
-  const hash = createHash('sha256');
   for (const [index, word] of words.entries()) {
     const written = `${index > 0 && apart(words, index) ? ' ' : ''}${wordSaid(word, writing)}`;
-    hash.update(written);
     if (cut > 0 || said.length + written.length > CODE_CHARS_MAX) cut += written.length;
     else said += written;
   }
   if (cut === 0) return said;
-  return `${said} … (${grouped(cut)} more characters, digest ${hash.digest('hex').slice(0, 12)})`;
+  return `${said} … (${grouped(cut)} more characters)`;
 }
 
 /** A sentence for eyes outside: what was said of a text's strings and parameters is left out, names and numbers stay. */
@@ -68,8 +65,7 @@ export function lower(text: string): string {
 /** In words: `42`, `'new'`, `null`. */
 export function literal(text: string): string {
   if (text.length <= STRING_CHARS_MAX) return `'${ticked(text.replaceAll("'", "''"))}'`;
-  const digest = createHash('sha256').update(text).digest('hex').slice(0, 12);
-  return `'${ticked(text.slice(0, 40).replaceAll("'", "''"))}…' (${grouped(text.length)} characters, digest ${digest})`;
+  return `'${ticked(text.slice(0, 40).replaceAll("'", "''"))}…' (${grouped(text.length)} characters)`;
 }
 
 function wordSaid({ kind, text }: Word, { params, literals }: Writing): string {
