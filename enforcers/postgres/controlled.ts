@@ -6,10 +6,10 @@
  *   client                      target
  *   idle, Query Q               own  BEGIN, LOCK TABLE …, survey            Sync
  *                               Q                                          its answers are kept back
- *                               own  rows touched, COMMIT or ROLLBACK       Sync
+ *                               own  survey, rows touched, COMMIT or ROLLBACK  Sync
  *   idle, … Execute E, Sync     own  BEGIN, LOCK TABLE …, survey            Flush, behind the Parse and Bind of the same segment: they hold the
  *                               E                                          locks of what they mean by their names
- *                               own  rows touched                           Flush
+ *                               own  survey, rows touched                   Flush
  *                               own  COMMIT or ROLLBACK                     Sync, in place of the client's own
  *   after BEGIN, Q or E         the same without BEGIN, COMMIT, ROLLBACK: a difference leaves a failed transaction
  *
@@ -23,12 +23,10 @@ import { refusal, type Refusal } from '#enforcers/common/refusal';
 import { cannedReport } from './canned.ts';
 import type { FinishOutcome, Running } from './expected.ts';
 import type { Told } from './line.ts';
-import { differs, lookAgain, type Approved, type Looking, type Verdict } from './look-again.ts';
+import { lookAgain, lookBack, type Approved, type Found, type Looking, type Verdict } from './look-again.ts';
 import type { Outcomes } from './outcomes.ts';
 import { B, ready, report, TRANSACTION } from './protocol.ts';
 import type { Sink } from './replies.ts';
-import { TOUCHED_SQL } from './survey-sql.ts';
-import { countsOf, tooMany, type Counts } from './touched.ts';
 import { Withheld } from './withheld.ts';
 
 export interface ControlHost extends Looking {
@@ -55,8 +53,7 @@ export class Controlled {
   /** Ran well, and is not committed yet. */
   #uncommitted: Running | null = null;
   #withholds = false;
-  /** Rows that were touched before it. */
-  #before: Counts = {};
+  #found: Found | null = null;
 
   constructor(host: ControlHost) {
     this.#host = host;
@@ -89,6 +86,8 @@ export class Controlled {
   async #run(approved: Approved): Promise<Verdict> {
     const { cleared, way, message } = approved;
     const verdict = await this.#enter(approved);
+    // the session ended while the disk or the target was waited for: it stands in the record already, and nothing leaves
+    if (this.#unrecorded === null) return 'said';
     this.#unrecorded = null;
     if (verdict !== null) {
       this.#host.outcomes.withheld(cleared, verdict === 'said' ? null : verdict.sqlstate);
@@ -101,7 +100,8 @@ export class Controlled {
     const { running, outcome } = await this.#sent(approved);
     if (outcome !== 'ok') return this.#failed(approved, running, outcome);
     this.#uncommitted = running;
-    const why = await this.#touchedTooMany(approved);
+    const why = await this.#lookedBack(approved);
+    if (this.#uncommitted === null) return 'said';
     if (why !== null) return this.#takenBack(approved, running, why);
     if (way === 'theirs') return this.#passed(running);
     this.open = message === 'execute';
@@ -142,9 +142,8 @@ export class Controlled {
     await host.journal.durable(approved.cleared.intent);
     if (!host.alive()) return 'said';
     this.active = approved.way === 'ours';
-    const { verdict, before } = await lookAgain(approved, host);
-    this.#before = before;
-    return verdict;
+    this.#found = await lookAgain(approved, host);
+    return this.#found.verdict;
   }
 
   /** It never ran. */
@@ -185,13 +184,9 @@ export class Controlled {
     return null;
   }
 
-  async #touchedTooMany({ use }: Approved): Promise<Refusal | null> {
-    if (this.#kept.overflown) return tooLong(use);
-    if (use.rowCeiling === null) return null;
-    const told = await this.#own([TOUCHED_SQL]);
-    if (told.failed) return differs(use, 'the rows that it touched could not be counted');
-    const found = tooMany(use.rowCeiling, this.#kept.written, this.#before, countsOf(told.values[0]));
-    return found === null ? null : differs(use, found);
+  async #lookedBack(approved: Approved): Promise<Refusal | null> {
+    if (this.#kept.overflown) return tooLong(approved.use);
+    return this.#found && lookBack(approved, this.#found, this.#kept.written, this.#host);
   }
 
   async #takenBack({ way, message }: Approved, running: Running, why: Refusal): Promise<Verdict> {
