@@ -78,7 +78,10 @@ export class Judging {
   /** Whether it can run under an approval at all: a write runs in a transaction that may still be rolled back. */
   approvable(statement: Statement, behindApproved: boolean): Refusal | null {
     const traits = traitsOf(statement);
-    if (traits.idle || traits.onlyReads) return null;
+    if (traits.idle) return null;
+    // what the transaction did since may have put other objects behind the names that were read at Bind
+    if (this.#portal !== null && this.#portal.works !== this.transaction.works) return refusal('PREPARED_STALE');
+    if (traits.onlyReads) return null;
     if (behindApproved) return unsupported(PROTOCOL.approvedTwice);
     if (traits.controlsTransaction) return unsupported(PROTOCOL.approvedTransaction);
     if (this.#rows > 0) return unsupported(PROTOCOL.approvedBatch);

@@ -1,4 +1,4 @@
-/** Right before an approved statement runs: its locks, and whether everything is as it was approved, on the session's own connection (A3). */
+/** Right before an approved statement runs, and right after: its locks, and whether everything is as it was approved, on the session's own connection (A3). */
 import type { Clock } from '#client/clock';
 import type { ClearedStatement, Use } from '#enforcers/common/cleared';
 import { LIMITS } from '#enforcers/common/limits';
@@ -7,8 +7,8 @@ import { difference } from '#enforcers/common/survey';
 import type { Running } from './expected.ts';
 import type { Line, Told } from './line.ts';
 import { literal, TOUCHED_SQL } from './survey-sql.ts';
-import { documentOf, objectsOf, questionOf } from './survey.ts';
-import { countsOf, type Counts } from './touched.ts';
+import { documentOf, meaningsOf, objectsOf, questionOf } from './survey.ts';
+import { countsOf, tooMany, type Counts } from './touched.ts';
 
 /** `ours`: the client has no transaction; `theirs`: it has one; `check`: it only reads, and is looked at again before. */
 export type Way = 'ours' | 'theirs' | 'check';
@@ -37,21 +37,48 @@ export interface Looking {
 /** Between what is looked at and what leaves. */
 const MARGIN_MS = 500;
 
-/** Opens the transaction if it is to be ours; `before`: rows that were touched in it so far. */
-export async function lookAgain(approved: Approved, host: Looking): Promise<{ readonly verdict: Verdict; readonly before: Counts }> {
+/** What was found right before it ran. */
+export interface Found {
+  readonly verdict: Verdict;
+  /** Rows that its transaction had touched. */
+  readonly before: Counts;
+  /** What the names meant. */
+  readonly meanings: readonly string[];
+}
+
+const NOTHING = { before: {}, meanings: [] } as const;
+
+/** Opens the transaction if it is to be ours. */
+export async function lookAgain(approved: Approved, host: Looking): Promise<Found> {
   const { cleared, use, way, message } = approved;
   const unknowable = uncountable(approved);
-  if (unknowable) return { verdict: unknowable, before: {} };
+  if (unknowable) return { ...NOTHING, verdict: unknowable };
   const survey = questionOf(cleared.statement.facts);
-  if (way === 'check') return { verdict: surveyed(await host.line.tell([survey]), 0, use, host), before: {} };
+  if (way === 'check') return { ...NOTHING, verdict: surveyed(await host.line.tell([survey]), 0, use, host) };
   // a segment that is open takes part; a Query ends it first, so that an error of ours cannot stand in it
   if (message === 'query' && host.line.open) await host.line.tell([], true);
   const begin = way === 'ours' ? ['BEGIN'] : [];
   const told = await host.line.tell([...begin, ...lockTexts(use), survey, ...(use.rowCeiling === null ? [] : [TOUCHED_SQL])]);
   const verdict = surveyed(told, 1, use, host);
-  if (verdict !== null) return { verdict, before: {} };
+  if (verdict !== null) return { ...NOTHING, verdict };
   const unlimited = await host.line.tell([`SET LOCAL lock_timeout = ${literal(told.values[0] ?? '0')}`]);
-  return { verdict: inTime(unlimited, approved, host), before: countsOf(told.values[2]) };
+  return { verdict: inTime(unlimited, approved, host), before: countsOf(told.values[2]), meanings: meaningsOf(documentOf(told.values[1])) };
+}
+
+/**
+ * Once it ran, and before anything can be committed: the rows that it touched, and that nobody put another object in the place of a name, or
+ * another body into a function, between the look before and the run. What it did to what it names itself is no difference.
+ */
+export async function lookBack({ cleared, use }: Approved, found: Found, written: number, host: Looking): Promise<Refusal | null> {
+  const { facts } = cleared.statement;
+  const told = await host.line.tell([questionOf(facts), ...(use.rowCeiling === null ? [] : [TOUCHED_SQL])]);
+  if (told.failed) return differs(use, 'it could not be looked at again after it ran');
+  const moved = facts.statements.every(({ class: kind }) => kind === 'read' || kind === 'write')
+    ? difference(found.meanings, meaningsOf(documentOf(told.values[0])))
+    : null;
+  if (moved !== null) return differs(use, `while it ran: ${moved}`);
+  const touched = use.rowCeiling === null ? null : tooMany(use.rowCeiling, written, found.before, countsOf(told.values[1]));
+  return touched === null ? null : differs(use, touched);
 }
 
 export function differs(use: Use, what: string): Refusal {

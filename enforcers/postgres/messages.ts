@@ -147,6 +147,7 @@ export class Messages {
       // a named portal lives long; it must not keep the whole read buffer with it
       params: raw !== null && bind.portal !== '' ? Buffer.from(raw) : raw,
       settings: judging.settings,
+      works: judging.transaction.works,
       segment: line.segment,
       confirmed: false,
       approval: null,

@@ -25,6 +25,8 @@ export interface Portal {
   readonly params: Buffer | null;
   /** Under which its names were read when it was bound. */
   readonly settings: Readonly<Record<string, string>>;
+  /** How much work the session had done when it was bound. */
+  readonly works: number;
   readonly segment: number;
   confirmed: boolean;
   /** The approval under which it runs, while it is suspended. */

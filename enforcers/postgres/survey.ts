@@ -93,8 +93,20 @@ export function objectsOf({ relations, functions, overloads }: SurveyDocument): 
     ...(relations ?? []).filter((one) => !one.named).map((one) => `behind it: ${relationLine(one)}`),
     ...(functions ?? []).filter((one) => one.how !== 'called').map((one) => `behind it: ${functionLine(one)}`),
   ];
-  const added = overloads.count === 0 ? [] : [`${overloads.count} operators and casts that are not built in (sha256:${short(overloads.hash ?? '')})`];
-  return [...named, ...called, ...added, ...counted(beyond)].toSorted((a, b) => (a < b ? -1 : 1));
+  return [...named, ...called, ...addedLines(overloads), ...counted(beyond)].toSorted((a, b) => (a < b ? -1 : 1));
+}
+
+/** What the names of the text mean, without how it is defined: what the statement itself may change is not in it. */
+export function meaningsOf({ relations, functions, overloads }: SurveyDocument): string[] {
+  const named = (relations ?? [])
+    .filter((one) => one.named)
+    .map(({ oid, kind, schema, name }) => `${KINDS[kind] ?? 'relation'} ${schema}.${name} (oid ${oid})`);
+  const called = (functions ?? []).filter((one) => one.how === 'called').map(functionLine);
+  return [...named, ...called, ...addedLines(overloads)];
+}
+
+function addedLines({ count, hash }: SurveyDocument['overloads']): readonly string[] {
+  return count === 0 ? [] : [`${count} operators and casts that are not built in (sha256:${short(hash ?? '')})`];
 }
 
 function counted(lines: readonly string[]): readonly string[] {

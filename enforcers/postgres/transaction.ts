@@ -14,6 +14,8 @@ export class Transaction {
   /** The same for the implicit transaction that Sync ends. */
   #segmentWorked = false;
   failed = false;
+  /** Counts up with everything that did work, in whatever transaction. */
+  works = 0;
   /** We refused a statement in it: nothing else of it may run (P12). */
   refused = false;
   /** A setting was changed in it, and goes back if it does. */
@@ -49,6 +51,7 @@ export class Transaction {
         this.#worked = false;
         this.#segmentWorked = false;
       } else if (!traits.idle) {
+        this.works++;
         this.#worked = true;
         this.#segmentWorked = true;
       }
