@@ -218,6 +218,42 @@ describe('under its locks', () => {
     await client.end();
   });
 
+  test.each([
+    [
+      'a function that it calls has another body',
+      'CREATE OR REPLACE FUNCTION due() RETURNS int LANGUAGE sql AS $$ SELECT 2 $$',
+      /while it ran: approved with function public\.due/,
+    ],
+    [
+      'a schema before it takes the name',
+      'CREATE SCHEMA postgres; CREATE TABLE postgres.payments (id int, n int)',
+      /while it ran: not there when .* postgres\.payments/,
+    ],
+  ])('what no lock prevents is seen before the COMMIT: %s', async (_name, sql, says) => {
+    await server.query("CREATE FUNCTION due() RETURNS int LANGUAGE sql AS 'SELECT 1'");
+    for (const before of [[], ['BEGIN']]) {
+      await using gate = await administrator();
+      await gate.query(`SELECT pg_advisory_lock(${GATE})`);
+      const running = refusalOf(run(`UPDATE payments SET n = due() WHERE ${WAITS} AND id < 5000`, before));
+      await somebodyWaits();
+      await server.query(sql);
+      await gate.query(`SELECT pg_advisory_unlock(${GATE})`);
+      const why = await running;
+      expect(why).toMatchObject({ code: 'IL003' });
+      expect(why.message).toMatch(says);
+      await server.query("DROP SCHEMA IF EXISTS postgres CASCADE; CREATE OR REPLACE FUNCTION due() RETURNS int LANGUAGE sql AS 'SELECT 1'");
+    }
+    expect(await sum()).toBe(0);
+  });
+
+  test('what it changes itself is no difference: DDL, and triggers that make partitions', async () => {
+    expect((await run('ALTER TABLE payments ADD COLUMN note text')).command).toBe('ALTER');
+    await server.query(`CREATE TABLE parted (id int) PARTITION BY LIST (id);
+      CREATE FUNCTION part() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN CREATE TABLE part_1 PARTITION OF parted FOR VALUES IN (1); RETURN NULL; END $$;
+      CREATE TRIGGER part BEFORE UPDATE ON payments FOR EACH STATEMENT EXECUTE FUNCTION part()`);
+    expect((await run('UPDATE payments SET n = 1 WHERE id = 1 AND NOT EXISTS (SELECT FROM parted)')).rowCount).toBe(1);
+  });
+
   test('locks that others keep: not longer than the decision is good for', async () => {
     await using other = await administrator();
     const client = await desk.client();
@@ -591,6 +627,22 @@ describe('the estimate', () => {
     await other.query('BEGIN; LOCK TABLE payments IN ACCESS EXCLUSIVE MODE');
     expect(await estimated('DELETE FROM payments')).toMatchObject({ state: 'timeout' });
   });
+});
+
+test('A2: a portal that was bound before its transaction moved another object behind the name is not approved', async () => {
+  await using any = await startApproving({ server, inTransaction: 'any' });
+  await using client = await RawClient.login(any.gateway.port, TOKEN);
+  for (const sql of ['CREATE TEMP VIEW orders AS SELECT * FROM payments', 'BEGIN']) {
+    client.send(say.query(sql));
+    await client.ready();
+  }
+  client.send(say.parse('', `DELETE FROM orders ${ASK}`), say.bind('p', ''), say.sync);
+  expect(types(await client.ready())).toBe('12Z');
+  client.send(say.query('ALTER VIEW orders RENAME TO gone'));
+  await client.ready();
+  client.send(say.execute('p'), say.sync);
+  expect(errorOf(await client.ready())['D']).toContain('code=PREPARED_STALE');
+  expect(any.book.list({ state: 'open' })).toEqual([]);
 });
 
 test('P9, P16: a portal that was bound under another search_path is not judged under this one', async () => {
