@@ -99,7 +99,7 @@ export async function startShop(
       found = (await list()).filter((view) => view.state === 'open' && view.payload_text.includes(text));
       return found.length;
     };
-    await vi.waitFor(async () => expect(await look()).toBe(1), { timeout: 10_000, interval: 20 });
+    await vi.waitFor(async () => expect(await look()).toBe(1), { timeout: 30_000, interval: 20 });
     return found[0] as ApprovalView;
   };
   const shop: Shop = {
