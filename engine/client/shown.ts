@@ -77,10 +77,11 @@ function marked(text: string): string {
 
 /**
  * Control, format (bidi, zero width, tags), surrogate, private and unassigned characters, line separators, odd spaces, blank letters,
- * variation selectors (they are default-ignorable); and marks that pile up on a letter, which climb over its neighbours.
+ * variation selectors (they are default-ignorable), with the marks that would sit on them; and marks that pile up on a letter, which climb
+ * over its neighbours.
  */
 const HIDDEN =
-  /(?:[\p{Cc}\p{Cf}\p{Cs}\p{Co}\p{Cn}\p{Zl}\p{Zp}\p{Default_Ignorable_Code_Point}\u2800‹›]|(?! )\p{Zs})+|(?<=\p{M}\p{M})\p{M}+|(?<![\p{L}\p{M}\p{N}])\p{M}+/gu;
+  /(?:[\p{Cc}\p{Cf}\p{Cs}\p{Co}\p{Cn}\p{Zl}\p{Zp}\p{Default_Ignorable_Code_Point}\u2800‹›]|(?! )\p{Zs})+\p{M}*|(?<=\p{M}\p{M})\p{M}+|(?<![\p{L}\p{M}\p{N}])\p{M}+/gu;
 
 function plain(text: string): Piece {
   return { hidden: false, text, count: text.length };
