@@ -141,7 +141,8 @@ function scriptOf(char: string): string {
 
 function rangeName(point: number): string {
   if (point < 0x20 || (point >= 0x7f && point < 0xa0)) return 'CONTROL';
-  if (point >= 0xe0020 && point <= 0xe007e) return `TAG ${String.fromCharCode(point - 0xe0000)}`;
+  // only what a mark may hold: another sign would make the mark one that is marked again
+  if (point >= 0xe0020 && point <= 0xe007e) return `TAG ${String.fromCharCode(point - 0xe0000).replace(/[^A-Za-z0-9]/, '')}`.trimEnd();
   if (point >= 0xe0000 && point <= 0xe007f) return 'TAG';
   if ((point >= 0xfe00 && point <= 0xfe0f) || (point >= 0xe0100 && point <= 0xe01ef)) return 'VARIATION SELECTOR';
   if (point >= 0xd800 && point <= 0xdfff) return 'LONE SURROGATE';
