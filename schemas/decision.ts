@@ -106,6 +106,18 @@ export const Obligation = {
 export type Obligation = Static<typeof Obligation>;
 export type ObligationType = Obligation['type'];
 
+/** All that an enforcer may be able to fulfil, as `supported_obligations` spells it. One that does not say what it can is told everything, and refuses what it cannot. */
+export const ALL_OBLIGATIONS: readonly string[] = [
+  'mask',
+  'mask.paths',
+  'mask.detectors',
+  ...LIMIT_TYPES,
+  'read_only',
+  'step_up',
+  'record',
+  'notification',
+];
+
 export const EFFECTS = ['allow', 'mask', 'require_approval', 'deny'] as const;
 /** `mask` means allowed with at least one mask obligation. */
 export type DecisionEffect = (typeof EFFECTS)[number];

@@ -1,6 +1,6 @@
 /** The one dry run behind `interlock decide`, its cases, statement cases of policies and the corpus: opens no request, needs no gateway. */
 import type { Catalog } from '#schemas/catalog';
-import type { Decision, Judgement } from '#schemas/decision';
+import { ALL_OBLIGATIONS, type Decision, type Judgement } from '#schemas/decision';
 import type { ApprovalContext, Client, DecisionRequest, Resource, Subject, TransactionState } from '#schemas/decision-request';
 import type { Param, SqlFacts } from '#schemas/sql-facts';
 import type { Moment } from '#client/decision-service';
@@ -9,21 +9,6 @@ import { LocalSession, type SessionHost } from './decision-session.ts';
 import { ownDenial } from './combine.ts';
 import { maskingByName } from './named-masks.ts';
 
-/** Of an enforcer that fulfils everything; give your own list to see what another would refuse. */
-export const ALL_OBLIGATIONS: readonly string[] = [
-  'mask',
-  'mask.paths',
-  'mask.detectors',
-  'row_limit',
-  'byte_limit',
-  'statement_timeout_ms',
-  'session_ttl_s',
-  'estimated_rows_max',
-  'read_only',
-  'step_up',
-  'record',
-  'notification',
-];
 const SERVER_VERSION = '17';
 
 export interface DryRunInput {

@@ -10,7 +10,7 @@ import type { SqlFacts } from '#schemas/sql-facts';
 import { canonical, digestOf } from './canonical.ts';
 import { relevantContext } from './denials.ts';
 import { type Asked, type Inquiry, POINT_SETTING } from './inquiry.ts';
-import { ALL_OBLIGATIONS } from './obligations.ts';
+import { ALL_OBLIGATIONS } from '#schemas/decision';
 
 export function accessInquiry(asked: Asked): Inquiry {
   const { house, question, subject, point } = asked;

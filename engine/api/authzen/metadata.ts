@@ -1,5 +1,5 @@
 /** What the policy decision point says of itself. https://openid.github.io/authzen/#name-policy-decision-point-metadata */
-import { ALL_OBLIGATIONS } from './obligations.ts';
+import { ALL_OBLIGATIONS } from '#schemas/decision';
 
 export interface Metadata {
   readonly policy_decision_point: string;
