@@ -16,6 +16,8 @@ export interface PgbenchResult {
   readonly p99_us: number;
   /** Of the process in the middle, user and system, for each transaction; null for the server itself. */
   readonly cpu_us_per_op: number | null;
+  /** What it left for later: the projection catches up once statements need the processors no longer. */
+  readonly later_cpu_us_per_op: number | null;
   readonly rss_max_mb: number | null;
   readonly records_per_sync: number | null;
 }
@@ -57,12 +59,15 @@ export async function pgbench(subject: Subject, options: PgbenchOptions): Promis
   ];
   try {
     const { stdout } = await run('pgbench', args, { env: { ...process.env, PGPASSWORD: subject.password, ...tls }, maxBuffer: 16 << 20 });
+    const cpu = cpuTicks(subject.pid);
     const tps = Number(/tps = ([\d.]+)/.exec(stdout)?.[1]);
     const done = Number(/number of transactions actually processed: (\d+)/.exec(stdout)?.[1]);
     const failed = Number(/number of failed transactions: (\d+)/.exec(stdout)?.[1] ?? 0);
     if (!(tps > 0) || failed > 0) throw new Error(`pgbench on ${subject.name}: ${stdout}`);
+    const after = { cpu, counters: await subject.counters() };
+    await subject.settled();
+    const later = cpuTicks(subject.pid);
     const latencies = readLatencies(dir);
-    const after = { cpu: cpuTicks(subject.pid), counters: await subject.counters() };
     const records = after.counters && before.counters ? after.counters.records - before.counters.records : 0;
     const syncs = after.counters && before.counters ? after.counters.syncs - before.counters.syncs : 0;
     return {
@@ -70,7 +75,8 @@ export async function pgbench(subject: Subject, options: PgbenchOptions): Promis
       p50_us: quantile(latencies, 0.5),
       p99_us: quantile(latencies, 0.99),
       rss_max_mb: rssMaxMb(subject.pid),
-      cpu_us_per_op: before.cpu === null || after.cpu === null ? null : ((after.cpu - before.cpu) * TICK_US) / done,
+      cpu_us_per_op: perOperation(before.cpu, after.cpu, done),
+      later_cpu_us_per_op: perOperation(after.cpu, later, done),
       records_per_sync: syncs > 0 ? records / syncs : null,
     };
   } finally {
@@ -92,6 +98,10 @@ function readLatencies(dir: string): Float64Array {
 
 export function quantile(sorted: Float64Array, at: number): number {
   return sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * at))] ?? Number.NaN;
+}
+
+function perOperation(before: number | null, after: number | null, done: number): number | null {
+  return before === null || after === null ? null : ((after - before) * TICK_US) / done;
 }
 
 function cpuTicks(pid: number | null): number | null {

@@ -86,6 +86,7 @@ function summarise(rounds: readonly (readonly Row[])[], index: number): Record<s
     added_p50_us: over((row, round) => row.p50_us - peer(round, 'direct', row.journal).p50_us),
     added_p99_us: over((row, round) => row.p99_us - peer(round, 'direct', row.journal).p99_us),
     cpu_us_per_op: over((row) => row.cpu_us_per_op),
+    later_cpu_us_per_op: over((row) => row.later_cpu_us_per_op),
     cpu_vs_pgbouncer: over((row, round) =>
       row.cpu_us_per_op === null ? null : row.cpu_us_per_op / (peer(round, 'pgbouncer', row.journal).cpu_us_per_op ?? Number.NaN),
     ),

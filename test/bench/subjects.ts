@@ -6,6 +6,7 @@ import { createConnection } from 'node:net';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { createInterface } from 'node:readline';
+import { setTimeout as wait } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { startGateway } from '#test/support/gateway';
 import { freePort, type PostgresServer } from '#test/support/postgres';
@@ -24,6 +25,8 @@ export interface Subject extends AsyncDisposable {
   readonly pid: number | null;
   /** Records and syncs of its journal so far, where it has one. */
   counters(): Promise<{ readonly records: number; readonly syncs: number } | null>;
+  /** Resolves once it does nothing for the last run any more, so that the next one's neighbours have the machine for themselves. */
+  settled(): Promise<void>;
 }
 
 export interface SubjectOptions {
@@ -55,6 +58,7 @@ async function direct({ server }: SubjectOptions): Promise<Subject> {
     password: server.password,
     pid: null,
     counters: async () => null,
+    settled: async () => {},
     [Symbol.asyncDispose]: async () => {},
   };
 }
@@ -84,6 +88,7 @@ async function pgbouncer({ server, database, tls }: SubjectOptions): Promise<Sub
     password: server.password,
     pid: child.pid ?? null,
     counters: async () => null,
+    settled: async () => {},
     [Symbol.asyncDispose]: () => end(child, dir),
   };
 }
@@ -116,6 +121,7 @@ async function pipe({ server, journalBase }: SubjectOptions): Promise<Subject> {
     password: server.password,
     pid: child.pid ?? null,
     counters,
+    settled: async () => {},
     [Symbol.asyncDispose]: () => end(child, dir),
   };
 }
@@ -137,11 +143,14 @@ async function interlock({ server, database, journalBase, policies, tls }: Subje
     },
   });
   const password = await gateway.token({ login: 'bench', groups: ['app'], ttl: '4h' });
-  const counters = async (): Promise<{ records: number; syncs: number } | null> => {
-    const token = await gateway.token({ login: 'auditor', scope: 'approve' });
-    const answer = await fetch(`${gateway.ready.api}/v1/status`, { headers: { authorization: `Bearer ${token}` } });
-    const status = (await answer.json()) as { journal?: { records: number; syncs: number } };
-    return status.journal ?? null;
+  const reading = { authorization: `Bearer ${await gateway.token({ login: 'auditor', scope: 'approve', ttl: '1h' })}` };
+  const status = async (): Promise<{ journal?: { records: number; syncs: number }; projection?: { behind: number } }> => {
+    const answer = await fetch(`${gateway.ready.api}/v1/status`, { headers: reading });
+    return (await answer.json()) as Awaited<ReturnType<typeof status>>;
+  };
+  const counters = async (): Promise<{ records: number; syncs: number } | null> => (await status()).journal ?? null;
+  const settled = async (): Promise<void> => {
+    while (((await status()).projection?.behind ?? 0) > 0) await wait(50);
   };
   return {
     name: 'interlock',
@@ -150,6 +159,7 @@ async function interlock({ server, database, journalBase, policies, tls }: Subje
     password,
     pid: gateway.process.pid ?? null,
     counters,
+    settled,
     [Symbol.asyncDispose]: async () => {
       await gateway.stop();
       rmSync(journal, { recursive: true, force: true });

@@ -60,14 +60,14 @@ export class Follower implements AsyncDisposable {
     return why;
   }
 
-  /** One batch, up to and with the record at `upTo`. */
-  async next(upTo: number): Promise<Caught> {
+  /** One batch, up to and with the record at `upTo`, of `recordsMax` at most. */
+  async next(upTo: number, recordsMax: number = BATCH_RECORDS): Promise<Caught> {
     const reader = this.#reader as JournalReader;
     const rows = this.#rows as Rows;
     let records = 0;
     let events = 0;
     let done = false;
-    while (records < BATCH_RECORDS && !rows.full) {
+    while (records < recordsMax && !rows.full) {
       const record = await reader.next(upTo);
       if (record === null) {
         done = true;

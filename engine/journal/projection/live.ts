@@ -2,6 +2,7 @@
 import type { Worker } from 'node:worker_threads';
 import { InterlockError } from '#schemas/errors';
 import type { Projection, ProjectionChange, ProjectionOptions, ProjectionProgress, ProjectionStatus } from './projection.ts';
+import { Pressure } from './pressure.ts';
 import { Reader } from './reader-pool.ts';
 import { openThread, type Order, type QueryName, type Report } from './threads.ts';
 
@@ -45,6 +46,8 @@ class LiveProjection {
   #settling = Promise.withResolvers<void>();
   #position = -1;
   #toldUpTo = -1;
+  readonly #pressure = new Pressure();
+  #givesWay = false;
   #rebuilds = 0;
   #error: string | null = null;
   #began = { atMs: 0, events: 0, records: 0, toldMs: 0 };
@@ -119,6 +122,7 @@ class LiveProjection {
     const writer = openThread('writer', { file, dir: journal.dir });
     this.#writer = writer;
     this.#toldUpTo = -1;
+    this.#givesWay = false;
     writer.on('message', (report: Report) => this.#reported(report));
     writer.on('error', (error) => this.#failed(error.message));
     writer.on('exit', () => this.#ended());
@@ -131,6 +135,8 @@ class LiveProjection {
   }
 
   #look(): void {
+    const giveWay = this.#pressure.look();
+    if (giveWay !== this.#givesWay) this.#tell({ kind: 'give_way', to: (this.#givesWay = giveWay) });
     const { durablePosition } = this.#options.journal;
     if (durablePosition === this.#toldUpTo) return;
     this.#toldUpTo = durablePosition;

@@ -8,6 +8,8 @@ import type { QUERIES } from './queries.ts';
 /** To the writer. */
 export type Order =
   | { readonly kind: 'up_to'; readonly position: number }
+  /** Statements need the processors: the thread takes a small share of one only, until told otherwise. */
+  | { readonly kind: 'give_way'; readonly to: boolean }
   | { readonly kind: 'rebuild' }
   /** Ends after its batch; the thread is not killed in the middle of a transaction. */
   | { readonly kind: 'close' };

@@ -16,16 +16,20 @@ const AGAIN_MS_MAX = 60_000;
 const LOOK_AGAIN_MS = 200;
 /** A command asks for a rebuild by a file beside the projection. */
 const LOOK_EVERY_MS = 500;
+/** While statements need the processors: short transactions, and after each a rest of so many times what it took of a processor. */
+const GIVING_WAY = { recordsMax: 256, rest: 49 } as const;
 
 let upTo = -1;
 let asked = false;
 let closing = false;
+let givesWay = false;
 let wake = Promise.withResolvers<void>();
 let failures = 0;
 
 port.on('message', (order: Order) => {
   if (order.kind === 'up_to') upTo = order.position;
   else if (order.kind === 'rebuild') asked = true;
+  else if (order.kind === 'give_way') givesWay = order.to;
   else closing = true;
   rouse();
 });
@@ -59,9 +63,11 @@ async function follow(follower: Follower, anew: Anew | null): Promise<void> {
     asked = false;
     tell({ kind: 'opened', anew: why, position: follower.position });
     while (!closing && !asked) {
-      const { changes, ...caught } = await follower.next(upTo);
+      const before = process.threadCpuUsage();
+      const { changes, ...caught } = givesWay ? await follower.next(upTo, GIVING_WAY.recordsMax) : await follower.next(upTo);
       tell({ kind: 'caught', ...caught, changes });
       if (caught.done) failures = 0;
+      if (givesWay) await rested(before);
       if (caught.done && !closing && !asked) await roused(follower.position >= upTo ? null : LOOK_AGAIN_MS);
     }
     if (closing) return;
@@ -81,6 +87,13 @@ async function roused(ms: number | null): Promise<void> {
   const timer = setTimeout(rouse, ms);
   await promise;
   clearTimeout(timer);
+}
+
+/** Of what was worked since: this thread takes a fiftieth of a processor, as long as statements need the rest. */
+async function rested(since: NodeJS.CpuUsage): Promise<void> {
+  const { user, system } = process.threadCpuUsage(since);
+  const untilMs = performance.now() + ((user + system) / 1000) * GIVING_WAY.rest;
+  for (let leftMs = untilMs - performance.now(); givesWay && !closing && !asked && leftMs > 0; leftMs = untilMs - performance.now()) await roused(leftMs);
 }
 
 function tell(report: Report): void {
