@@ -1,5 +1,5 @@
 /** Who may import whom (DESIGN §3). test/unit/imports.test.ts proves that these rules judge something, and fire. */
-const AREAS = ['cli', 'decide', 'facts', 'approvals', 'journal', 'identity', 'credentials', 'config', 'api'];
+const AREAS = ['cli', 'decide', 'facts', 'approvals', 'journal', 'identity', 'credentials', 'config', 'api', 'nats'];
 
 /** One home folder for each third-party package of the product. */
 const HOMES = {
@@ -15,6 +15,10 @@ const HOMES = {
   'ical.js': '^engine/approvals/sources/',
   nodemailer: '^engine/approvals/notify/',
   standardwebhooks: '^engine/approvals/notify/',
+  '@nats-io/transport-node': '^engine/nats/',
+  '@nats-io/nats-core': '^engine/nats/',
+  '@nats-io/jetstream': '^engine/nats/',
+  '@nats-io/nkeys': '^engine/nats/',
   react: '^engine/console/',
   'react-dom': '^engine/console/',
   '@base-ui/react': '^engine/console/',
