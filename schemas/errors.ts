@@ -163,6 +163,41 @@ export const ERRORS = {
     remedy: '`interlock doctor` names the step that fails.',
   },
   CLOCK: { sqlstate: '58000', meaning: 'Wall clock and monotonic clock disagree.', remedy: 'Mend the time service of the machine.' },
+  ENGINE_UNAVAILABLE: {
+    sqlstate: '58000',
+    meaning: 'The engine is not connected, or did not answer in time, and this needs its word.',
+    remedy: 'Try again in a moment; `interlock status` on the enforcer says since when and why.',
+  },
+  ANSWER_REFUSED: {
+    sqlstate: '58000',
+    meaning: 'An answer of the engine was altered, or is not the answer to this question.',
+    remedy: 'Something stands between enforcer and engine and speaks for it: find it before going on.',
+  },
+  TARGET_NOT_GRANTED: {
+    sqlstate: '58000',
+    meaning: 'The engine does not let this enforcer ask for this target.',
+    remedy: 'Enrol the enforcer for the target: its certificate names what it may ask for.',
+  },
+  CHANNEL_BUSY: {
+    sqlstate: '58000',
+    meaning: 'Too much is under way on the connection between enforcer and engine.',
+    remedy: 'Try again in a moment; if it lasts, the engine or the network is too slow.',
+  },
+  ENFORCER_UNAVAILABLE: {
+    sqlstate: null,
+    meaning: 'The enforcer is not connected, or did not answer in time.',
+    remedy: 'See *Targets and enforcers* in the console, and the log of the enforcer.',
+  },
+  CHANNEL_REFUSED: {
+    sqlstate: null,
+    meaning: 'A certificate was not let in: unknown, removed, expired, or of the wrong kind.',
+    remedy: 'Enrol the enforcer again; the log of the engine names the certificate.',
+  },
+  CHANNEL_PROTOCOL: {
+    sqlstate: null,
+    meaning: 'The other end of the channel broke its rules, or speaks no version that this one speaks.',
+    remedy: 'Upgrade the older of the two; the message names what was wrong.',
+  },
   INTERNAL: { sqlstate: '58000', meaning: 'A fault of ours; the statement was refused.', remedy: 'Report it with the decision id.' },
   // identity
   AUTH_FAILED: {
