@@ -1,5 +1,5 @@
 /** Who may import whom (DESIGN §3). test/unit/imports.test.ts proves that these rules judge something, and fire. */
-const AREAS = ['cli', 'decide', 'facts', 'approvals', 'journal', 'identity', 'credentials', 'config', 'api', 'nats'];
+const AREAS = ['cli', 'decide', 'facts', 'approvals', 'journal', 'identity', 'credentials', 'config', 'api', 'nats', 'operations'];
 
 /** One home folder for each third-party package of the product. */
 const HOMES = {
