@@ -126,6 +126,26 @@ export const ERRORS = {
     meaning: 'The journal cannot be written, so nothing runs.',
     remedy: 'Free or replace the journal’s disk and restart.',
   },
+  ARCHIVE_UNAVAILABLE: {
+    sqlstate: '58000',
+    meaning: 'The archive (NATS) did not acknowledge the record in time, and the target asks for `audit: strict`.',
+    remedy: 'See `interlock status`: the archive, its servers and their disk. Nothing was sent to the target.',
+  },
+  ARCHIVE_BACKLOG: {
+    sqlstate: '58000',
+    meaning: 'The journal is further ahead of the archive than `nats.backlog` allows, so no new work begins.',
+    remedy: 'Bring the archive (NATS) back; work goes on by itself as soon as it has caught up.',
+  },
+  ARCHIVE_CONFLICT: {
+    sqlstate: '58000',
+    meaning: 'The archive holds records of this journal that the journal itself does not have.',
+    remedy: 'Two processes share one journal id, or an old copy of the journal was put back. `interlock audit verify` over the archive shows where.',
+  },
+  ARCHIVE_SETUP: {
+    sqlstate: null,
+    meaning: 'A stream of the archive is missing, or is not set up as it must be.',
+    remedy: '`interlock nats setup` makes what is missing and names each difference.',
+  },
   POLICY_UNAVAILABLE: {
     sqlstate: '58000',
     meaning: 'No policy in force could judge, or it is older than `policies.max_age`.',
@@ -348,6 +368,51 @@ export const ERRORS = {
     sqlstate: null,
     meaning: 'A policy uses a builtin that is not supported.',
     remedy: 'The message names file and line; policies/README.md lists what to use.',
+  },
+  BUNDLE_UNSIGNED: {
+    sqlstate: null,
+    meaning: 'The policy bundle carries no signature.',
+    remedy: 'Sign it: `interlock policy build DIR -o FILE --sign KEY`.',
+  },
+  BUNDLE_KEY: {
+    sqlstate: null,
+    meaning: 'The policy bundle is signed, by no key that is trusted here.',
+    remedy: 'Sign it with a key whose public half is in `policies.signing.trusted`, or add that half there.',
+  },
+  BUNDLE_TAMPERED: {
+    sqlstate: null,
+    meaning: 'The policy bundle is not what was signed.',
+    remedy: 'Fetch or build it again; if it happens again, find out who can write to where it comes from.',
+  },
+  BUNDLE_MALFORMED: {
+    sqlstate: null,
+    meaning: 'The policy bundle does not have the form of one: cut short, or with an entry that does not belong there.',
+    remedy: 'The message names the entry; engine/bundles/README.md has the form.',
+  },
+  BUNDLE_TOO_LARGE: {
+    sqlstate: null,
+    meaning: 'The policy bundle is larger than its bounds.',
+    remedy: 'The message names the bound; keep large data out of the policies.',
+  },
+  BUNDLE_ROLLBACK: {
+    sqlstate: null,
+    meaning: 'The policy bundle is older than one that was seen before.',
+    remedy: 'To go back to old policies, build them again: they get a new number.',
+  },
+  BUNDLE_EXPIRED: {
+    sqlstate: null,
+    meaning: 'The policy bundle is past its expiry, or from the future.',
+    remedy: 'Sign it again; check the clocks.',
+  },
+  BUNDLE_STATE: {
+    sqlstate: null,
+    meaning: 'What is remembered of the newest policy bundle cannot be read or written.',
+    remedy: 'Mend or restore the file named in the message; without it an old bundle could not be told from a new one.',
+  },
+  POLICY_UNMETERED: {
+    sqlstate: null,
+    meaning: 'The policies of a bundle could run without being stopped.',
+    remedy: 'Build the bundle with `interlock policy build` of a version that this one knows.',
   },
   TOOL_MISSING: { sqlstate: null, meaning: 'A program that is needed is not installed.', remedy: 'The message says how to install it.' },
   PORT_TAKEN: { sqlstate: null, meaning: 'The address is in use.', remedy: 'Choose another port, or stop the other program.' },
