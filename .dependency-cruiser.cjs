@@ -1,5 +1,7 @@
 /** Who may import whom (DESIGN §3). test/unit/imports.test.ts proves that these rules judge something, and fire. */
-const AREAS = ['cli', 'decide', 'facts', 'approvals', 'journal', 'identity', 'credentials', 'config', 'api', 'nats', 'operations'];
+const AREAS = ['cli', 'decide', 'facts', 'approvals', 'journal', 'identity', 'credentials', 'config', 'api', 'nats', 'operations', 'channel', 'apart', 'enrolment', 'bundles'];
+/** What is spoken over the channel sees its types, as everybody sees the client's. */
+const SPOKEN = ['apart', 'enrolment', 'bundles', 'operations'];
 
 /** One home folder for each third-party package of the product. */
 const HOMES = {
@@ -35,7 +37,7 @@ module.exports = {
       name: `engine-${area}-imports-schemas-client-and-itself`,
       severity: 'error',
       from: { path: `^engine/${area}/` },
-      to: { path: '^(engine|enforcers|test|tools)/', pathNot: `^engine/(client|${area})/` },
+      to: { path: '^(engine|enforcers|test|tools)/', pathNot: SPOKEN.includes(area) ? `^engine/(client/|${area}/|channel/parts\\.ts$)` : `^engine/(client|${area})/` },
     })),
     { name: 'enforcers-see-only-the-client', severity: 'error', from: { path: '^enforcers/' }, to: { path: '^(engine/(?!client/)|test/|tools/)' } },
     { name: 'common-knows-no-protocol', severity: 'error', from: { path: '^enforcers/common/' }, to: { path: '^enforcers/(?!common/)' } },
