@@ -1,0 +1,207 @@
+/** The engine's half of the composition: policies, identity, approvals, credentials, projection, API and console on one journal. */
+import { join } from 'node:path';
+import type { Credentials } from '#client/credentials';
+import type { Identity, Principal } from '#client/identity';
+import type { Journal } from '#client/journal';
+import type { Status } from './api/parts.ts';
+import { openApi } from './api/server.ts';
+import { openApprovals, tellingEnds, type ApprovalBook } from './approvals/approvals.ts';
+import type { Notifier } from './approvals/notify/parts.ts';
+import { SeenGroups } from './approvals/seen-groups.ts';
+import type { Base } from './base.ts';
+import type { LoadedConfig, SecretSource } from './config/config.ts';
+import type { RedactingLog } from './config/log.ts';
+import { readSecret } from './config/secret.ts';
+import { openCredentials } from './credentials/credentials.ts';
+import type { LocalDecisionService } from './decide/service.ts';
+import { paramsThatFlowToCode } from './facts/postgres/reader.ts';
+import { openIdentity } from './identity/identity.ts';
+import { openProjection } from './journal/projection/live.ts';
+import type { Projection } from './journal/projection/projection.ts';
+import { openJudging, openTheLocalIssuer, type JudgingOptions } from './judging.ts';
+import { located, pem } from './located.ts';
+import { openNotifying, remembered } from './notifying.ts';
+import { outside } from './outside.ts';
+import { apiParts, Changes } from './serving.ts';
+import { leases } from './targets.ts';
+import { openWorlds, seeing, type OpenWorlds } from './worlds.ts';
+
+export interface Central {
+  readonly decisions: LocalDecisionService;
+  readonly identity: Identity;
+  readonly credentials: Credentials;
+  readonly approvals: ApprovalBook;
+  /** Enforcers of this process write here: the book hears how statements that used an approval ended. */
+  readonly journal: Journal;
+  /** Its address. */
+  readonly api: string;
+  /** What refusals and notices point to. */
+  readonly publicUrl: string;
+}
+
+export interface CentralOptions {
+  /** The folder of the built console, as soon as it is there; absent: the API alone. */
+  readonly console?: Promise<string>;
+  /** Who enforces, here or elsewhere, as `interlock status` shows it. */
+  targets(): TargetStates;
+}
+
+/** By target. */
+export type TargetStates = Readonly<Record<string, TargetState>>;
+export interface TargetState {
+  readonly protocol: string;
+  readonly address: string;
+  readonly sessions: number;
+}
+
+/** What the API answers from, filled in as the parts start. */
+interface Room {
+  book: ApprovalBook | null;
+  /** The journal that tells the book how statements ended. */
+  ends: Journal | null;
+  notifier: Notifier | null;
+}
+
+/** The parts that the book and the API are made of. */
+interface Halls {
+  readonly base: Base;
+  readonly options: CentralOptions;
+  readonly room: Room;
+  readonly changes: Changes;
+  readonly seen: SeenGroups;
+  readonly decisions: LocalDecisionService;
+  readonly identity: Awaited<ReturnType<typeof openIdentity>>;
+  readonly who: OpenWorlds;
+  readonly projection: Projection;
+}
+
+/**
+ * Starts everything in the order in which it is needed; `started` ends it in the other.
+ * @throws InterlockError of the part that did not start: one readable message
+ */
+export async function openCentral(base: Base, options: CentralOptions, started: AsyncDisposableStack): Promise<Central> {
+  const { config, journal, clock, ids, log } = base;
+  const changes = new Changes();
+  const activated: JudgingOptions['record'] = (event) => {
+    journal.append(event);
+    if (event.type === 'policy.activated') changes.tell({ live: { kind: 'policy', id: event.revision }, owners: 'everybody' });
+  };
+  const decisions = started.use(await openJudging(config, { log, clock, ids, record: activated }));
+  const local = config.identity.local.enabled ? { local: await openTheLocalIssuer(config, clock) } : {};
+  const seen = new SeenGroups();
+  const identity = seeing(await openIdentity({ issuers: issuersOf(config, log), ...local, clock, log }), seen);
+  const who = openWorlds({ config, journal, clock, ids, log, decisions, seen });
+  started.defer(() => who.close());
+  const projection = openProjection({ file: join(config.stateDir, 'projection.sqlite'), journal, log });
+  started.defer(() => projection.close());
+  const room: Room = { book: null, ends: null, notifier: null };
+  projection.onChange((change) => changes.projected(change));
+  who.delegations.onChange((id) => changes.tell({ live: { kind: 'delegation', id }, owners: 'delegation' }));
+  const halls: Halls = { base, options, room, changes, seen, decisions, identity, who, projection };
+  const api = await openTheApi(halls);
+  started.defer(() => api.close());
+  const publicUrl = config.api.publicUrl ?? api.url;
+  const { book, ends } = await openTheBook(halls, publicUrl, started);
+  const credentials = openCredentials({ targets: leases(config), ids, log });
+  return { decisions, identity, credentials, approvals: book, journal: ends, api: api.url, publicUrl };
+}
+
+function openTheApi(halls: Halls): ReturnType<typeof openApi> {
+  const { base, options, room, changes, seen, decisions, identity, who, projection } = halls;
+  const { config, journal, clock, log } = base;
+  const { delegations } = who;
+  const parts = apiParts({
+    ...base,
+    identity,
+    current: (principal) => withGroups(principal, seen.of(principal.subject)),
+    login: { oidc: identity.logins, local: config.identity.local.enabled },
+    changes,
+    status: () => status(halls),
+    book: () => room.book,
+    projection,
+    delegations: {
+      list: ({ principal, all }) => delegations.list(all ? undefined : principal.subject),
+      open: (by, ask) => delegations.open(by, ask),
+      end: (id, by) => delegations.end(id, by),
+    },
+    notifications: () => room.notifier,
+    authzen: outside({ ...base, decisions, book: () => room.book, recorded: () => room.ends ?? journal }),
+  });
+  const { listen, publicUrl } = config.api;
+  const shown = options.console === undefined ? {} : { console: options.console };
+  return openApi({ listen, tls: pem(config.api.tls), publicUrl, ...shown, parts, clock, log }).catch(located(config, 'api.listen'));
+}
+
+async function openTheBook(
+  { base, room, changes, decisions, who }: Halls,
+  publicUrl: string,
+  started: AsyncDisposableStack,
+): Promise<{ readonly book: ApprovalBook; readonly ends: Journal }> {
+  const { config, journal, clock, ids, log } = base;
+  const { worlds, delegations } = who;
+  const { expireMs, rememberDenialMs } = config.approvals;
+  const notifier = openNotifying({ config, journal, clock, log, publicUrl, worlds });
+  started.defer(() => notifier.close());
+  room.notifier = notifier;
+  const book = await openApprovals({
+    journal: remembered(who.journal, notifier),
+    clock,
+    ids,
+    log,
+    expireMs,
+    rememberDenialMs,
+    publicUrl,
+    data: { data: () => decisions.documents() },
+    envOf: (target) => config.targets[target]?.env ?? null,
+    codeParams: paramsThatFlowToCode,
+    payloads: config.journal.payloads,
+    worlds,
+  });
+  started.defer(() => book.close());
+  const ends = tellingEnds(journal, book);
+  room.book = book;
+  room.ends = ends;
+  started.defer(changes.follow(book));
+  delegations.onChange((id) => {
+    const opened = delegations.list().find(({ delegation_id, state }) => delegation_id === id && state !== 'ended');
+    if (opened) notifier.delegated(opened);
+  });
+  void notifier.start(book); // nothing waits for it, and it does not reject
+  return { book, ends };
+}
+
+function withGroups(principal: Principal, groups: readonly string[]): Principal {
+  const { subject } = principal;
+  return { ...principal, subject: { ...subject, properties: { ...subject.properties, groups: [...groups] } } };
+}
+
+function issuersOf(config: LoadedConfig, log: RedactingLog): Parameters<typeof openIdentity>[0]['issuers'] {
+  const read = async (source: SecretSource): Promise<string> => {
+    const secret = await readSecret(source);
+    log.hide(secret);
+    return secret;
+  };
+  return config.identity.issuers.map(({ login, ...issuer }) => {
+    if (login === null) return issuer;
+    const { clientSecret: source, ...rest } = login;
+    return { ...issuer, login: { ...rest, clientSecret: source === null ? null : () => read(source) } };
+  });
+}
+
+function status({ base, options, room, decisions, projection }: Halls): Status {
+  const { journal, config } = base;
+  const policies = decisions.status();
+  const { records, bytes, syncs, lastSyncUs } = journal.status();
+  const targets = options.targets();
+  return {
+    ok: journal.fault === null && policies.error === null && Object.keys(targets).length === Object.keys(config.targets).length,
+    revision: policies.revision,
+    policy_error: policies.error,
+    targets,
+    journal: { dir: config.journal.dir, fault: journal.fault?.message ?? null, records, bytes, syncs, last_sync_us: lastSyncUs },
+    open_approvals: room.book?.open ?? 0,
+    sessions: Object.values(targets).reduce((sum, { sessions }) => sum + sessions, 0),
+    projection: projection.status(),
+    notifications: room.notifier?.status() ?? { channels: 0, waiting: 0, dead: 0 },
+  };
+}

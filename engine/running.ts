@@ -1,0 +1,68 @@
+/** A started process, whichever of the three it is: what it says of itself, and how it ends. */
+import { InterlockError } from '#schemas/errors';
+import type { Enforcer } from '#enforcers/common/enforcer';
+import type { Base } from './base.ts';
+
+/** A gateway, an engine or an enforcer that accepts. */
+export interface Running {
+  readonly revision: string;
+  readonly api: string;
+  readonly targets: Readonly<Record<string, { readonly protocol: string; readonly address: string }>>;
+  /** The journal's folder. */
+  readonly journal: string;
+  /** The file with the public key that verifies it. */
+  readonly publicKey: string;
+  reload(): Promise<void>;
+  /** No new sessions; running statements finish; then everything ends. */
+  drain(): Promise<void>;
+  /** Ends everything now. */
+  close(): Promise<void>;
+  /** Resolves when it has ended as asked; rejects when it had to end: a dead journal. */
+  readonly finished: Promise<void>;
+}
+
+/** By target. */
+export type Enforcers = readonly (readonly [target: string, enforcer: Enforcer])[];
+
+export interface Started {
+  readonly base: Base;
+  readonly enforcers: Enforcers;
+  readonly api: string;
+  readonly revision: () => string;
+  readonly reload: () => Promise<void>;
+  readonly stack: AsyncDisposableStack;
+}
+
+export function running({ base, enforcers, api, revision, reload, stack }: Started): Running {
+  const { journal, config, log, publicKey } = base;
+  const finished = Promise.withResolvers<void>();
+  let ending: Promise<void> | null = null;
+  const close = (): Promise<void> => (ending ??= stack.disposeAsync().then(finished.resolve, finished.reject));
+  journal.onFault((fault) => {
+    // nothing may run without its record: everything ends, and says why (I6)
+    log.error({ fault: fault.message }, 'the journal cannot be written; the gateway ends');
+    void close();
+    finished.reject(new InterlockError('JOURNAL_UNAVAILABLE', fault.message, { cause: fault }));
+  });
+  finished.promise.catch(() => {}); // whoever waits for it is told; nobody waiting is no crash
+  return {
+    get revision() {
+      return revision();
+    },
+    api,
+    publicKey,
+    journal: config.journal.dir,
+    finished: finished.promise,
+    close,
+    targets: Object.fromEntries(enforcers.map(([name, { protocol, address }]) => [name, { protocol, address: hostPort(address) }])),
+    reload,
+    drain: async () => {
+      await Promise.all(enforcers.map(([, enforcer]) => enforcer.drain()));
+      await close();
+    },
+  };
+}
+
+export function hostPort({ host, port }: Enforcer['address']): string {
+  return host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`;
+}
