@@ -9,6 +9,8 @@ const HOMES = {
   '@open-policy-agent/opa-wasm': '^engine/decide/',
   'libpg-query-15': '^engine/facts/postgres/',
   'libpg-query-17': '^engine/facts/postgres/',
+  '@peculiar/x509': '^engine/enrolment/',
+  'reflect-metadata': '^engine/enrolment/',
   jose: '^engine/identity/',
   'openid-client': '^engine/identity/',
   pino: '^engine/config/',
