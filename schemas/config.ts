@@ -1,48 +1,9 @@
 /** CONTRACT §5: `interlock.yaml`. `title` is the short phrase that errors use for what is allowed, `description` what editors show. */
 import type { Static } from 'typebox';
+import { Nats } from './config-nats.ts';
+import { Duration, HostPort, HttpUrl, Path, SecretRef, Size, Text } from './config-values.ts';
 
-const Duration = {
-  type: 'string',
-  pattern: '^[0-9]{1,9}(ms|s|m|h|d)$',
-  title: 'a duration with its unit, such as `500ms`, `30s`, `5m`, `1h` or `7d`',
-} as const;
-const Size = { type: 'string', pattern: '^[0-9]{1,9}(KiB|MiB|GiB)$', title: 'a size with its unit, such as `64KiB`, `1MiB` or `2GiB`' } as const;
-const Path = { type: 'string', minLength: 1, title: 'a path (relative ones are relative to this file)' } as const;
-const Text = { type: 'string', minLength: 1, title: 'a text' } as const;
-const HttpUrl = { type: 'string', pattern: '^https?://[^\\s]+$', title: 'an https:// address' } as const;
-const HostPort = {
-  type: 'string',
-  pattern: '^([A-Za-z0-9._-]+|\\[[0-9A-Fa-f:.]+\\]):[0-9]{1,5}$',
-  title: '`host:port`, such as `127.0.0.1:6432` or `[::1]:6432`; port 0 takes a free one',
-} as const;
-
-/** A secret is never written here: the value is read from where the reference points, when it is needed. */
-export const SecretRef = {
-  type: 'object',
-  additionalProperties: false,
-  minProperties: 1,
-  maxProperties: 1,
-  title: 'a reference: `{ file: PATH }`, `{ env: NAME }` or `{ exec: [PROGRAM, ARGUMENT …] }`',
-  description: 'Where a secret is read from. Secrets never stand in this file.',
-  properties: {
-    file: { ...Path, description: 'Read from this file; one newline at its end is dropped.' },
-    env: {
-      type: 'string',
-      pattern: '^[A-Za-z_][A-Za-z0-9_]*$',
-      title: 'the name of an environment variable',
-      description: 'Read from this environment variable of the gateway.',
-    },
-    exec: {
-      type: 'array',
-      minItems: 1,
-      items: { type: 'string' },
-      title: 'a list: the program and its arguments',
-      description: 'What this program prints; started without a shell.',
-    },
-    vault: { ...Text, description: 'Not supported yet.' },
-  },
-} as const;
-export type SecretRef = Static<typeof SecretRef>;
+export { SecretRef } from './config-values.ts';
 
 const ServerTls = {
   anyOf: [
@@ -124,7 +85,8 @@ export const Target = {
     },
     audit: {
       enum: ['standard', 'strict'],
-      description: 'standard: on local stable storage before anything is forwarded. strict: in the archive too.',
+      description:
+        'standard: on local stable storage before anything is forwarded; with `nats`, the archive follows. strict: acknowledged by the archive too, or refused within a second. Default: standard.',
     },
     approvals: {
       type: 'object',
@@ -494,15 +456,9 @@ export const Config = {
             },
           },
         },
-        nats: {
-          type: 'object',
-          additionalProperties: false,
-          required: ['servers', 'credentials'],
-          properties: { servers: { type: 'array', minItems: 1, items: Text, title: 'a list of addresses' }, credentials: SecretRef },
-          description: 'Not supported yet.',
-        },
       },
     },
+    nats: Nats,
     log: {
       type: 'object',
       additionalProperties: false,

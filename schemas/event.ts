@@ -414,6 +414,25 @@ export const CheckpointSigned = {
 } as const;
 export type CheckpointSigned = Static<typeof CheckpointSigned>;
 
+/** The archive is not as it must be: `open` when it is seen first, again with `open: false` when it is mended. */
+export const ArchiveAlarm = {
+  type: 'object',
+  required: ['type', 'code', 'open', 'detail'],
+  properties: {
+    type: { const: 'archive.alarm' },
+    /**
+     * drift: a stream's configuration is not the one that was set up; lost: the archive lost records that it had acknowledged; conflict, gap, foreign,
+     * checkpoint: what it holds of a journal is not that journal.
+     */
+    code: { enum: ['drift', 'lost', 'conflict', 'gap', 'foreign', 'checkpoint'] },
+    open: { type: 'boolean' },
+    detail: text,
+    /** The stream, or the journal, that it is about. */
+    of: text,
+  },
+} as const;
+export type ArchiveAlarm = Static<typeof ArchiveAlarm>;
+
 export const AdminChanged = {
   type: 'object',
   required: ['type', 'by', 'what'],
@@ -450,6 +469,7 @@ export const EVENTS = {
   'recording.viewed': RecordingViewed,
   'access.evaluated': AccessEvaluated,
   'checkpoint.signed': CheckpointSigned,
+  'archive.alarm': ArchiveAlarm,
   'admin.changed': AdminChanged,
 } as const;
 export type EventType = keyof typeof EVENTS;

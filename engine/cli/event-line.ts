@@ -64,6 +64,8 @@ function gist(event: Event): string {
       return event.reason;
     case 'checkpoint.signed':
       return `size ${event.size}`;
+    case 'archive.alarm':
+      return `${event.open ? '' : 'ended: '}${event.code}${event.of === undefined ? '' : ` of ${event.of}`}: ${event.detail}`;
     case 'admin.changed':
       return `${event.what} by ${event.by}`;
   }

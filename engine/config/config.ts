@@ -17,6 +17,8 @@ export interface LoadedConfig {
   readonly targets: Readonly<Record<string, TargetConfig>>;
   readonly approvals: ApprovalsConfig;
   readonly journal: JournalConfig;
+  /** null: the local journal alone. */
+  readonly nats: NatsConfig | null;
   readonly log: { readonly level: LogLevel /** auto: pretty on a terminal, else json */; readonly format: 'json' | 'pretty' | 'auto' };
   /** To be said at start: what is weaker than the default, and why it was accepted. */
   readonly notices: readonly string[];
@@ -110,7 +112,8 @@ export interface TargetConfig {
   readonly upstream: UpstreamConfig;
   readonly env: string;
   readonly labels: Readonly<Record<string, string>>;
-  readonly audit: 'standard';
+  /** strict: a statement waits for the archive's acknowledgement too. */
+  readonly audit: 'standard' | 'strict';
   /** The target's own rule, or the general one. */
   readonly inTransaction: InTransaction;
   readonly limits: { readonly connections: number; readonly statementBytes: number; readonly idleMs: number };
@@ -179,6 +182,19 @@ export interface JournalConfig {
   readonly segmentBytes: number;
   readonly payloads: 'clear' | 'redacted';
   readonly checkpoint: { readonly everyMs: number; readonly keyFile: string };
+}
+
+/** The archive. */
+export interface NatsConfig {
+  readonly servers: readonly string[];
+  /** null: loopback only. */
+  readonly tls: { readonly caFile: string | null; readonly certFile: string | null; readonly keyFile: string | null } | null;
+  readonly credentials: SecretSource;
+  readonly streams: { readonly audit: string; readonly approvals: string };
+  readonly replicas: 1 | 3;
+  readonly duplicateWindowMs: number;
+  /** How far the journal may be ahead of the archive. */
+  readonly backlog: { readonly bytes: number; readonly ageMs: number };
 }
 
 /** `interlock.yaml:14:5 targets.shop.listen`, or the file alone. */

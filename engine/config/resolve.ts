@@ -2,6 +2,7 @@
 import { isAbsolute, join, resolve as resolvePath } from 'node:path';
 import type { Config, Issuer, Target } from '#schemas/config';
 import type { Address, LoadedConfig, ServerTlsFiles, TargetConfig, UpstreamConfig, UpstreamTls, IssuerConfig, IssuerLoginConfig } from './config.ts';
+import { resolveNats } from './nats.ts';
 import { resolveChannel } from './notify.ts';
 import { resolveOnCall } from './oncall.ts';
 import { type Absolute, secretSource } from './secret-source.ts';
@@ -53,6 +54,7 @@ export function resolveConfig(raw: Config, file: string, dir: string): Resolved 
         keyFile: absolute(raw.journal?.checkpoint?.key?.file ?? join(stateDir, 'keys', 'checkpoint')),
       },
     },
+    nats: resolveNats(raw.nats, stateDir, absolute),
     log: { level: raw.log?.level ?? 'info', format: raw.log?.format ?? 'auto' },
   };
 }
@@ -94,7 +96,7 @@ function resolveTarget(name: string, target: Target, inTransaction: TargetConfig
     upstream: resolveUpstreamConfig(target, absolute),
     env: target.env ?? 'development',
     labels: target.labels ?? {},
-    audit: 'standard',
+    audit: target.audit ?? 'standard',
     inTransaction: target.approvals?.in_transaction ?? inTransaction,
     limits: {
       connections: target.limits?.connections ?? 200,

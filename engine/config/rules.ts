@@ -2,6 +2,7 @@
 import type { Config, Target } from '#schemas/config';
 import type { Findings } from './places.ts';
 import type { LoadedConfig, TargetConfig } from './config.ts';
+import { checkNats } from './nats.ts';
 import { checkNotify } from './notify-rules.ts';
 import { checkOnCall } from './oncall.ts';
 import { staysHere } from './stays-here.ts';
@@ -19,6 +20,7 @@ export function checkRules(raw: Config, config: Omit<LoadedConfig, 'places' | 'n
   checkLogins(raw, config, findings);
   checkNotify(raw, config, findings, notices);
   checkOnCall(raw, config, findings, notices);
+  checkNats(raw.nats, config.nats, findings, notices);
   checkExpansion(raw, notices);
   if (config.journal.segmentBytes < SEGMENT_BYTES_MIN || config.journal.segmentBytes > SEGMENT_BYTES_MAX)
     findings.addAt('journal.segment', `found \`${raw.journal?.segment ?? ''}\`; allowed: 64KiB to 1GiB`);
@@ -34,12 +36,12 @@ function checkNotYet(raw: Config, findings: Findings): void {
   const notYet = (path: string, what: string, instead: string): void => findings.addAt(path, `${what} is not supported yet; ${instead}`);
   for (const kind of ['git', 'https', 'bundle'] as const)
     if (raw.policies.source[kind] !== undefined) notYet(`policies.source.${kind}`, `\`${kind}\``, 'use `dir: PATH`');
-  if (raw.journal?.nats !== undefined) notYet('journal.nats', 'forwarding to NATS', 'leave it out');
   if (raw.journal?.payloads === 'sealed') notYet('journal.payloads', '`sealed`', 'use `clear` or `redacted`');
   if (hasClientCa(raw.api?.tls)) notYet('api.tls.client_ca', 'a certificate of the client', 'leave it out');
   for (const [name, target] of Object.entries(raw.targets)) {
     const at = `targets.${name}`;
-    if (target.audit === 'strict') notYet(`${at}.audit`, '`strict`', 'use `standard`');
+    if (target.audit === 'strict' && raw.nats === undefined)
+      findings.addAt(`${at}.audit`, 'found `strict` without an archive; allowed: `standard`, or a section `nats`');
     if (hasClientCa(target.tls)) notYet(`${at}.tls.client_ca`, 'a certificate of the client', 'leave it out');
     if (target.upstream.url?.vault !== undefined) notYet(`${at}.upstream.url.vault`, '`vault`', 'use `file`, `env` or `exec`');
     if (target.credential?.password.vault !== undefined) notYet(`${at}.credential.password.vault`, '`vault`', 'use `file`, `env` or `exec`');

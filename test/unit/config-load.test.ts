@@ -79,6 +79,7 @@ test('defaults are filled in, units are in the names, paths are relative to the 
       payloads: 'clear',
       checkpoint: { everyMs: 1000, keyFile: '/srv/gateway/.interlock/keys/checkpoint' },
     },
+    nats: null,
     log: { level: 'info', format: 'auto' },
     notices: [
       'api: TLS is off, accepted because 127.0.0.1 is loopback',
