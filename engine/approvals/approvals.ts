@@ -12,7 +12,8 @@ export async function openApprovals(options: ApprovalOptions): Promise<ApprovalB
   const limits = { ...APPROVAL_LIMITS, ...options.limits };
   const { journal, clock, log } = options;
   const { entries, seenUs } = await readHistory({ journal, clock, log, closedMax: limits.closedMax });
-  const book = new Book({ ...options, limits }, seenUs);
-  await book.restore(entries);
+  const book = new Book({ ...options, limits });
+  if (options.ordered) await book.follow(options.ordered, seenUs);
+  else await book.restore(entries, seenUs);
   return book;
 }

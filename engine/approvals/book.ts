@@ -11,9 +11,10 @@ import { ended } from './executions.ts';
 import { breakGlass, review } from './glass.ts';
 import { listed, paged } from './listing.ts';
 import { request } from './opening.ts';
+import type { FollowedLog } from './ordering/parts.ts';
 import type { Act, ApprovalBook, ApprovalChange, ApprovalFilter, ApprovalPage, VerdictGiven } from './parts.ts';
 import type { StatementEnd } from './record.ts';
-import { restore } from './restoring.ts';
+import { restore, resume } from './restoring.ts';
 import type { Entry } from './store.ts';
 import { storyOf } from './story.ts';
 import { Sweep } from './sweep.ts';
@@ -24,10 +25,9 @@ export class Book implements ApprovalBook {
   readonly #core: Core;
   readonly #sweep: Sweep;
 
-  /** @param seenUs when the journal last saw anything */
-  constructor(options: CoreOptions, seenUs: number) {
+  constructor(options: CoreOptions) {
     this.#core = new Core(options);
-    this.#sweep = new Sweep(this.#core, seenUs);
+    this.#sweep = new Sweep(this.#core);
   }
 
   get open(): number {
@@ -36,9 +36,21 @@ export class Book implements ApprovalBook {
     return open;
   }
 
-  async restore(entries: readonly Entry[]): Promise<void> {
+  /** @param seenUs when the journal last saw anything */
+  async restore(entries: readonly Entry[], seenUs: number): Promise<void> {
     await restore(this.#core, entries);
-    this.#sweep.begin();
+    this.#sweep.begin(seenUs);
+  }
+
+  /** What the log of all engines tells, from its beginning; from then on it tells of what happens. @param seenUs as above, of this engine's journal */
+  async follow(ordered: FollowedLog, seenUs: number): Promise<void> {
+    const { store } = this.#core;
+    store.seenUs = seenUs;
+    this.#core.restoring = true;
+    await ordered.start();
+    this.#core.restoring = false;
+    await resume(this.#core);
+    this.#sweep.begin(seenUs);
   }
 
   request(draft: ApprovalDraft): Promise<Ticket> {
@@ -49,7 +61,7 @@ export class Book implements ApprovalBook {
     const core = this.#core;
     core.checkUsable();
     signal.throwIfAborted();
-    const entry = core.known(approvalId);
+    const entry = await core.knownSoon(approvalId);
     await core.guarded(() => core.expireIfPast(entry));
     signal.throwIfAborted();
     // Once more: what ended all waits meanwhile did not see this one.

@@ -14,11 +14,13 @@ import { Followers } from './followers.ts';
 import { isLive } from './fold.ts';
 import type { ApprovalLimits } from './limits.ts';
 import { Listeners } from './listeners.ts';
+import { LocalLog } from './ordering/local-log.ts';
+import type { OrderedLog } from './ordering/parts.ts';
 import type { ApprovalOptions } from './parts.ts';
 import { payersOf, Quota } from './quota.ts';
 import type { ApprovalEvent, ApprovalRecord } from './record.ts';
 import { Rules } from './rules.ts';
-import { ApprovalStore, type Entry, sizeOf } from './store.ts';
+import { ApprovalStore, type Entry, type OnChange, sizeOf } from './store.ts';
 import { ticketOf, viewOf, whyVoid } from './view.ts';
 import { Waits } from './waits.ts';
 import { type Asking, refsOf, tokensOnly, type World, type Worlds } from './world.ts';
@@ -28,6 +30,7 @@ export type CoreOptions = ApprovalOptions & { readonly limits: ApprovalLimits };
 export class Core {
   readonly options: CoreOptions;
   readonly clock: Clock;
+  readonly ordered: OrderedLog;
   readonly store: ApprovalStore;
   readonly waits: Waits;
   readonly quota: Quota;
@@ -43,6 +46,8 @@ export class Core {
   readonly #watch: ClockWatch;
   readonly #worlds: Worlds;
   #closed: InterlockError | null = null;
+  /** What is told is history: nobody else hears of it. */
+  restoring = false;
 
   constructor(options: CoreOptions) {
     const { journal, clock, log, limits, rememberDenialMs } = options;
@@ -55,15 +60,30 @@ export class Core {
     this.listeners = new Listeners(log);
     this.rules = new Rules(options);
     this.#worlds = options.worlds ?? tokensOnly;
-    this.store = new ApprovalStore({ journal, clock, log, limits, onChange: (entry, before, events) => this.#changed(entry, before, events) });
+    this.ordered = options.ordered ?? new LocalLog(journal, clock);
+    const onChange: OnChange = (entry, before, events, own) => this.#changed(entry, before, events, own);
+    this.store = new ApprovalStore({ ordered: this.ordered, clock, log, limits, onChange });
     this.#watch = watchClock(clock, { onJump: (jumpMs) => this.#jumped(jumpMs) });
     journal.onFault((fault) => this.waits.rejectAll(unavailable('the journal cannot be written', fault)));
+    this.ordered.onTrouble((trouble) => this.waits.rejectAll(unavailable(CUT_OFF, trouble)));
   }
 
   close(): void {
     this.#watch.close();
     this.#closed ??= new InterlockError('DRAINING', 'the gateway is shutting down; the request stays open');
     this.waits.rejectAll(this.#closed);
+  }
+
+  /** For enforcers that may have it from another engine. */
+  async knownSoon(approvalId: string): Promise<Entry> {
+    if (!this.store.get(approvalId)) await this.guarded(() => this.ordered.catchUp());
+    return this.known(approvalId);
+  }
+
+  /** For people that may have seen it at another engine. */
+  async foundSoon(approvalId: string): Promise<Entry> {
+    if (!this.store.get(approvalId)) await this.guarded(() => this.ordered.catchUp());
+    return this.found(approvalId);
   }
 
   /** For enforcers: they hold an id that we gave them. */
@@ -134,6 +154,7 @@ export class Core {
     if (this.#closed) throw this.#closed;
     const { fault } = this.options.journal;
     if (fault) throw unavailable('the journal cannot be written', fault);
+    if (this.ordered.trouble) throw unavailable(CUT_OFF, this.ordered.trouble);
   }
 
   /** @throws InterlockError USAGE */
@@ -153,21 +174,33 @@ export class Core {
   }
 
   /** Called once a new state is durable. */
-  #changed(entry: Entry, before: ApprovalRecord | null, events: readonly ApprovalEvent[]): void {
+  #changed(entry: Entry, before: ApprovalRecord | null, events: readonly ApprovalEvent[], own: boolean): void {
     const { record } = entry;
-    if (before !== null && before.state !== record.state) this.#left(entry, before);
-    this.listeners.tell(record, events);
+    if (before === null) this.opened(entry, own);
+    else if (before.state !== record.state) this.#left(entry, before);
+    if (!this.restoring) this.listeners.tell(record, events, own);
+  }
+
+  /** What is opened here was counted when it was asked for. */
+  opened(entry: Entry, own: boolean): void {
+    const { record, bound } = entry;
+    const { approvalId, follows, subject, target } = record;
+    if (follows !== null) this.followers.answered(follows, approvalId, subject.id, target);
+    if (!isLive(record)) return;
+    if (!own) this.quota.add(payersOf(subject, record.binding.settings), sizeOf(entry));
+    if (bound) this.joinable.set(joinKey(bound), approvalId);
   }
 
   #left(entry: Entry, before: ApprovalRecord): void {
     const { record } = entry;
-    if (record.state === 'denied' || record.state === 'changes_requested') this.denials.add(entry, this.ticket(entry));
-    if (record.state === 'changes_requested') this.followers.expect(entry);
     if (isLive(before) && !isLive(record)) {
       this.quota.give(payersOf(record.subject, record.binding.settings), sizeOf(entry));
       const key = entry.bound && joinKey(entry.bound);
       if (key !== null && this.joinable.get(key) === record.approvalId) this.joinable.delete(key);
     }
+    if (this.restoring) return;
+    if (record.state === 'denied' || record.state === 'changes_requested') this.denials.add(entry, this.ticket(entry));
+    if (record.state === 'changes_requested') this.followers.expect(entry);
     this.waits.settle(record.approvalId, this.ticket(entry));
   }
 
@@ -177,6 +210,8 @@ export class Core {
     this.options.log.error({ jump_ms: jumpMs, waits }, 'the wall clock was set; open waits are closed');
   }
 }
+
+const CUT_OFF = 'what other engines do to approvals cannot be seen';
 
 export function voided(approvalId: string, why: string): InterlockError {
   return new InterlockError('APPROVAL_VOID', `approval ${approvalId} no longer fits: ${why}`, { hint: 'run the statement again to ask anew' });

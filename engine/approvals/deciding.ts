@@ -10,7 +10,7 @@ import { admitted } from './verdict.ts';
 
 export async function decide(core: Core, approvalId: string, given: VerdictGiven): Promise<ApprovalView> {
   core.checkUsable();
-  const entry = core.found(approvalId);
+  const entry = await core.foundSoon(approvalId);
   core.checkWords(given.comment);
   return core.guarded(async () => {
     await core.expireIfPast(entry);

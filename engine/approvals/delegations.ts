@@ -2,13 +2,15 @@
 import { type Clock, timestamp } from '#client/clock';
 import type { Principal } from '#client/identity';
 import type { Ids } from '#client/ids';
-import type { Journal } from '#client/journal';
 import type { DelegationView } from '#schemas/approval';
 import type { Subject } from '#schemas/decision-request';
 import { InterlockError } from '#schemas/errors';
 import type { DelegationOpened, Event } from '#schemas/event';
 import { named, sharesIdentity } from './chain.ts';
 import { type Deadline, isPast, parseUs } from './deadline.ts';
+import { type LocalJournal, LocalLog } from './ordering/local-log.ts';
+import type { Applied, DelegationEvent, OrderedLog } from './ordering/parts.ts';
+import { Serial } from './serial.ts';
 import { checkToken } from './verdict.ts';
 import type { Delegation, World } from './world.ts';
 
@@ -35,7 +37,9 @@ export interface DelegationAsk {
 }
 
 export interface DelegationsOptions {
-  readonly journal: Pick<Journal, 'appendIf' | 'durable'>;
+  readonly journal: LocalJournal;
+  /** Where other engines write too. Absent: the journal alone says who was first. */
+  readonly ordered?: OrderedLog;
   readonly clock: Clock;
   readonly ids: Ids;
   /** Links of accounts: nobody delegates to themselves. */
@@ -53,11 +57,14 @@ interface Held extends Delegation {
   readonly end: Deadline;
   readonly last: number;
   readonly ended: boolean;
-  readonly durable: boolean;
 }
 
 export class Delegations {
   readonly #options: DelegationsOptions;
+  readonly #ordered: OrderedLog;
+  readonly #serial = new Serial();
+  /** The last thing that the journal had seen at the start. */
+  #seenUs = 0;
   readonly #held = new Map<string, Held>();
   /** Until when `list` is right; null: something changed. */
   #inForce: { readonly list: readonly Delegation[]; readonly fromUs: number; readonly until: Deadline } | null = null;
@@ -65,6 +72,8 @@ export class Delegations {
 
   constructor(options: DelegationsOptions) {
     this.#options = options;
+    this.#ordered = options.ordered ?? new LocalLog(options.journal, options.clock);
+    this.#ordered.follow('delegation', (applied) => this.#apply(applied));
   }
 
   /** What the journal tells, oldest first, before anything else is asked. */
@@ -83,10 +92,12 @@ export class Delegations {
       else if (event.type === 'delegation.ended') ended.set(event.delegation_id, event.seq);
       yield event;
     }
-    const seenUs = seen === '' ? 0 : parseUs(seen);
+    this.#seenUs = seen === '' ? 0 : parseUs(seen);
+    // where other engines write too, their log tells
+    if (this.#ordered.shared) return;
     for (const event of opened) {
       const endedAt = ended.get(event.delegation_id);
-      this.#put(event, { last: endedAt ?? event.seq, ended: endedAt !== undefined, durable: true }, seenUs);
+      this.#put(event, { last: endedAt ?? event.seq, ended: endedAt !== undefined }, this.#seenUs);
     }
     this.#forget();
   }
@@ -96,19 +107,21 @@ export class Delegations {
    * @throws InterlockError VERDICT_TOKEN, DELEGATION_REFUSED, USAGE
    */
   async open(by: Principal, ask: DelegationAsk): Promise<DelegationView> {
-    const { journal, clock, ids } = this.#options;
+    const { clock, ids } = this.#options;
     checkToken(by, clock);
     const from = by.subject;
     const times = this.#timesOf(ask);
     const reason = ask.reason.trim();
-    this.#check(from, ask.to, reason);
     const delegationId = ids.next('del');
     const event = { type: 'delegation.opened', delegation_id: delegationId, from, to: ask.to, ...times, reason, subject: from.id } as const;
-    const last = journal.appendIf(event, { stream: delegationId, expectedLast: -1 });
-    if (last === null) throw new InterlockError('APPROVAL_UNAVAILABLE', `${delegationId} exists already`);
-    this.#put(event, { last, ended: false, durable: false }, 0);
-    await journal.durable(last);
-    return this.#changed(delegationId, { durable: true });
+    // one after the other: two at once would each not count the other
+    await this.#serial.run(from.id, () =>
+      this.#ordered.commit(from.id, () => {
+        this.#check(from, ask.to, reason);
+        return { stream: delegationId, expectedLast: -1, drafts: [event] };
+      }),
+    );
+    return this.#viewOf(this.#held.get(delegationId) as Held);
   }
 
   /**
@@ -116,26 +129,29 @@ export class Delegations {
    * @throws InterlockError VERDICT_TOKEN, DELEGATION_NOT_FOUND
    */
   async end(delegationId: string, by: Principal): Promise<DelegationView> {
-    const { journal, clock } = this.#options;
-    checkToken(by, clock);
-    const held = this.#held.get(delegationId);
-    if (!held || held.from.id !== by.subject.id)
+    checkToken(by, this.#options.clock);
+    if (!this.#held.has(delegationId)) await this.#ordered.catchUp();
+    const own = (): Held => {
+      const held = this.#held.get(delegationId);
+      if (held && held.from.id === by.subject.id) return held;
       throw new InterlockError('DELEGATION_NOT_FOUND', `there is no delegation ${delegationId.slice(0, 64)} of yours`);
-    if (held.ended) return this.#viewOf(held);
+    };
     const event = { type: 'delegation.ended', delegation_id: delegationId, by: by.subject.properties.login, subject: by.subject.id } as const;
-    const last = journal.appendIf(event, { stream: delegationId, expectedLast: held.last });
-    if (last === null) throw new InterlockError('APPROVAL_UNAVAILABLE', `${delegationId} is being changed by others`);
-    // at once, not when it is durable: this only takes away
-    this.#set({ ...held, last, ended: true });
-    await journal.durable(last);
-    return this.#changed(delegationId, {});
+    await this.#ordered.commit(by.subject.id, () => {
+      const held = own();
+      if (held.ended) return null;
+      // at once, not when it is durable: this only takes away
+      this.#set({ ...held, ended: true });
+      return { stream: delegationId, expectedLast: held.last, drafts: [event] };
+    });
+    return this.#viewOf(own());
   }
 
   /** Newest first; those from or to this principal, or all. */
   list(of?: Subject): readonly DelegationView[] {
     const names = of && [of.id, of.properties.login];
     return [...this.#held.values()]
-      .filter(({ from, to, durable }) => durable && (!of || !names || from.id === of.id || names.includes(to)))
+      .filter(({ from, to }) => !of || !names || from.id === of.id || names.includes(to))
       .toReversed()
       .map((held) => this.#viewOf(held));
   }
@@ -184,7 +200,7 @@ export class Delegations {
     if (live.length >= liveMax) throw refused('there are too many in force');
   }
 
-  #put(event: DelegationOpened, at: Pick<Held, 'last' | 'ended' | 'durable'>, seenUs: number): void {
+  #put(event: DelegationOpened, at: Pick<Held, 'last' | 'ended'>, seenUs: number): void {
     const { delegation_id: delegationId, from, to, starts, ends, reason } = event;
     const held = { delegationId, from, to, starts, ends, reason, start: this.#deadline(starts, seenUs), end: this.#deadline(ends, seenUs), ...at };
     this.#set(held);
@@ -202,12 +218,18 @@ export class Delegations {
     return { wallUs, monotonicUs: clock.monotonicUs() + wallUs - Math.max(clock.wallUs(), seenUs) };
   }
 
-  #changed(delegationId: string, change: Partial<Held>): DelegationView {
-    const held = { ...(this.#held.get(delegationId) as Held), ...change };
-    this.#set(held);
+  #apply({ stream, events }: Applied): void {
+    for (const event of events as readonly DelegationEvent[]) {
+      if (event.type === 'delegation.opened') this.#put(event, { last: event.seq, ended: false }, this.#ordered.shared ? this.#seenUs : 0);
+      else this.#end(stream, event.seq);
+    }
     this.#forget();
-    for (const listener of this.#listeners) listener(delegationId);
-    return this.#viewOf(held);
+    for (const listener of this.#listeners) listener(stream);
+  }
+
+  #end(delegationId: string, last: number): void {
+    const held = this.#held.get(delegationId);
+    if (held) this.#set({ ...held, last, ended: true });
   }
 
   #forget(): void {
@@ -215,11 +237,11 @@ export class Delegations {
     for (const { delegationId } of ended.slice(0, Math.max(0, ended.length - DELEGATION_LIMITS.endedMax))) this.#held.delete(delegationId);
   }
 
-  #stateOf({ start, end, ended, durable }: Held): DelegationView['state'] {
+  #stateOf({ start, end, ended }: Held): DelegationView['state'] {
     const { clock } = this.#options;
     if (ended || isPast(clock, end)) return 'ended';
     const begun = clock.wallUs() >= start.wallUs && clock.monotonicUs() >= start.monotonicUs;
-    return begun && durable ? 'in_force' : 'planned';
+    return begun ? 'in_force' : 'planned';
   }
 
   #viewOf(held: Held): DelegationView {

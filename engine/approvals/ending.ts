@@ -13,7 +13,7 @@ import type { World } from './world.ts';
 
 export async function cancel(core: Core, approvalId: string, by: string | Act): Promise<void> {
   if (typeof by !== 'string') return cancelByToken(core, approvalId, by);
-  const entry = core.known(approvalId);
+  const entry = await core.knownSoon(approvalId);
   const { id, properties } = entry.record.subject;
   const owner = properties.on_behalf_of;
   if (![id, properties.login, owner?.id, owner?.login].includes(by)) throw notRequester();
@@ -23,7 +23,7 @@ export async function cancel(core: Core, approvalId: string, by: string | Act): 
 /** By whoever asked, or the human behind an agent that asked; never by a login alone, which two issuers may give to two people. */
 async function cancelByToken(core: Core, approvalId: string, { by, comment }: Act): Promise<void> {
   core.checkUsable();
-  const entry = core.found(approvalId);
+  const entry = await core.foundSoon(approvalId);
   core.checkWords(comment);
   await core.guarded(() =>
     core.store.serial.run(approvalId, () =>
@@ -44,7 +44,7 @@ export function checkRequester({ subject }: ApprovalRecord, { subject: by }: Pri
 /** Before it is used (up): whatever happens at the same time, compare-and-append lets one be first. */
 export async function withdraw(core: Core, approvalId: string, { by, comment }: Act): Promise<ApprovalView> {
   core.checkUsable();
-  const entry = core.found(approvalId);
+  const entry = await core.foundSoon(approvalId);
   core.checkWords(comment);
   return core.guarded(async () => {
     await core.expireIfPast(entry);
@@ -74,7 +74,7 @@ function mayWithdraw(core: Core, record: ApprovalRecord, { subject }: Principal,
 }
 
 export async function supersede(core: Core, approvalId: string, detail: string): Promise<void> {
-  const entry = core.known(approvalId);
+  const entry = await core.knownSoon(approvalId);
   await core.guarded(() => core.settle(entry, 'superseded', { detail: cut(detail, core.options.limits.summaryCharsMax) }));
 }
 

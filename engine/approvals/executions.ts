@@ -31,5 +31,5 @@ function put(
     executions.delete(oldest);
     core.running.delete(oldest);
   }
-  core.listeners.say({ approvalId: record.approvalId, about: 'executed', state: record.state });
+  core.listeners.say({ approvalId: record.approvalId, about: 'executed', state: record.state, here: true });
 }

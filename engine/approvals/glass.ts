@@ -14,7 +14,7 @@ import { checkToken } from './verdict.ts';
 
 export async function breakGlass(core: Core, approvalId: string, act: { readonly by: Principal; readonly reason: string }): Promise<ApprovalView> {
   core.checkUsable();
-  const entry = core.found(approvalId);
+  const entry = await core.foundSoon(approvalId);
   core.checkWords(act.reason);
   return core.guarded(async () => {
     await core.expireIfPast(entry);
@@ -22,18 +22,25 @@ export async function breakGlass(core: Core, approvalId: string, act: { readonly
     // One at a time: two at once would each not see the other's open review.
     await core.store.serial.run('break-glass', () =>
       core.store.serial.run(approvalId, () =>
-        core.store.change(entry, (record) => {
-          const rule = glassRule(core, entry, act.by);
-          checkReason(act.reason, 'say what the emergency is: everybody reads it');
-          const lifeS = Math.min(rule.validForS, record.requirement.valid_for_s);
-          const validUntil = timestamp(core.clock.wallUs() + lifeS * 1_000_000);
-          return glassEvents(record, act.by, { reason: act.reason, rule, validUntil });
-        }),
+        core.store.change(
+          entry,
+          (record) => {
+            const rule = glassRule(core, entry, act.by);
+            checkReason(act.reason, 'say what the emergency is: everybody reads it');
+            const lifeS = Math.min(rule.validForS, record.requirement.valid_for_s);
+            const validUntil = timestamp(core.clock.wallUs() + lifeS * 1_000_000);
+            return glassEvents(record, act.by, { reason: act.reason, rule, validUntil });
+          },
+          ALONE,
+        ),
       ),
     );
     return core.view(entry);
   });
 }
+
+/** An open review of the same human may be of another request, or of another account. */
+const ALONE = true;
 
 /**
  * The rule that lets them; neither a freeze nor a window is asked here: they are at use, and no rule beats a freeze.
@@ -61,7 +68,7 @@ export async function review(
   given: { readonly by: Principal; readonly outcome: 'justified' | 'unjustified'; readonly comment: string },
 ): Promise<ApprovalView> {
   core.checkUsable();
-  const entry = core.found(approvalId);
+  const entry = await core.foundSoon(approvalId);
   core.checkWords(given.comment);
   return core.guarded(async () => {
     await core.prepare(entry);

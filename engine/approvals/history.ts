@@ -2,8 +2,8 @@
 import type { Clock } from '#client/clock';
 import type { Log } from '#client/log';
 import type { PayloadRef } from '#schemas/event';
-import { boundOfRecord } from './binding.ts';
-import { deadlineAfterRestart, parseUs } from './deadline.ts';
+import { parseUs } from './deadline.ts';
+import { entryOf, wordsNamed } from './entries.ts';
 import { fold, isLive } from './fold.ts';
 import type { ApprovalRecord } from './record.ts';
 import { type ApprovalJournal, type Entry, type Execution, isApprovalEvent, needsReview } from './store.ts';
@@ -24,7 +24,7 @@ export async function readHistory(options: { journal: ApprovalJournal; clock: Cl
   const bytes = await payloadsOf(kept, options.journal);
   for (const { approvalId, fault } of kept)
     if (fault !== null) options.log.error({ approval_id: approvalId, fault }, 'approval history does not fit');
-  return { entries: kept.map((record) => entryOf(record, bytes, uses, endOf(record, options.clock, seenUs))), seenUs };
+  return { entries: kept.map((record) => entryOf(record, bytes, options.clock, seenUs, uses)), seenUs };
 }
 
 interface History {
@@ -78,48 +78,4 @@ async function payloadsOf(records: readonly ApprovalRecord[], journal: ApprovalJ
 function payloadsNamed(record: ApprovalRecord): PayloadRef[] {
   const refs = [record.payload, record.params, record.estimate?.plan, ...wordsNamed(record)];
   return refs.filter((ref) => ref !== null && ref !== undefined).filter((ref) => ref.form === 'clear');
-}
-
-function wordsNamed({ verdicts, glass }: ApprovalRecord): PayloadRef[] {
-  const refs = [...verdicts.map(({ comment }) => comment), glass?.reason, glass?.review?.comment];
-  return refs.filter((ref) => ref !== null && ref !== undefined);
-}
-
-function entryOf(record: ApprovalRecord, bytes: Bytes, uses: ReadonlyMap<string, Execution>, deadline: Entry['deadline']): Entry {
-  const at = (ref: PayloadRef | null | undefined): Uint8Array | null => {
-    const found = ref ? bytes.get(ref.digest) : undefined;
-    return found?.length === ref?.bytes ? (found ?? null) : null;
-  };
-  const text = (ref: PayloadRef | null | undefined): string | null => {
-    const found = at(ref);
-    return found && new TextDecoder().decode(found);
-  };
-  const payload = at(record.payload);
-  const params = at(record.params);
-  const words = wordsNamed(record).flatMap((ref): [string, string][] => {
-    const said = text(ref);
-    return said === null ? [] : [[ref.digest, said]];
-  });
-  const executions = record.uses.flatMap(({ statementId }): [string, Execution][] => {
-    const execution = uses.get(statementId);
-    return execution ? [[statementId, execution]] : [];
-  });
-  return {
-    record,
-    bound: payload && (record.params === null || params) ? boundOfRecord(record.binding, payload, params) : null,
-    words: new Map(words),
-    plan: text(record.estimate?.plan),
-    executions: new Map(executions),
-    deadline,
-  };
-}
-
-function endOf(record: ApprovalRecord, clock: Clock, seenUs: number): Entry['deadline'] {
-  const { validUntil, glass } = record;
-  if (record.state !== 'approved' || validUntil === null) {
-    const lengthMs = (parseUs(record.expiresAt) - parseUs(record.requestedAt)) / 1000;
-    return deadlineAfterRestart(clock, record.expiresAt, lengthMs, seenUs);
-  }
-  const lengthMs = glass ? (parseUs(validUntil) - parseUs(glass.time)) / 1000 : record.requirement.valid_for_s * 1000;
-  return deadlineAfterRestart(clock, validUntil, lengthMs, seenUs);
 }

@@ -18,10 +18,11 @@ export class Listeners {
   }
 
   /** One change for each event; the events are durable, and the record is what they made of it. */
-  tell(record: ApprovalRecord, events: readonly ApprovalEvent[]): void {
+  tell(record: ApprovalRecord, events: readonly ApprovalEvent[], here: boolean): void {
     for (const event of events) {
       const about = ABOUT[event.type];
-      if (about !== null) this.say({ approvalId: record.approvalId, about, state: record.state, ...('stage' in event && { stage: event.stage }) });
+      if (about !== null)
+        this.say({ approvalId: record.approvalId, about, state: record.state, here, ...('stage' in event && { stage: event.stage }) });
     }
   }
 

@@ -23,16 +23,28 @@ export async function request(core: Core, draft: ApprovalDraft): Promise<Ticket>
   const bound = boundOf(draft, draft.requirement, core.options.codeParams);
   const key = joinKey(bound);
   return core.guarded(() =>
-    core.store.serial.run(`join ${key}`, async () => core.denials.find(bound) ?? core.ticket(await findOrOpen(core, draft, bound, key))),
+    core.store.serial.run(`join ${key}`, async () => {
+      for (let attempt = 0; attempt < ATTEMPTS_MAX; attempt++) {
+        const denied = core.denials.find(bound);
+        if (denied) return denied;
+        const entry = await findOrOpen(core, draft, bound, key);
+        if (entry) return core.ticket(entry);
+      }
+      throw new InterlockError('APPROVAL_UNAVAILABLE', 'the same is being asked through other engines');
+    }),
   );
 }
+
+/** How often another engine may be faster to open, or to end, the same request. */
+const ATTEMPTS_MAX = 10;
 
 /** Why a request no longer fits the policies. */
 export function otherRequirement(record: ApprovalRecord, draft: ApprovalDraft): string {
   return `policy asks for something else now: requested under revision ${record.revision ?? 'unknown'}, used under ${draft.decision.revision}`;
 }
 
-async function findOrOpen(core: Core, draft: ApprovalDraft, bound: Bound, key: string): Promise<Entry> {
+/** null: another engine was faster; look again. */
+async function findOrOpen(core: Core, draft: ApprovalDraft, bound: Bound, key: string): Promise<Entry | null> {
   const before = core.store.get(core.joinable.get(key) ?? '');
   if (!before) return open(core, draft, bound, key);
   await core.expireIfPast(before);
@@ -42,13 +54,14 @@ async function findOrOpen(core: Core, draft: ApprovalDraft, bound: Bound, key: s
   return open(core, draft, bound, key, before.record.approvalId);
 }
 
-async function open(core: Core, draft: ApprovalDraft, bound: Bound, key: string, supersedes: string | null = null): Promise<Entry> {
+async function open(core: Core, draft: ApprovalDraft, bound: Bound, key: string, supersedes: string | null = null): Promise<Entry | null> {
   const { limits, ids, journal, expireMs } = core.options;
   const { requirement, subject, target, sessionId } = draft;
   await refuseHopeless(core, draft);
   const bytes = bound.payload.length + (bound.params?.length ?? 0) + (draft.estimate?.plan?.bytes.length ?? 0);
   const payers = payersOf(subject, draft.settings);
   core.quota.take(payers, bytes);
+  let entry: Entry | null = null;
   try {
     const approvalId = ids.next('apr');
     const lengthMs = Math.min(expireMs, requirement.expires_in_s * 1000);
@@ -59,14 +72,18 @@ async function open(core: Core, draft: ApprovalDraft, bound: Bound, key: string,
     const follows = core.followers.answers(subject.id, target, sessionId);
     const opening = { approvalId, expiresAt, supersedes, follows, summary, literals, rowCeiling: rowCeilingOf(draft) };
     const plan = draft.estimate?.plan ? new TextDecoder().decode(draft.estimate.plan.bytes) : null;
-    const entry = await core.store.open(requestedEvent(draft, bound, opening, journal), bound, plan, lengthMs);
-    if (follows !== null) core.followers.answered(follows, approvalId, subject.id, target);
-    core.joinable.set(key, approvalId);
+    const event = requestedEvent(draft, bound, opening, journal);
+    entry = await core.store.open(subject.id, () => (asked(core, bound, key) ? null : { event, bound, plan, lengthMs }));
     return entry;
-  } catch (error) {
-    core.quota.give(payers, bytes);
-    throw error;
+  } finally {
+    if (!entry) core.quota.give(payers, bytes);
   }
+}
+
+/** Through another engine, since we looked. */
+function asked(core: Core, bound: Bound, key: string): boolean {
+  const there = core.store.get(core.joinable.get(key) ?? '');
+  return (there !== undefined && isLive(there.record)) || core.denials.find(bound) !== null;
 }
 
 /** As the page shows it, and with parameters theirs behind it. */

@@ -9,12 +9,15 @@ import type { Subject } from '#schemas/decision-request';
 import type { Ability, StoryLine } from '#schemas/review';
 import type { ApprovalLimits } from './limits.ts';
 import type { CodeParams } from './grant-shape.ts';
+import type { FollowedLog } from './ordering/parts.ts';
 import type { StatementEnd } from './record.ts';
 import type { ApprovalJournal } from './store.ts';
 import type { Worlds } from './world.ts';
 
 export interface ApprovalOptions {
   readonly journal: ApprovalJournal;
+  /** Who was first, where other engines write too: `openSharedLog`. Absent: the journal alone says so. */
+  readonly ordered?: FollowedLog;
   readonly clock: Clock;
   readonly ids: Ids;
   readonly log: Log;
@@ -106,6 +109,8 @@ export interface ApprovalChange {
   /** After the change. */
   readonly state: ApprovalState;
   readonly stage?: string;
+  /** Whether it was done through this engine: whoever tells people of it does so once. */
+  readonly here: boolean;
 }
 
 /** All that enforcers see (Approvals), and the reviewers' side. What it does is durable when it resolves. */

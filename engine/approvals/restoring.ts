@@ -16,14 +16,27 @@ export async function restore(core: Core, entries: readonly Entry[]): Promise<vo
     if (isLive(record)) core.quota.add(payersOf(record.subject, record.binding.settings), sizeOf(entry));
     if (entry.bound && isLive(record)) core.joinable.set(joinKey(entry.bound), record.approvalId);
     if (record.state === 'denied' || record.state === 'changes_requested') core.denials.restore(entry, core.ticket(entry));
-    await finish(core, entry);
   }
+  for (const entry of entries) await finish(core, entry);
 }
+
+/** After what the log of all engines told: others live on, so only what is this engine's alone to end is ended. */
+export async function resume(core: Core): Promise<void> {
+  const entries = [...core.store.all()];
+  for (const entry of entries) {
+    const { state } = entry.record;
+    core.followers.restore(entry);
+    if (state === 'denied' || state === 'changes_requested') core.denials.restore(entry, core.ticket(entry));
+  }
+  for (const entry of entries) if (isLive(entry.record) && !entry.bound && entry.here) await core.settle(entry, 'superseded', { detail: NO_TEXT });
+}
+
+const NO_TEXT = 'its text is not kept in clear, so nobody can decide on it after a restart';
 
 async function finish(core: Core, entry: Entry): Promise<void> {
   const { record } = entry;
   if (!isLive(record)) return;
-  if (!entry.bound) return core.settle(entry, 'superseded', { detail: 'its text is not kept in clear, so nobody can decide on it after a restart' });
+  if (!entry.bound) return core.settle(entry, 'superseded', { detail: NO_TEXT });
   if (isPast(core.clock, entry.deadline)) return core.settle(entry, 'expired');
   if (record.state !== 'open') return;
   if (record.glass) return concludeGlass(core, entry, record.glass);

@@ -1,13 +1,13 @@
 /** The requests in memory, and the one way to change them: compare-and-append, durable, and only then the new state. */
 import type { Clock } from '#client/clock';
-import { timestamp } from '#client/clock';
-import type { EventDraft, Journal, Payload } from '#client/journal';
+import type { EventDraft, Journal } from '#client/journal';
 import type { Log } from '#client/log';
-import { InterlockError } from '#schemas/errors';
 import type { Event, PayloadRef } from '#schemas/event';
 import type { Bound } from './binding.ts';
-import { type Deadline, deadlineAfterRestart, deadlineIn } from './deadline.ts';
+import { type Deadline, deadlineIn } from './deadline.ts';
+import { entryOf, grantEnd } from './entries.ts';
 import { fold, isLive } from './fold.ts';
+import type { Applied, OrderedLog } from './ordering/parts.ts';
 import type { ApprovalEvent, ApprovalRecord } from './record.ts';
 import type { ApprovalLimits } from './limits.ts';
 import type { StatementEnd } from './record.ts';
@@ -35,6 +35,8 @@ export interface Entry {
   readonly plan: string | null;
   /** What became of its uses, by statement. */
   readonly executions: Map<string, Execution>;
+  /** Opened through this engine. */
+  readonly here: boolean;
   /** End of waiting while open, end of the grant while approved. */
   deadline: Deadline;
 }
@@ -45,29 +47,37 @@ export interface Execution {
   readonly time: string;
 }
 
-/** What was written, in order; `before` is null for a new request. Seen by nobody before it is durable. */
-export type OnChange = (entry: Entry, before: ApprovalRecord | null, events: readonly ApprovalEvent[]) => void;
+/** What was written, in order; `before` is null for a new request, `own` says whether it was opened here. Seen by nobody before it is durable. */
+export type OnChange = (entry: Entry, before: ApprovalRecord | null, events: readonly ApprovalEvent[], own: boolean) => void;
 
-/** Another writer on the stream is met at most this often before we give up. */
-const ATTEMPTS_MAX = 3;
+/** A request that is to be. */
+export interface Opening {
+  readonly event: Extract<ApprovalEventDraft, { type: 'approval.requested' }>;
+  readonly bound: Bound;
+  readonly plan: string | null;
+  readonly lengthMs: number;
+}
 
 export class ApprovalStore {
   readonly #entries = new Map<string, Entry>();
   readonly #closed = new Map<string, number>();
-  readonly #journal: ApprovalJournal;
+  readonly #ordered: OrderedLog;
   readonly #clock: Clock;
   readonly #log: Log;
   readonly #limits: ApprovalLimits;
   readonly #onChange: OnChange;
   readonly serial: Serial = new Serial();
   #closedBytes = 0;
+  /** When the journal last saw anything, as its clock stood; 0: never. */
+  seenUs = 0;
 
-  constructor(options: { journal: ApprovalJournal; clock: Clock; log: Log; limits: ApprovalLimits; onChange: OnChange }) {
-    this.#journal = options.journal;
+  constructor(options: { ordered: OrderedLog; clock: Clock; log: Log; limits: ApprovalLimits; onChange: OnChange }) {
+    this.#ordered = options.ordered;
     this.#clock = options.clock;
     this.#log = options.log;
     this.#limits = options.limits;
     this.#onChange = options.onChange;
+    options.ordered.follow('approval', (applied) => this.#apply(applied));
   }
 
   get(approvalId: string): Entry | undefined {
@@ -84,89 +94,69 @@ export class ApprovalStore {
     if (!isLive(entry.record)) this.#retire(entry);
   }
 
-  /** The first event of a stream. `deadline` counts from before it was written. */
-  async open(
-    event: Extract<ApprovalEventDraft, { type: 'approval.requested' }>,
-    bound: Bound,
-    plan: string | null,
-    lengthMs: number,
-  ): Promise<Entry> {
-    const deadline = deadlineIn(this.#clock, lengthMs);
-    const stream = event.approval_id;
-    const position = this.#journal.appendIf(event, { stream, expectedLast: -1 });
-    const written = position === null ? null : this.#written(event, position);
-    const record = written && fold(null, written);
-    if (position === null || !record) throw new InterlockError('APPROVAL_UNAVAILABLE', `${stream} exists already`);
-    await this.#journal.durable(position);
-    const entry: Entry = { record, bound, words: new Map(), plan, executions: new Map(), deadline };
-    this.put(entry);
-    this.#onChange(entry, null, [written]);
-    return entry;
+  /**
+   * The first event of a stream. `plan` is asked as `change` asks its own: null, if there is nothing to open any more; then null is answered.
+   * The deadline counts from before it was written.
+   */
+  async open(owner: string, plan: () => Opening | null): Promise<Entry | null> {
+    let opened: string | null = null;
+    await this.#ordered.commit(owner, () => {
+      const opening = plan();
+      opened = opening?.event.approval_id ?? null;
+      if (opening === null) return null;
+      const { event, bound, plan: shown, lengthMs } = opening;
+      const deadline = deadlineIn(this.#clock, lengthMs);
+      return { stream: event.approval_id, expectedLast: -1, drafts: [event], opening: { bound, plan: shown, deadline } };
+    });
+    return opened === null ? null : (this.#entries.get(opened) ?? null);
   }
 
   /**
    * Call inside `serial.run(approvalId, …)`. `plan` sees the record as it stands and says what follows, or throws; it is asked again when another
    * writer was faster. The new state is seen by nobody before it is durable.
+   * @param alone what the plan reads is not this requester's alone
    */
-  async change(entry: Entry, plan: (record: ApprovalRecord) => readonly ApprovalEventDraft[]): Promise<void> {
-    for (let attempt = 0; attempt < ATTEMPTS_MAX; attempt++) {
+  async change(entry: Entry, plan: (record: ApprovalRecord) => readonly ApprovalEventDraft[], alone: boolean = false): Promise<void> {
+    const { approvalId: stream, subject } = entry.record;
+    await this.#ordered.commit(subject.id, () => {
       const drafts = plan(entry.record);
-      const placed = this.#place(entry.record, drafts);
-      if (placed) {
-        const { record, events } = placed;
-        if (events.length === 0) return;
-        await this.#journal.durable(record.last);
-        for (const draft of drafts) this.#remember(entry, draft);
-        this.#apply(entry, record, events);
-        return;
-      }
-      await this.#refresh(entry);
-    }
-    throw new InterlockError('APPROVAL_UNAVAILABLE', `${entry.record.approvalId} is being changed by others`);
+      return drafts.length === 0 ? null : { stream, expectedLast: entry.record.last, drafts, ...(alone && { alone }) };
+    });
   }
 
-  #place(record: ApprovalRecord, drafts: readonly ApprovalEventDraft[]): { record: ApprovalRecord; events: readonly ApprovalEvent[] } | null {
-    let next = record;
-    const events: ApprovalEvent[] = [];
-    for (const draft of drafts) {
-      const position = this.#journal.appendIf(draft, { stream: record.approvalId, expectedLast: next.last });
-      if (position === null) return null;
-      const event = this.#written(draft, position);
-      events.push(event);
-      next = fold(next, event) ?? next;
-    }
-    return { record: next, events };
+  #apply(applied: Applied): void {
+    const events = applied.events as readonly ApprovalEvent[];
+    const entry = this.#entries.get(applied.stream);
+    if (!entry) return this.#opened(applied, events);
+    let record = entry.record;
+    for (const event of events) record = fold(record, event) ?? record;
+    remember(entry, events, applied.bytes);
+    this.#changed(entry, record, applied);
   }
 
-  #apply(entry: Entry, record: ApprovalRecord, events: readonly ApprovalEvent[]): void {
+  /** What does not begin with a request is of one that was forgotten: it had ended. */
+  #opened({ bytes, proposed, here }: Applied, events: readonly ApprovalEvent[]): void {
+    let record: ApprovalRecord | null = null;
+    for (const event of events) record = fold(record, event);
+    if (!record) return;
+    const entry = { ...entryOf(record, bytes, this.#clock, this.seenUs), ...proposed?.opening, here };
+    remember(entry, events, bytes);
+    this.put(entry);
+    this.#complain(null, record);
+    this.#onChange(entry, null, events, proposed !== null);
+  }
+
+  #changed(entry: Entry, record: ApprovalRecord, { events, proposed }: Applied): void {
     const before = entry.record;
     entry.record = record;
-    if (before.state !== 'approved' && record.state === 'approved') entry.deadline = grantEnd(this.#clock, record);
-    if (before.fault === null && record.fault !== null)
-      this.#log.error({ approval_id: record.approvalId, fault: record.fault }, 'approval history does not fit');
-    this.#onChange(entry, before, events);
+    if (before.state !== 'approved' && record.state === 'approved') entry.deadline = grantEnd(this.#clock, record, this.seenUs);
+    this.#complain(before, record);
+    this.#onChange(entry, before, events as readonly ApprovalEvent[], proposed !== null);
     if (!isLive(record)) this.#retire(entry);
   }
 
-  /** Somebody else wrote on this stream (never within one engine): take what the journal says. */
-  async #refresh(entry: Entry): Promise<void> {
-    const id = entry.record.approvalId;
-    await this.#journal.durable(this.#journal.lastOf(id));
-    let record: ApprovalRecord | null = null;
-    const news: ApprovalEvent[] = [];
-    for await (const event of this.#journal.events()) {
-      if (!isApprovalEvent(event) || event.approval_id !== id) continue;
-      record = fold(record, event);
-      if (event.seq > entry.record.last && event.type !== 'approval.viewed') news.push(event);
-    }
-    if (!record) throw new InterlockError('APPROVAL_UNAVAILABLE', `the journal does not know ${id}`);
-    this.#apply(entry, record, news);
-  }
-
-  #remember(entry: Entry, draft: ApprovalEventDraft): void {
-    for (const value of Object.values(draft)) {
-      if (isPayload(value) && value.media === 'comment') entry.words.set(this.#journal.digestOf(value), utf8.decode(value.bytes));
-    }
+  #complain(before: ApprovalRecord | null, { approvalId, fault }: ApprovalRecord): void {
+    if ((before?.fault ?? null) === null && fault !== null) this.#log.error({ approval_id: approvalId, fault }, 'approval history does not fit');
   }
 
   /** A broken glass whose review is open stays, however many came after it: it blocks the next one. */
@@ -183,23 +173,20 @@ export class ApprovalStore {
       this.#closedBytes -= size;
     }
   }
+}
 
-  /** The event as a reader will see it; its time may differ by the microseconds between the two calls. */
-  #written(event: ApprovalEventDraft, seq: number): ApprovalEvent {
-    const fields = Object.entries(event).map(([key, value]) => [key, this.#asStored(value)]);
-    return { ...Object.fromEntries(fields), seq, time: timestamp(this.#clock.wallUs()) } as ApprovalEvent;
+/** What reviewers wrote, for who reads it later. */
+function remember(entry: Entry, events: readonly ApprovalEvent[], bytes: ReadonlyMap<string, Uint8Array>): void {
+  for (const { digest } of events.flatMap(wordsIn)) {
+    const words = bytes.get(digest);
+    if (words) entry.words.set(digest, utf8.decode(words));
   }
+}
 
-  #asStored(value: unknown): unknown {
-    if (isPayload(value)) return this.#reference(value);
-    // The estimate holds its plan.
-    if (typeof value !== 'object' || value === null || !('plan' in value) || !isPayload(value.plan)) return value;
-    return { ...value, plan: this.#reference(value.plan) };
-  }
-
-  #reference(payload: Payload): PayloadRef {
-    return { digest: this.#journal.digestOf(payload), bytes: payload.bytes.length, form: 'clear' };
-  }
+function wordsIn(event: ApprovalEvent): readonly PayloadRef[] {
+  if (event.type === 'approval.glass_broken') return [event.reason];
+  if (event.type !== 'approval.verdict' && event.type !== 'approval.glass_reviewed') return [];
+  return event.comment ? [event.comment] : [];
 }
 
 export function isApprovalEvent(event: Event): event is Event & ApprovalEvent {
@@ -215,12 +202,3 @@ export function needsReview(record: ApprovalRecord): boolean {
 }
 
 const utf8 = new TextDecoder('utf-8', { ignoreBOM: true });
-
-/** By what the record says: a verdict that is concluded after a restart grants no more time than it did. */
-function grantEnd(clock: Clock, { validUntil, requirement }: ApprovalRecord): Deadline {
-  return deadlineAfterRestart(clock, validUntil ?? '', requirement.valid_for_s * 1000, 0);
-}
-
-function isPayload(value: unknown): value is Payload {
-  return typeof value === 'object' && value !== null && 'bytes' in value && value.bytes instanceof Uint8Array;
-}

@@ -15,23 +15,24 @@ const AHEAD_US = 5_000_000;
 
 export class Sweep {
   readonly #core: Core;
-  readonly #stages: StageTimers;
+  #stages: StageTimers;
   readonly #timer: NodeJS.Timeout;
   /** Until when, by both clocks, nothing can be due for a record as it stood. */
   readonly #quiet = new WeakMap<ApprovalRecord, Deadline>();
   #running: Promise<void> | null = null;
 
-  constructor(core: Core, seenUs: number) {
+  constructor(core: Core) {
     this.#core = core;
-    this.#stages = new StageTimers(core.clock, seenUs);
+    this.#stages = new StageTimers(core.clock);
     core.rules.look();
     // from this moment on the monotonic clock counts for the stage that is now asked: a wall clock that is set before the next sweep says nothing
     core.listeners.add(({ approvalId }) => this.#begin(core.store.get(approvalId)));
     this.#timer = setInterval(() => void this.run(), SWEEP_MS).unref();
   }
 
-  /** The monotonic clock counts for all that is there, from now on: call it once what the journal tells is restored. */
-  begin(): void {
+  /** The monotonic clock counts for all that is there, from now on: call it once what the journal tells is restored. @param seenUs its last time */
+  begin(seenUs: number): void {
+    this.#stages = new StageTimers(this.#core.clock, seenUs);
     for (const entry of this.#core.store.all()) this.#begin(entry);
   }
 
@@ -47,7 +48,7 @@ export class Sweep {
 
   async #run(): Promise<void> {
     const { options, denials, rules, store } = this.#core;
-    if (options.journal.fault) return;
+    if (options.journal.fault ?? this.#core.ordered.trouble) return;
     try {
       denials.forgetPast();
       rules.look();

@@ -1,5 +1,6 @@
 /** One use of an approval: everything is judged again, and compare-and-append decides who was first. */
 import type { Receipt } from '#client/approvals';
+import { InterlockError } from '#schemas/errors';
 import { boundOf, differing } from './binding.ts';
 import { type Core, voided } from './core.ts';
 import { isPast } from './deadline.ts';
@@ -14,7 +15,7 @@ import { refsOf } from './world.ts';
 
 export async function consume(core: Core, approvalId: string, use: Use): Promise<Receipt> {
   core.checkUsable();
-  const entry = core.known(approvalId);
+  const entry = await core.knownSoon(approvalId);
   return core.guarded(async () => {
     await core.expireIfPast(entry);
     await core.prepare(entry);
@@ -59,6 +60,8 @@ function checkGrant(core: Core, { deadline }: Entry, record: ApprovalRecord): vo
   if (isPast(core.clock, deadline)) throw voided(record.approvalId, 'it is expired');
   if (!record.glass && !core.chain(record).complete) throw voided(record.approvalId, 'its quorum is not met');
   core.rules.checkUse(record);
+  const missing = core.ordered.whyIncomplete(record.last);
+  if (missing !== null) throw new InterlockError('APPROVAL_UNAVAILABLE', `the approval cannot be used now: ${missing}`);
 }
 
 /** The same nonce for the same statement: the answer was lost, and is given again. */
