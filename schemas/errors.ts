@@ -336,6 +336,33 @@ export const ERRORS = {
     remedy: 'Narrow it: a time, a person, a target or an object.',
   },
   ROUTE_NOT_FOUND: { sqlstate: null, meaning: 'The API has no such route.', remedy: 'SURFACE.md lists what there is.' },
+  // enrolment
+  JOIN_REFUSED: {
+    sqlstate: null,
+    meaning: 'The join code is not, or no longer, valid: unknown, used, expired, or made for another enforcer.',
+    remedy: 'Ask for a new one: `interlock enforcer add NAME --target TARGET` on the engine.',
+  },
+  ENGINE_UNTRUSTED: {
+    sqlstate: null,
+    meaning: 'Whoever answered is not the engine that made the join code; nothing was sent to it.',
+    remedy: 'Check the address; if it is right, somebody stands between, or the engine has another authority since: ask for a new code.',
+  },
+  CERTIFICATE_REFUSED: {
+    sqlstate: null,
+    meaning: 'The request for a certificate is not one that an enforcer makes, or its enforcer may not have one.',
+    remedy: 'The log of the engine says what is wrong. An enforcer that was removed, or whose certificate has ended, joins anew.',
+  },
+  ENFORCER_NOT_FOUND: { sqlstate: null, meaning: 'There is no such enforcer.', remedy: '`interlock enforcer list`.' },
+  ENFORCER_EXISTS: {
+    sqlstate: null,
+    meaning: 'An enforcer of this name has joined already.',
+    remedy: 'Choose another name; `--replace` lets whoever joins next take its place.',
+  },
+  NOT_ADMIN: {
+    sqlstate: null,
+    meaning: 'Only members of `api.admins`, with a token of scope `approve`, may do this.',
+    remedy: 'Ask one of them; where `api.admins` is not set, nobody may.',
+  },
   // start-up and commands
   CONFIG_INVALID: {
     sqlstate: null,

@@ -3,6 +3,7 @@ import type { Static } from 'typebox';
 import { Digest, Timestamp } from './common.ts';
 import { Approver, Binding, Decision, EFFECTS, Reason, Requirement } from './decision.ts';
 import { Client, Resource, Subject } from './decision-request.ts';
+import { EnforcerInvited, EnforcerJoined, EnforcerRemoved, EnforcerRenewed } from './event-enrolment.ts';
 
 /** A reference to bytes that stand beside the record: `digest` is sha256(salt ‖ bytes). */
 export const PayloadRef = {
@@ -468,6 +469,10 @@ export const EVENTS = {
   'notification.sent': NotificationSent,
   'recording.viewed': RecordingViewed,
   'access.evaluated': AccessEvaluated,
+  'enforcer.invited': EnforcerInvited,
+  'enforcer.joined': EnforcerJoined,
+  'enforcer.renewed': EnforcerRenewed,
+  'enforcer.removed': EnforcerRemoved,
   'checkpoint.signed': CheckpointSigned,
   'archive.alarm': ArchiveAlarm,
   'admin.changed': AdminChanged,

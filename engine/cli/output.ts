@@ -91,6 +91,10 @@ export function exitCode(code: ErrorCode): number {
     case 'CSRF':
     case 'AUTH_LOGIN_MISMATCH':
     case 'AUTH_SCOPE':
+    case 'NOT_ADMIN':
+    case 'JOIN_REFUSED':
+    case 'CERTIFICATE_REFUSED':
+    case 'ENGINE_UNTRUSTED':
     case 'AUTH_TLS_REQUIRED':
     case 'SESSION_EXPIRED':
     case 'SESSION_DENIED':
@@ -105,6 +109,8 @@ export function exitCode(code: ErrorCode): number {
       return EXIT.unauthorised;
     case 'APPROVAL_NOT_FOUND':
     case 'SESSION_NOT_FOUND':
+    case 'ENFORCER_NOT_FOUND':
+    case 'ENFORCER_EXISTS':
     case 'ROUTE_NOT_FOUND':
     case 'VERDICT_CLOSED':
     case 'APPROVAL_VOID':

@@ -1,8 +1,8 @@
 import { randomFillSync } from 'node:crypto';
 import type { Clock } from './clock.ts';
 
-/** ses(sion), stm (statement), dec(ision), apr (approval), evt (event), lea(se), nonce, del(egation). */
-export type IdPrefix = 'ses' | 'stm' | 'dec' | 'apr' | 'evt' | 'lea' | 'non' | 'del';
+/** ses(sion), stm (statement), dec(ision), apr (approval), evt (event), lea(se), nonce, del(egation), enr(olment). */
+export type IdPrefix = 'ses' | 'stm' | 'dec' | 'apr' | 'evt' | 'lea' | 'non' | 'del' | 'enr';
 
 const ALPHABET = '0123456789ABCDEFGHJKMNPQRSTVWXYZ';
 /** Two digits at once. */
