@@ -6,7 +6,7 @@ import { isAccessModule, isSharedHelper, judges } from './access-packages.ts';
 import { findApproverSets, isApproversModule } from './approver-modules.ts';
 import { digest } from './canonical.ts';
 import { checkChainNames } from './chain-names.ts';
-import type { Chains } from './chains.ts';
+import { type Chains, chainsOf } from './chains.ts';
 import { checkDocuments } from './checked-documents.ts';
 import { meter } from './meter.ts';
 import { type OpaProblem, OpaWorkspace } from './opa.ts';
@@ -61,9 +61,10 @@ export interface CompiledStage {
 export interface CompiledPolicies {
   /** Of modules, data and the way of building them. */
   readonly revision: string;
+  /** The way of building them. */
+  readonly build: string;
   /** Metered. */
   readonly wasm: Uint8Array;
-  readonly plan: Plan;
   /** JSON text. */
   readonly data: string;
   /** The same as an object: what the engine itself reads of it, the approvals' documents. */
@@ -77,8 +78,11 @@ export interface CompiledPolicies {
   readonly masksPossible: boolean;
 }
 
+/** Compiled here, and so with what they were compiled from. */
+export type FreshPolicies = CompiledPolicies & { readonly plan: Plan; readonly sources: PolicySources };
+
 /** For `interlock policy build`: `unsupported` is empty, because anything in it refuses the build (PolicyBuildError). */
-export type BuiltPolicies = CompiledPolicies & { readonly unsupported: readonly UnsupportedBuiltin[]; readonly notes: readonly string[] };
+export type BuiltPolicies = FreshPolicies & { readonly unsupported: readonly UnsupportedBuiltin[]; readonly notes: readonly string[] };
 
 /** POLICY_BUILD or POLICY_BUILTIN with everything that was found, each with file and line. */
 export class PolicyBuildError extends InterlockError {
@@ -103,7 +107,7 @@ export async function buildPolicies(
   return { ...compiled, unsupported: [], notes };
 }
 
-export async function compilePolicies(sources: PolicySources, opa: () => Promise<string>): Promise<CompiledPolicies> {
+export async function compilePolicies(sources: PolicySources, opa: () => Promise<string>): Promise<FreshPolicies> {
   await using workspace = await OpaWorkspace.open(await opa(), sources.modules);
   const files = [...sources.modules.keys()];
   const known = await workspace.writeCapabilities(CAPABILITIES);
@@ -124,22 +128,47 @@ export async function compilePolicies(sources: PolicySources, opa: () => Promise
     workspace.build('plan', '/plan.json', [...files, ENTRY], options),
   ]);
   const plan = JSON.parse(Buffer.from(planText).toString('utf8')) as Plan;
-  return {
-    revision: digest(`${BUILD_VERSION}\n${sources.digest}`),
+  const stage = (name: StageName): ReadNode => stageReads(plan, packages, name);
+  const parts: PolicyParts = {
     wasm: understood(() => meter(wasm)),
-    plan,
-    data: JSON.stringify(sources.data),
+    data: sources.data,
     packages,
-    stages: {
-      session: compiledStage(plan, packages, 'session'),
-      sql_request: compiledStage(plan, packages, 'sql_request'),
-      access: compiledStage(plan, packages, 'access'),
-    },
-    chains,
-    documents: sources.data,
     approverSets: new Map(approverSets.map((name) => [name, { readsTime: readsTime(plan, name) }])),
+    reads: { session: stage('session'), sql_request: stage('sql_request'), access: stage('access') },
+  };
+  return { ...assemble(parts, revisionOf(BUILD_VERSION, sources.digest), BUILD_VERSION), chains, plan, sources };
+}
+
+/** What cannot be derived from anything else once OPA is done. */
+export interface PolicyParts {
+  /** Metered. */
+  readonly wasm: Uint8Array;
+  readonly data: Readonly<Record<string, unknown>>;
+  readonly packages: readonly PolicyPackage[];
+  readonly approverSets: CompiledPolicies['approverSets'];
+  readonly reads: Readonly<Record<StageName, ReadNode>>;
+}
+
+/** The same for policies that were compiled here and for those that come in a bundle. */
+export function assemble(parts: PolicyParts, revision: string, build: string): CompiledPolicies {
+  const { wasm, data, packages, approverSets } = parts;
+  const stage = (name: StageName): CompiledStage => compiledStage(parts.reads[name], packages, name);
+  return {
+    revision,
+    build,
+    wasm,
+    data: JSON.stringify(data),
+    documents: data,
+    packages,
+    stages: { session: stage('session'), sql_request: stage('sql_request'), access: stage('access') },
+    chains: chainsOf(data['approval_chains']),
+    approverSets,
     masksPossible: packages.some((entry) => !entry.shadow && judges('sql_request', entry) && entry.sets.includes('mask')),
   };
+}
+
+export function revisionOf(build: string, sourcesDigest: string): string {
+  return digest(`${build}\n${sourcesDigest}`);
 }
 
 /** Sets of approvers and questions of others have other inputs: they are checked apart from what judges statements. */
@@ -154,13 +183,21 @@ async function check(workspace: OpaWorkspace, modules: ReadonlyMap<string, strin
   if (judging.length < files.length) refuse(await workspace.check(files, ['--capabilities', CAPABILITIES]), known);
 }
 
-function compiledStage(plan: Plan, packages: readonly PolicyPackage[], stage: StageName): CompiledStage {
-  const live = { entrypoint: entrypointName(stage, false), slots: slotsOf(packages, stage, false) };
-  const shadowSlots = slotsOf(packages, stage, true);
-  const shadow = shadowSlots.length === 0 ? null : { entrypoint: entrypointName(stage, true), slots: shadowSlots };
-  const tries = [live, ...(shadow ? [shadow] : [])].map(({ entrypoint }) => understood(() => inputReads(plan, entrypoint)));
-  const merged = settled(...tries);
-  return { live, shadow, reads: merged, volatile: VOLATILE.filter((path) => reads(merged, path)).map((path) => path.join('.')) };
+function stageReads(plan: Plan, packages: readonly PolicyPackage[], stage: StageName): ReadNode {
+  const entrypoints = [false, true]
+    .filter((shadow) => !shadow || slotsOf(packages, stage, true).length > 0)
+    .map((shadow) => entrypointName(stage, shadow));
+  return settled(...entrypoints.map((entrypoint) => understood(() => inputReads(plan, entrypoint))));
+}
+
+function compiledStage(read: ReadNode, packages: readonly PolicyPackage[], stage: StageName): CompiledStage {
+  const slots = slotsOf(packages, stage, true);
+  return {
+    live: { entrypoint: entrypointName(stage, false), slots: slotsOf(packages, stage, false) },
+    shadow: slots.length === 0 ? null : { entrypoint: entrypointName(stage, true), slots },
+    reads: read,
+    volatile: VOLATILE.filter((path) => reads(read, path)).map((path) => path.join('.')),
+  };
 }
 
 function readsTime(plan: Plan, set: string): boolean {

@@ -38,7 +38,7 @@ export function meter(wasm: Uint8Array): Uint8Array {
 }
 
 /** Subtract one; trap below zero. */
-function probeOf(fuel: number): Uint8Array {
+export function probeOf(fuel: number): Uint8Array {
   const index = u32(fuel);
   return Uint8Array.from([0x23, ...index, 0x41, 1, 0x6b, 0x24, ...index, 0x23, ...index, 0x41, 0, 0x48, 0x04, EMPTY_BLOCK, 0x00, 0x0b]);
 }
@@ -74,7 +74,7 @@ function codeSection(wasm: Uint8Array, module: WasmModuleText, probed: ReadonlyS
   return parts;
 }
 
-function probedFunctions(module: WasmModuleText): ReadonlySet<number> {
+export function probedFunctions(module: WasmModuleText): ReadonlySet<number> {
   const probed = new Set<number>();
   const cyclic = functionsOnCycles(module.importedFunctions, module.bodies);
   module.bodies.forEach((body, position) => {

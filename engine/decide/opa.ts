@@ -1,14 +1,11 @@
-/** Runs the OPA program on a snapshot of the policies: check, parse, build, test. */
-import { execFile } from 'node:child_process';
+/** Runs OPA on a snapshot of the policies: check, parse, build, test. */
 import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { gunzipSync } from 'node:zlib';
 import { InterlockError } from '#schemas/errors';
 import { SUPPORTED_BUILTINS } from './builtins.ts';
-
-const OPA_MS_MAX = 60_000;
-const OUTPUT_BYTES_MAX = 64 * 1024 * 1024;
+import { type OpaAnswer, opaProgram, type OpaProgram, OUTPUT_BYTES_MAX } from './opa-program.ts';
 
 export interface OpaProblem {
   readonly file: string;
@@ -16,29 +13,25 @@ export interface OpaProblem {
   readonly message: string;
 }
 
-interface OpaAnswer {
-  readonly ok: boolean;
-  readonly stdout: string;
-  readonly stderr: string;
-}
-
 /** A folder of its own with the snapshot; `await using` removes it. */
 export class OpaWorkspace {
-  readonly #program: string;
+  readonly #program: OpaProgram;
   readonly #dir: string;
 
-  private constructor(program: string, dir: string) {
+  private constructor(program: OpaProgram, dir: string) {
     this.#program = program;
     this.#dir = dir;
   }
 
+  /** @param program path of OPA: see `opaProgram` */
   static async open(program: string, files: ReadonlyMap<string, string>): Promise<OpaWorkspace> {
-    const workspace = new OpaWorkspace(program, await mkdtemp(join(tmpdir(), 'interlock-policies-')));
+    const workspace = new OpaWorkspace(opaProgram(program), await mkdtemp(join(tmpdir(), 'interlock-policies-')));
     for (const [name, text] of files) await workspace.write(name, text);
     return workspace;
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
+    await this.#program[Symbol.asyncDispose]();
     await rm(this.#dir, { recursive: true, force: true });
   }
 
@@ -74,14 +67,7 @@ export class OpaWorkspace {
   }
 
   run(args: readonly string[]): Promise<OpaAnswer> {
-    return new Promise((resolve, reject) => {
-      const options = { cwd: this.#dir, timeout: OPA_MS_MAX, maxBuffer: OUTPUT_BYTES_MAX, env: { HOME: this.#dir, PATH: '' } };
-      execFile(this.#program, [...args], options, (error, stdout, stderr) => {
-        if (error && typeof error.code !== 'number')
-          reject(new InterlockError('POLICY_BUILD', `OPA did not run: ${error.message}`, { cause: error }));
-        else resolve({ ok: error === null, stdout, stderr });
-      });
-    });
+    return this.#program.run(this.#dir, args);
   }
 }
 

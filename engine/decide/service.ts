@@ -9,7 +9,6 @@ import type { Ids } from '#client/ids';
 import type { Log } from '#client/log';
 import { type AccessJudged, judgeAccess } from './access.ts';
 import type { ApproversInput, NamedApprover } from './approver-sets.ts';
-import { compilePolicies } from './bundle.ts';
 import { digest } from './canonical.ts';
 import { LocalSession } from './decision-session.ts';
 import { type DryRunInput, type DryRunResult, runDry } from './dry-run.ts';
@@ -17,26 +16,23 @@ import { InForce } from './in-force.ts';
 import { Judge } from './judge.ts';
 import type { MachineLimits } from './machine.ts';
 import { openingJudgement } from './opening.ts';
+import { FolderSource, type FolderSettings, type Offer, type PolicyHome, type PolicySource } from './policy-source.ts';
 import type { FactsReader, MaskRewriter } from './ports.ts';
 import { Readings } from './readings.ts';
 import { sessionRequest } from './request.ts';
 import type { Candidate } from './self-test.ts';
-import { readSources, sourcesStamp } from './sources.ts';
-import { type SourceWatch, watchSources } from './watch.ts';
 
 const FRESH_US = 250_000;
 
-export interface PolicySettings {
-  readonly dir: string;
-  /** YAML or JSON documents merged into `data`, later ones over earlier ones. */
-  readonly data: readonly string[];
-  readonly watch: boolean;
+export type PolicySettings = FolderSettings & {
   /** Not seen to be current for longer than this: refuse. */
   readonly maxAgeMs: number;
-}
+};
 
 export interface DecisionServiceOptions {
   readonly policies: PolicySettings;
+  /** Where revisions come from; absent: the folder of `policies`. */
+  readonly source?: PolicySource;
   readonly facts: FactsReader;
   readonly masks: MaskRewriter;
   readonly clock: Clock;
@@ -57,6 +53,10 @@ export interface PolicyStatus {
   readonly activatedAt: string;
   /** Why the newest policies are not in force; null: they are. */
   readonly error: string | null;
+  /** Since they were last known to be the newest. */
+  readonly ageMs: number;
+  /** Young enough to judge by. */
+  readonly usable: boolean;
 }
 
 /** @throws InterlockError POLICY_BUILD, POLICY_BUILTIN, POLICY_SELF_TEST, TOOL_MISSING: there is nothing to fall back to */
@@ -66,7 +66,7 @@ export async function openDecisionService(options: DecisionServiceOptions): Prom
   return service;
 }
 
-export class LocalDecisionService implements DecisionService {
+export class LocalDecisionService implements DecisionService, PolicyHome {
   readonly #options: DecisionServiceOptions;
   readonly #readings = new Readings(() => this.#force?.readsParams ?? true);
   #force: InForce | null = null;
@@ -75,25 +75,31 @@ export class LocalDecisionService implements DecisionService {
   #freshUntilUs = -1;
   /** The source is newer than the revision in force. */
   #behind = false;
+  /** Wall clock: a bundle's expiry. */
+  #untilUs = Number.POSITIVE_INFINITY;
   #error: string | null = null;
-  #watch: SourceWatch | null = null;
+  #started = false;
+  readonly #source: PolicySource;
   #reloading: Promise<void> = Promise.resolve();
 
   constructor(options: DecisionServiceOptions) {
     this.#options = options;
+    this.#source = options.source ?? new FolderSource(options.policies, options.opa);
   }
 
   async start(): Promise<void> {
-    const { dir, data } = this.#options.policies;
-    const stamp = await sourcesStamp(dir, data).catch(() => '');
-    await this.#activate();
-    this.#watch = watchSources(
-      dir,
-      data,
-      stamp,
-      () => this.#changed(),
-      () => this.#confirm(),
-    );
+    try {
+      await this.#source.open(this);
+      this.#started = true;
+    } catch (error) {
+      this.close();
+      throw error;
+    }
+  }
+
+  /** Whether there is a revision, be it past its time. */
+  get judging(): boolean {
+    return this.#force !== null;
   }
 
   get revision(): string {
@@ -105,8 +111,10 @@ export class LocalDecisionService implements DecisionService {
   }
 
   status(): PolicyStatus {
-    const { source, activatedAt } = this.#force ?? { source: this.#options.policies.dir, activatedAt: '' };
-    return { revision: this.revision, source, activatedAt, error: this.#error };
+    const { source, activatedAt } = this.#force ?? { source: this.#source.name, activatedAt: '' };
+    const { clock } = this.#options;
+    const ageUs = Math.max(clock.monotonicUs() - this.#confirmedUs, clock.wallUs() - this.#confirmedWallUs, 0);
+    return { revision: this.revision, source, activatedAt, error: this.#error, ageMs: Math.round(ageUs / 1000), usable: this.inForce() !== null };
   }
 
   learn(target: string, catalog: Catalog): void {
@@ -119,9 +127,14 @@ export class LocalDecisionService implements DecisionService {
     return new LocalSession(this.#host(), scope, openingJudgement(force, request, this.revision));
   }
 
-  /** Builds and tests off to the side, then swaps at once. One at a time. @throws what was wrong; the last good revision stays */
+  /** @throws what was wrong; the last good revision stays */
   reload(): Promise<void> {
-    const next = this.#reloading.then(() => this.#tryActivate());
+    return this.#source.reload();
+  }
+
+  /** @throws what was wrong; the last good revision stays */
+  offer(offer: Offer): Promise<void> {
+    const next = this.#reloading.then(() => this.#tryActivate(offer));
     this.#reloading = next.catch(() => {});
     return next;
   }
@@ -141,72 +154,81 @@ export class LocalDecisionService implements DecisionService {
   }
 
   close(): void {
-    this.#watch?.close();
-    this.#watch = null;
+    this.#source.close();
   }
 
   /** null: nothing may judge. Both clocks must agree that it is young enough; the wall clock is asked four times a second, no more. */
   inForce(nowUs: number = this.#options.clock.monotonicUs()): InForce | null {
     if (nowUs < this.#freshUntilUs) return this.#force;
-    const { clock, policies } = this.#options;
+    const wallUs = this.#options.clock.wallUs();
+    const { policies } = this.#options;
     const maxAgeUs = policies.maxAgeMs * 1000;
-    const ageUs = Math.max(nowUs - this.#confirmedUs, clock.wallUs() - this.#confirmedWallUs);
-    if (ageUs > maxAgeUs) return null;
-    this.#freshUntilUs = nowUs + Math.min(FRESH_US, maxAgeUs - ageUs);
+    const ageUs = Math.max(nowUs - this.#confirmedUs, wallUs - this.#confirmedWallUs);
+    if (ageUs > maxAgeUs || wallUs >= this.#untilUs) return null;
+    this.#freshUntilUs = nowUs + Math.min(FRESH_US, maxAgeUs - ageUs, this.#untilUs - wallUs);
     return this.#force;
   }
 
-  async #tryActivate(): Promise<void> {
+  async #tryActivate(offer: Offer): Promise<void> {
     try {
-      await this.#activate();
+      await this.#activate(offer);
     } catch (error) {
-      const code: ErrorCode = error instanceof InterlockError ? error.code : 'POLICY_BUILD';
-      const message = error instanceof Error ? error.message : String(error);
-      this.#error = message;
-      this.#options.log.error(
-        { code, problem: message, revision: this.revision },
-        'the new policies were rejected; the last good revision stays in force',
-      );
-      this.#options.record({ type: 'policy.rejected', source: this.#options.policies.dir, code, at: message.split('\n')[0] ?? '' });
+      // at the start whoever starts us says why there is nothing to judge by
+      if (this.#started || this.#force !== null) this.rejected(offer.source, error);
       throw error;
     }
   }
 
-  async #activate(): Promise<void> {
-    const { policies, log, clock, limits = {}, opa, record } = this.#options;
-    const sources = await readSources(policies.dir, policies.data);
-    const compiled = await compilePolicies(sources, opa);
+  /** Says and records why something does not come into force. */
+  rejected(source: string, error: unknown): void {
+    const code: ErrorCode = error instanceof InterlockError ? error.code : 'POLICY_BUILD';
+    const message = error instanceof Error ? error.message : String(error);
+    this.#error = message;
+    const stays = this.#force === null ? 'none is in force' : 'the last good revision stays in force';
+    this.#options.log.error({ code, problem: message, source, revision: this.revision }, `the new policies were rejected; ${stays}`);
+    this.#options.record({ type: 'policy.rejected', source, code, at: message.split('\n')[0] ?? '' });
+  }
+
+  async #activate({ source, load, commit, untilUs }: Offer): Promise<void> {
+    const { log, clock, limits = {}, record } = this.#options;
+    const { compiled, cases } = await load();
     const judge = await Judge.load(compiled, {
       log,
       ...(limits.machine ? { limits: limits.machine } : {}),
       ...(limits.checkedOneIn ? { checkedOneIn: limits.checkedOneIn } : {}),
     });
-    const force = new InForce(judge, policies.dir, timestamp(clock.wallUs()), limits.cacheBytes);
+    const force = new InForce(judge, source, timestamp(clock.wallUs()), limits.cacheBytes);
     judge.selfTest();
     const { packages, masksPossible } = compiled;
-    await this.#options.selfTest?.({ judge: (input) => this.#dryRun(input, force), packages, masksPossible, cases: sources.cases });
+    await this.#options.selfTest?.({ judge: (input) => this.#dryRun(input, force), packages, masksPossible, cases });
+    await commit?.();
     const previous = this.#force?.judge.revision ?? null;
     this.#force = force;
+    this.#untilUs = untilUs ?? Number.POSITIVE_INFINITY;
+    this.#freshUntilUs = -1;
     this.#error = null;
     this.#behind = false;
-    this.#confirm();
+    this.confirm();
     for (const stage of Object.keys(compiled.stages) as (keyof typeof compiled.stages)[]) {
       const { volatile } = compiled.stages[stage];
       if (volatile.length > 0) log.warn({ stage, reads: volatile }, 'policies read what changes with every request, so judgements are not cached');
     }
     if (previous === judge.revision) return;
-    record({ type: 'policy.activated', revision: judge.revision, previous, source: policies.dir });
+    record({ type: 'policy.activated', revision: judge.revision, previous, source });
     log.info({ revision: judge.revision, previous, packages: compiled.packages.map((entry) => entry.name) }, 'policies activated');
   }
 
   /** Without `watch` a change is not taken over; but then the revision is no longer the newest, and ages. */
-  async #changed(): Promise<void> {
+  fellBehind(): void {
     this.#behind = true;
-    // what was wrong stands in the log and in the status
-    if (this.#options.policies.watch) await this.reload().catch(() => {});
   }
 
-  #confirm(): void {
+  confirm(untilUs?: number): void {
+    if (untilUs !== undefined) {
+      this.#untilUs = untilUs;
+      this.#freshUntilUs = -1;
+      this.#error = null;
+    }
     if (this.#error !== null || this.#behind) return;
     this.#confirmedUs = this.#options.clock.monotonicUs();
     this.#confirmedWallUs = this.#options.clock.wallUs();

@@ -48,8 +48,12 @@ export async function readSources(dir: string, data: readonly string[]): Promise
   }
   if (modules.size === 0) throw new InterlockError('POLICY_BUILD', `${dir}: there is no .rego file`);
   for (const path of data) taken(readDocument(path, await readText(path)), path, 'override');
+  return { modules, tests, cases, data: merged, origins, digest: sourcesDigest(modules, merged) };
+}
+
+export function sourcesDigest(modules: PolicySources['modules'], data: PolicySources['data']): string {
   const parts = [...modules].sort(([a], [b]) => (a < b ? -1 : 1)).map(([name, text]) => [name, digest(text)]);
-  return { modules, tests, cases, data: merged, origins, digest: digest(canonical([parts, merged])) };
+  return digest(canonical([parts, data]));
 }
 
 /** Changes whenever a file that the policies are made of changes; cheap. */

@@ -12,6 +12,8 @@ export interface FunctionBody {
   readonly loops: readonly number[];
   readonly calls: readonly number[];
   readonly indirect: boolean;
+  /** Indexes of the globals that it writes, one for each instruction. */
+  readonly writes: readonly number[];
 }
 
 export interface WasmModuleText {
@@ -19,6 +21,8 @@ export interface WasmModuleText {
   readonly importedFunctions: number;
   readonly globals: number;
   readonly bodies: readonly FunctionBody[];
+  /** Exported globals by name. */
+  readonly exportedGlobals: ReadonlyMap<string, number>;
   /** By function index; null without a name section. */
   readonly names: ReadonlyMap<number, string> | null;
 }
@@ -31,6 +35,7 @@ export function readModule(wasm: Uint8Array): WasmModuleText {
   let globals = 0;
   let bodies: FunctionBody[] = [];
   let names: Map<number, string> | null = null;
+  let exportedGlobals: ReadonlyMap<string, number> = new Map();
   while (reader.at < wasm.length) {
     const id = reader.byte();
     const length = reader.u32();
@@ -39,12 +44,13 @@ export function readModule(wasm: Uint8Array): WasmModuleText {
     const inner = new WasmReader(wasm, section.start, section.end);
     if (id === SECTION.import) importedFunctions = countImportedFunctions(inner);
     else if (id === SECTION.global) globals = inner.u32();
+    else if (id === SECTION.export) exportedGlobals = readExportedGlobals(inner);
     else if (id === SECTION.code) bodies = readBodies(inner);
     else if (id === SECTION.custom && inner.name() === 'name') names = functionNames(inner);
     reader.skip(length);
   }
   if (globals === 0 || bodies.length === 0) throw new Error('the WASM has no globals or no code');
-  return { sections, importedFunctions, globals, bodies, names };
+  return { sections, importedFunctions, globals, bodies, exportedGlobals, names };
 }
 
 /** OPA's modules import functions and one memory; anything else could shift indexes that we rely on. */
@@ -63,6 +69,17 @@ function countImportedFunctions(reader: WasmReader): number {
     } else throw new Error(`the WASM imports something of kind ${kind}`);
   }
   return functions;
+}
+
+function readExportedGlobals(reader: WasmReader): Map<string, number> {
+  const found = new Map<string, number>();
+  for (let left = reader.u32(); left > 0; left--) {
+    const name = reader.name();
+    const kind = reader.byte();
+    const index = reader.u32();
+    if (kind === 3) found.set(name, index);
+  }
+  return found;
 }
 
 function readBodies(reader: WasmReader): FunctionBody[] {
@@ -84,13 +101,15 @@ function readBody(reader: WasmReader): FunctionBody {
   const loops: number[] = [];
   const calls = new Set<number>();
   let indirect = false;
+  const writes: number[] = [];
   while (reader.at < reader.end) {
     const { opcode, operand } = reader.instruction();
     if (opcode === OP.loop) loops.push(reader.at);
     else if (opcode === OP.call) calls.add(operand);
     else if (opcode === OP.callIndirect) indirect = true;
+    else if (opcode === OP.globalSet) writes.push(operand);
   }
-  return { start, code, end: reader.end, loops, calls: [...calls], indirect };
+  return { start, code, end: reader.end, loops, calls: [...calls], indirect, writes };
 }
 
 function functionNames(reader: WasmReader): Map<number, string> | null {

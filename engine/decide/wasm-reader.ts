@@ -5,7 +5,7 @@ type Immediate = 'none' | 'block' | 'index' | 'two' | 'table' | 'byte' | 'f32' |
 
 const IMMEDIATES: readonly (Immediate | undefined)[] = immediates();
 
-export const OP = { block: 0x02, loop: 0x03, call: 0x10, callIndirect: 0x11 } as const;
+export const OP = { block: 0x02, loop: 0x03, call: 0x10, callIndirect: 0x11, globalSet: 0x24 } as const;
 
 function immediates(): readonly (Immediate | undefined)[] {
   const table: (Immediate | undefined)[] = Array.from({ length: 256 });
@@ -68,13 +68,13 @@ export class WasmReader {
     if (this.at > this.end) throw new Error(`the WASM ends inside an item at byte ${this.at}`);
   }
 
-  /** Steps over one instruction and says which it was; for `call` with the callee's index. */
+  /** Steps over one instruction and says which it was; for `call` and `global.set` with the index. */
   instruction(): { readonly opcode: number; readonly operand: number } {
     const opcode = this.byte();
     const kind = IMMEDIATES[opcode];
     if (kind === undefined) throw new Error(`the WASM has opcode 0x${opcode.toString(16)}, which the meter does not know, at byte ${this.at - 1}`);
     let operand = 0;
-    if (kind === 'index') operand = opcode === OP.call ? this.u32() : this.leb();
+    if (kind === 'index') operand = opcode === OP.call || opcode === OP.globalSet ? this.u32() : this.leb();
     else if (kind === 'block') this.leb();
     else if (kind === 'two') void (this.u32(), this.u32());
     else if (kind === 'table') for (let left = this.u32() + 1; left > 0; left--) this.u32();

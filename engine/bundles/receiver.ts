@@ -1,0 +1,104 @@
+/** Where bundles arrive: verified, compared with the newest that was seen, handed to what judges. One at a time; a bad one changes nothing. */
+import type { BundleManifest } from '#schemas/bundle';
+import { type ErrorCode, InterlockError } from '#schemas/errors';
+import type { Clock } from '#client/clock';
+import type { HighestSeen } from './highest.ts';
+import type { TrustedKey } from './keys.ts';
+import { type VerifiedBundle, verifyBundle } from './verify.ts';
+
+/** What judges by bundles; the composition root plugs it in. */
+export interface BundleHome {
+  /** Of the policies in force. */
+  readonly revision: string;
+  /** Whether any are in force: they may be past their time all the same. */
+  readonly judging: boolean;
+  /**
+   * Loads and tests it off to the side, calls `commit`, and judges by it from then on. What it throws, or `commit` throws, leaves the last good
+   * one in force; it has recorded `policy.rejected` then.
+   */
+  activate(bundle: VerifiedBundle, name: string, commit: () => Promise<void>): Promise<void>;
+  /** What is in force is current, and may judge until then. */
+  confirm(expiresUs: number): void;
+  /** Records `policy.rejected` for one that did not get so far. */
+  rejected(name: string, error: InterlockError): void;
+}
+
+/** What whoever sent it is told. */
+export type BundleAnswer =
+  | { readonly outcome: 'activated' | 'confirmed'; readonly revision: string; readonly number: number }
+  | { readonly outcome: 'rejected'; readonly revision: string; readonly code: ErrorCode; readonly detail: string };
+
+export interface ReceiverOptions {
+  readonly trusted: readonly TrustedKey[];
+  readonly highest: HighestSeen;
+  readonly home: BundleHome;
+  readonly clock: Clock;
+}
+
+export class BundleReceiver {
+  readonly #options: ReceiverOptions;
+  #expiresUs = 0;
+  #last: Promise<unknown> = Promise.resolve();
+
+  constructor(options: ReceiverOptions) {
+    this.#options = options;
+  }
+
+  /** Never rejects: what is wrong is answered, and stands in the record. `revision` is that in force afterwards. */
+  receive(bytes: Uint8Array): Promise<BundleAnswer> {
+    const next = this.#last.then(() => this.#receive(bytes));
+    this.#last = next;
+    return next;
+  }
+
+  /** The sender says that this revision is its newest. @returns false: it is not the one in force, so the bundle is needed */
+  confirm(revision: string): boolean {
+    const { home } = this.#options;
+    if (!home.judging || home.revision !== revision) return false;
+    home.confirm(this.#expiresUs);
+    return true;
+  }
+
+  async #receive(bytes: Uint8Array): Promise<BundleAnswer> {
+    const { trusted, highest, home, clock } = this.#options;
+    let bundle: VerifiedBundle;
+    try {
+      bundle = await verifyBundle(bytes, { trusted, nowUs: clock.wallUs() });
+      highest.check(bundle.manifest);
+    } catch (error) {
+      const known = knownError(error);
+      home.rejected('bundle', known);
+      return this.#refused(known);
+    }
+    try {
+      return await this.#take(bundle);
+    } catch (error) {
+      return this.#refused(knownError(error));
+    }
+  }
+
+  async #take(bundle: VerifiedBundle): Promise<BundleAnswer> {
+    const { highest, home } = this.#options;
+    const { number, revision } = bundle.manifest;
+    const known = home.judging && home.revision === revision;
+    if (known) await highest.raise(bundle.manifest);
+    else await home.activate(bundle, nameOf(bundle.manifest), () => highest.raise(bundle.manifest));
+    this.#expiresUs = known ? Math.max(this.#expiresUs, bundle.expiresUs) : bundle.expiresUs;
+    home.confirm(this.#expiresUs);
+    return { outcome: known ? 'confirmed' : 'activated', revision, number };
+  }
+
+  #refused({ code, message }: InterlockError): BundleAnswer {
+    return { outcome: 'rejected', revision: this.#options.home.revision, code, detail: message };
+  }
+}
+
+function nameOf({ number }: BundleManifest): string {
+  return `bundle ${number}`;
+}
+
+function knownError(error: unknown): InterlockError {
+  return error instanceof InterlockError
+    ? error
+    : new InterlockError('INTERNAL', error instanceof Error ? error.message : String(error), { cause: error });
+}
