@@ -32,6 +32,13 @@ export interface JournalOptions {
   readonly files?: JournalFiles;
 }
 
+/** How far a journal's files are on stable storage: everything before `offset` of `segment`, the record at `position` the last of it. */
+export interface DurableEnd {
+  readonly segment: number;
+  readonly offset: number;
+  readonly position: Position;
+}
+
 export interface JournalStatus {
   readonly records: number;
   /** Used by records and payloads, without what is reserved. */
@@ -168,6 +175,25 @@ export class FileJournal implements Journal {
   /** Position of the last record on stable storage; -1: none. */
   get durablePosition(): Position {
     return this.#records.durablePosition;
+  }
+
+  /** Read at once, not while a write ends: the two parts belong together. */
+  get durableEnd(): DurableEnd {
+    return { segment: this.#segments.segment, offset: this.#segments.offset, position: this.#records.durablePosition };
+  }
+
+  /** Resolves after the next write to the disk, and when the journal ends. */
+  get progressed(): Promise<void> {
+    return this.#progress.promise;
+  }
+
+  /** 32 hexadecimal digits. */
+  get id(): string {
+    return this.#records.journal;
+  }
+
+  get segmentBytes(): number {
+    return this.#options.segmentBytes;
   }
 
   get fault(): Error | null {

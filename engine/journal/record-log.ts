@@ -51,7 +51,7 @@ export class RecordLog {
   readonly #log: SegmentLog;
   readonly #encoder: RecordEncoder;
   readonly #clock: Clock;
-  readonly #journal: string;
+  readonly journal: string;
   /** A segment is full when what it holds and what gathered for it reaches this; the record that passes it still fits, or lengthens the file. */
   readonly #rotateAt: number;
   readonly tree: MerkleFrontier;
@@ -83,7 +83,7 @@ export class RecordLog {
     this.#log = log;
     this.#encoder = encoder;
     this.#clock = clock;
-    this.#journal = state.journal;
+    this.journal = state.journal;
     this.#rotateAt = state.segmentBytes - Math.min(state.segmentBytes >> 2, 512 << 10);
     this.#nextSeq = state.nextSeq;
     this.#lastHash = state.lastHash;
@@ -208,7 +208,7 @@ export class RecordLog {
     const { writer, segment } = this.#gathering;
     const at = writer.reserve(SEGMENT_HEADER_BYTES);
     writeSegmentHeader(
-      { segment, firstSeq: this.#nextSeq, prev: this.#lastHash, journal: this.#journal, createdUs: this.#clock.wallUs() },
+      { segment, firstSeq: this.#nextSeq, prev: this.#lastHash, journal: this.journal, createdUs: this.#clock.wallUs() },
       writer.buffer.subarray(at),
     );
     writer.at += SEGMENT_HEADER_BYTES;
