@@ -1,6 +1,7 @@
 /** CONTRACT §5: `interlock.yaml`. `title` is the short phrase that errors use for what is allowed, `description` what editors show. */
 import type { Static } from 'typebox';
 import { Nats } from './config-nats.ts';
+import { Enforcer, Engine, Judging } from './config-apart.ts';
 import { Duration, HostPort, HttpUrl, Path, SecretRef, Size, Text } from './config-values.ts';
 
 export { SecretRef } from './config-values.ts';
@@ -40,7 +41,7 @@ const UpstreamTls = {
 export const Target = {
   type: 'object',
   additionalProperties: false,
-  required: ['protocol', 'listen', 'upstream'],
+  required: ['protocol'],
   properties: {
     protocol: { enum: ['postgresql'], description: 'What the target speaks.' },
     listen: { ...HostPort, description: 'Where clients connect.' },
@@ -94,6 +95,7 @@ export const Target = {
       description: 'Overrides `approvals` for this target.',
       properties: { in_transaction: { enum: ['idle', 'fresh', 'any'] } },
     },
+    judging: Judging,
     limits: {
       type: 'object',
       additionalProperties: false,
@@ -321,7 +323,7 @@ export const Config = {
     'Configuration of Interlock. Sizes: KiB MiB GiB; durations: ms s m h d. Relative paths are relative to this file. ${VAR} is not expanded.',
   type: 'object',
   additionalProperties: false,
-  required: ['contract', 'policies', 'targets'],
+  required: ['contract', 'targets'],
   properties: {
     contract: { const: 1, description: 'Version of this file’s form.' },
     state: {
@@ -458,6 +460,8 @@ export const Config = {
         },
       },
     },
+    engine: Engine,
+    enforcer: Enforcer,
     nats: Nats,
     log: {
       type: 'object',

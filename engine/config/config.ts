@@ -10,6 +10,10 @@ export interface LoadedConfig {
   /** `targets.shop.listen` → where it stands, so that later trouble (a port that is taken) can still name the line: see `whereIs`. */
   readonly places: Places;
   readonly contract: 1;
+  readonly role: Role;
+  /** null: this file is for another process. */
+  readonly engine: EngineConfig | null;
+  readonly enforcer: EnforcerConfig | null;
   readonly stateDir: string;
   readonly api: ApiConfig;
   readonly identity: { readonly issuers: readonly IssuerConfig[]; readonly local: { readonly enabled: boolean } };
@@ -22,6 +26,21 @@ export interface LoadedConfig {
   readonly log: { readonly level: LogLevel /** auto: pretty on a terminal, else json */; readonly format: 'json' | 'pretty' | 'auto' };
   /** To be said at start: what is weaker than the default, and why it was accepted. */
   readonly notices: readonly string[];
+}
+
+/** Which of the three commands a file is for. */
+export type Role = 'up' | 'engine' | 'enforcer';
+
+export interface EngineConfig {
+  /** Where enforcers connect. */
+  readonly listen: Address;
+}
+
+export interface EnforcerConfig {
+  /** `host:port` */
+  readonly engines: readonly string[];
+  /** Key and certificate. */
+  readonly identityDir: string;
 }
 
 export type LogLevel = 'debug' | 'info' | 'warn' | 'error';
@@ -114,6 +133,8 @@ export interface TargetConfig {
   readonly labels: Readonly<Record<string, string>>;
   /** strict: a statement waits for the archive's acknowledgement too. */
   readonly audit: 'standard' | 'strict';
+  /** Where an enforcer of its own has it judged. */
+  readonly judging: 'local' | 'remote';
   /** The target's own rule, or the general one. */
   readonly inTransaction: InTransaction;
   readonly limits: { readonly connections: number; readonly statementBytes: number; readonly idleMs: number };

@@ -9,11 +9,11 @@ import { whereIs, type LoadedConfig, type SecretSource, type ServerTlsFiles } fr
  */
 export async function checkFiles(config: LoadedConfig): Promise<void> {
   const wanted = [
-    { path: 'policies.source.dir', file: config.policies.dir, folder: true },
+    ...(config.role === 'enforcer' ? [] : [{ path: 'policies.source.dir', file: config.policies.dir, folder: true }]),
     ...config.policies.data.map((file, index) => ({ path: `policies.data[${index}]`, file, folder: false })),
     ...tlsFiles('api.tls', config.api.tls),
     ...Object.values(config.targets).flatMap((target) => [
-      ...tlsFiles(`targets.${target.name}.tls`, target.tls),
+      ...(config.role === 'engine' ? [] : tlsFiles(`targets.${target.name}.tls`, target.tls)),
       ...upstreamFiles(config, target.name),
     ]),
     ...config.identity.issuers.flatMap(({ caFile }, index) =>
@@ -46,7 +46,7 @@ function tlsFiles(path: string, tls: ServerTlsFiles | null): readonly Wanted[] {
 
 function upstreamFiles(config: LoadedConfig, name: string): readonly Wanted[] {
   const upstream = config.targets[name]?.upstream;
-  const ca = upstream?.tls?.mode === 'verify-full' ? upstream.tls.caFile : null;
+  const ca = config.role !== 'engine' && upstream?.tls?.mode === 'verify-full' ? upstream.tls.caFile : null;
   const files = ca === null ? [] : [{ path: `targets.${name}.upstream.tls.ca`, file: ca, folder: false }];
   return [
     ...files,
@@ -57,6 +57,7 @@ function upstreamFiles(config: LoadedConfig, name: string): readonly Wanted[] {
 }
 
 function secrets(config: LoadedConfig): readonly { readonly path: string; readonly source: SecretSource }[] {
+  if (config.role === 'enforcer') return []; // the engine leases
   return Object.values(config.targets).map(({ name, upstream }) =>
     upstream.kind === 'url'
       ? { path: `targets.${name}.upstream.url`, source: upstream.url }

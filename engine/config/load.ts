@@ -1,9 +1,10 @@
 import { open } from 'node:fs/promises';
 import { dirname, resolve } from 'node:path';
 import { LineCounter, parseDocument, type Document } from 'yaml';
-import { Config } from '#schemas/config';
+import type { Config } from '#schemas/config';
 import { InterlockError } from '#schemas/errors';
-import { checkNode, type Schema } from './check.ts';
+import { schemaFor } from './apart.ts';
+import { checkNode } from './check.ts';
 import type { LoadedConfig } from './config.ts';
 import { Findings } from './places.ts';
 import { resolveConfig } from './resolve.ts';
@@ -31,7 +32,7 @@ export function parseConfig(text: string, file: string): LoadedConfig {
   for (const { pos, message } of [...document.errors, ...document.warnings].slice(0, 1)) findings.add(pos[0], '', syntax(message, text, pos[0]));
   if (document.contents === null) findings.add(0, '', 'is empty; `interlock init` writes a configuration to start from');
   refuse(file, findings);
-  checkNode(document.contents, Config as unknown as Schema, { document, findings, path: '', offset: 0 });
+  checkNode(document.contents, schemaFor(document), { document, findings, path: '', offset: 0 });
   refuse(file, findings);
   const raw = plain(document, file);
   const config = resolveConfig(raw, file, dirname(resolve(file)));

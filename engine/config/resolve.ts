@@ -1,8 +1,10 @@
 /** A configuration of the right form → the object that everything else receives. */
 import { isAbsolute, join, resolve as resolvePath } from 'node:path';
 import type { Config, Issuer, Target } from '#schemas/config';
-import type { Address, LoadedConfig, ServerTlsFiles, TargetConfig, UpstreamConfig, UpstreamTls, IssuerConfig, IssuerLoginConfig } from './config.ts';
+import type { LoadedConfig, ServerTlsFiles, TargetConfig, UpstreamConfig, UpstreamTls, IssuerConfig, IssuerLoginConfig } from './config.ts';
 import { resolveNats } from './nats.ts';
+import { hostPort } from './address.ts';
+import { resolveEnforcer, resolveEngine, roleOf } from './apart.ts';
 import { resolveChannel } from './notify.ts';
 import { resolveOnCall } from './oncall.ts';
 import { type Absolute, secretSource } from './secret-source.ts';
@@ -18,9 +20,12 @@ export function resolveConfig(raw: Config, file: string, dir: string): Resolved 
     file,
     dir,
     contract: 1,
+    role: roleOf(raw),
+    engine: resolveEngine(raw.engine),
+    enforcer: resolveEnforcer(raw.enforcer, stateDir, absolute),
     stateDir,
     api: {
-      listen: address(raw.api?.listen ?? '127.0.0.1:8400'),
+      listen: hostPort(raw.api?.listen ?? '127.0.0.1:8400'),
       publicUrl: raw.api?.public_url?.replace(/\/+$/, '') ?? null,
       tls: serverTls(raw.api?.tls, absolute),
       readers: raw.api?.readers ?? null,
@@ -31,10 +36,10 @@ export function resolveConfig(raw: Config, file: string, dir: string): Resolved 
       local: { enabled: raw.identity?.local?.enabled ?? false },
     },
     policies: {
-      dir: absolute(raw.policies.source.dir ?? '.'),
-      data: (raw.policies.data ?? []).map(absolute),
-      watch: raw.policies.watch ?? true,
-      maxAgeMs: durationMs(raw.policies.max_age ?? '24h'),
+      dir: absolute(raw.policies?.source.dir ?? '.'),
+      data: (raw.policies?.data ?? []).map(absolute),
+      watch: raw.policies?.watch ?? true,
+      maxAgeMs: durationMs(raw.policies?.max_age ?? '24h'),
     },
     targets: Object.fromEntries(Object.entries(raw.targets).map(([name, target]) => [name, resolveTarget(name, target, inTransaction, absolute)])),
     approvals: {
@@ -91,12 +96,13 @@ function resolveTarget(name: string, target: Target, inTransaction: TargetConfig
   return {
     name,
     protocol: target.protocol,
-    listen: address(target.listen),
+    listen: hostPort(target.listen ?? '127.0.0.1:0'),
     tls: serverTls(target.tls, absolute),
     upstream: resolveUpstreamConfig(target, absolute),
     env: target.env ?? 'development',
     labels: target.labels ?? {},
     audit: target.audit ?? 'standard',
+    judging: target.judging ?? 'local',
     inTransaction: target.approvals?.in_transaction ?? inTransaction,
     limits: {
       connections: target.limits?.connections ?? 200,
@@ -107,7 +113,7 @@ function resolveTarget(name: string, target: Target, inTransaction: TargetConfig
 }
 
 function resolveUpstreamConfig(target: Target, absolute: Absolute): UpstreamConfig {
-  const { url, host = '', port = 5432, databases, tls } = target.upstream;
+  const { url, host = '', port = 5432, databases, tls } = target.upstream ?? {};
   if (url !== undefined)
     return {
       kind: 'url',
@@ -133,10 +139,4 @@ function upstreamTls(tls: { mode?: 'verify-full' | 'off'; ca?: string }, absolut
 function serverTls(tls: Target['tls'], absolute: Absolute): ServerTlsFiles | null {
   if (tls === undefined || tls === 'off') return null;
   return { certFile: absolute(tls.cert), keyFile: absolute(tls.key), caFile: tls.ca === undefined ? null : absolute(tls.ca) };
-}
-
-/** `[::1]:6432` → `{ host: '::1', port: 6432 }`. */
-function address(text: string): Address {
-  const colon = text.lastIndexOf(':');
-  return { host: text.slice(0, colon).replace(/^\[|\]$/g, ''), port: Number(text.slice(colon + 1)) };
 }

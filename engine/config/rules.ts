@@ -3,6 +3,7 @@ import type { Config, Target } from '#schemas/config';
 import type { Findings } from './places.ts';
 import type { LoadedConfig, TargetConfig } from './config.ts';
 import { checkNats } from './nats.ts';
+import { checkApart } from './apart.ts';
 import { checkNotify } from './notify-rules.ts';
 import { checkOnCall } from './oncall.ts';
 import { staysHere } from './stays-here.ts';
@@ -13,10 +14,11 @@ const SEGMENT_BYTES_MAX = 1024 ** 3;
 /** Mistakes go to `findings`; the answer is what is to be said at start. */
 export function checkRules(raw: Config, config: Omit<LoadedConfig, 'places' | 'notices'>, findings: Findings): readonly string[] {
   const notices: string[] = [];
+  checkApart(raw, config, findings, notices);
   checkNotYet(raw, findings);
-  checkPorts(raw, findings);
-  checkApi(config, findings, notices);
-  checkIdentity(config, findings, notices);
+  checkPorts(raw, config, findings);
+  if (config.role !== 'enforcer' || raw.api !== undefined) checkApi(config, findings, notices);
+  if (config.role !== 'enforcer') checkIdentity(config, findings, notices);
   checkLogins(raw, config, findings);
   checkNotify(raw, config, findings, notices);
   checkOnCall(raw, config, findings, notices);
@@ -25,8 +27,8 @@ export function checkRules(raw: Config, config: Omit<LoadedConfig, 'places' | 'n
   if (config.journal.segmentBytes < SEGMENT_BYTES_MIN || config.journal.segmentBytes > SEGMENT_BYTES_MAX)
     findings.addAt('journal.segment', `found \`${raw.journal?.segment ?? ''}\`; allowed: 64KiB to 1GiB`);
   for (const target of Object.values(config.targets)) {
-    checkUpstream(target.name, raw.targets[target.name] as Target, findings);
-    checkTargetTls(target, findings, notices);
+    checkUpstream(target.name, raw.targets[target.name] as Target, config, findings);
+    if (config.role !== 'engine') checkTargetTls(target, findings, notices);
   }
   return notices;
 }
@@ -35,7 +37,7 @@ export function checkRules(raw: Config, config: Omit<LoadedConfig, 'places' | 'n
 function checkNotYet(raw: Config, findings: Findings): void {
   const notYet = (path: string, what: string, instead: string): void => findings.addAt(path, `${what} is not supported yet; ${instead}`);
   for (const kind of ['git', 'https', 'bundle'] as const)
-    if (raw.policies.source[kind] !== undefined) notYet(`policies.source.${kind}`, `\`${kind}\``, 'use `dir: PATH`');
+    if (raw.policies?.source[kind] !== undefined) notYet(`policies.source.${kind}`, `\`${kind}\``, 'use `dir: PATH`');
   if (raw.journal?.payloads === 'sealed') notYet('journal.payloads', '`sealed`', 'use `clear` or `redacted`');
   if (hasClientCa(raw.api?.tls)) notYet('api.tls.client_ca', 'a certificate of the client', 'leave it out');
   for (const [name, target] of Object.entries(raw.targets)) {
@@ -43,7 +45,7 @@ function checkNotYet(raw: Config, findings: Findings): void {
     if (target.audit === 'strict' && raw.nats === undefined)
       findings.addAt(`${at}.audit`, 'found `strict` without an archive; allowed: `standard`, or a section `nats`');
     if (hasClientCa(target.tls)) notYet(`${at}.tls.client_ca`, 'a certificate of the client', 'leave it out');
-    if (target.upstream.url?.vault !== undefined) notYet(`${at}.upstream.url.vault`, '`vault`', 'use `file`, `env` or `exec`');
+    if (target.upstream?.url?.vault !== undefined) notYet(`${at}.upstream.url.vault`, '`vault`', 'use `file`, `env` or `exec`');
     if (target.credential?.password.vault !== undefined) notYet(`${at}.credential.password.vault`, '`vault`', 'use `file`, `env` or `exec`');
   }
 }
@@ -52,12 +54,15 @@ function hasClientCa(tls: Target['tls']): boolean {
   return typeof tls === 'object' && tls.client_ca !== undefined;
 }
 
+const NONE = ':0';
+
 /** No two listeners on one address. */
-function checkPorts(raw: Config, findings: Findings): void {
+function checkPorts(raw: Config, { role }: Pick<LoadedConfig, 'role'>, findings: Findings): void {
   const seen = new Map<string, string>();
   const listeners = [
-    ['api.listen', raw.api?.listen ?? '127.0.0.1:8400'] as const,
-    ...Object.entries(raw.targets).map(([name, target]) => [`targets.${name}.listen`, target.listen] as const),
+    ['api.listen', raw.api?.listen ?? (role === 'enforcer' ? NONE : '127.0.0.1:8400')] as const,
+    ['engine.listen', raw.engine?.listen ?? NONE] as const,
+    ...Object.entries(raw.targets).map(([name, { listen = NONE }]) => [`targets.${name}.listen`, role === 'engine' ? NONE : listen] as const),
   ];
   for (const [path, listen] of listeners) {
     const port = Number(listen.slice(listen.lastIndexOf(':') + 1));
@@ -113,13 +118,14 @@ function checkLogins(raw: Config, { api, identity }: Pick<LoadedConfig, 'api' | 
   });
 }
 
-function checkUpstream(name: string, target: Target, findings: Findings): void {
-  const { upstream, credential } = target;
+function checkUpstream(name: string, { upstream, credential }: Target, { role }: Pick<LoadedConfig, 'role'>, findings: Findings): void {
+  if (upstream === undefined && role !== 'engine') return; // said elsewhere
   const at = `targets.${name}.upstream`;
-  if (upstream.url === undefined) {
-    if (upstream.host === undefined) return findings.addAt(at, '`url` or `host` missing');
-    if (upstream.databases === undefined) findings.addAt(at, '`databases` missing: the databases that clients may name');
-    if (credential === undefined) findings.addAt(`targets.${name}`, '`credential` missing: the gateway’s own account on the target');
+  if (upstream?.url === undefined) {
+    if (role !== 'engine' && upstream?.host === undefined) return findings.addAt(at, role === 'up' ? '`url` or `host` missing' : '`host` missing');
+    if (role !== 'engine' && upstream?.databases === undefined) findings.addAt(at, '`databases` missing: the databases that clients may name');
+    if (role !== 'enforcer' && credential === undefined)
+      findings.addAt(`targets.${name}`, '`credential` missing: the gateway’s own account on the target');
     return;
   }
   for (const key of ['host', 'port'] as const)
