@@ -3,6 +3,7 @@ import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import { renderSupport } from '#enforcers/postgres/support';
+import { renderMetrics } from '#engine/operations/metrics/document';
 import { ApprovalView } from '#schemas/approval';
 import { Config } from '#schemas/config';
 import { CONTRACT_VERSION } from '#schemas/common';
@@ -30,6 +31,7 @@ export function generated(): ReadonlyMap<string, string> {
     ['schemas/approval.json', schema('Approval request', ApprovalView)],
     ['schemas/review.json', schema('Pages of the HTTP API, by name', { $defs: PAGES })],
     ['ERRORS.md', errors()],
+    ['METRICS.md', renderMetrics()],
     ['enforcers/postgres/SUPPORT.md', renderSupport()],
   ]);
 }

@@ -30,6 +30,17 @@ export interface JournalOptions {
   readonly clock: Clock;
   readonly version: string;
   readonly files?: JournalFiles;
+  readonly observer?: JournalObserver;
+}
+
+/** Looks on: called synchronously, on the path of every statement. What it throws is a defect. */
+export interface JournalObserver {
+  /** Before an event is placed: what is placed in its stead, of the same type (it may add `trace_id`). */
+  readonly placing?: (event: EventDraft) => EventDraft;
+  /** After it was placed. */
+  readonly placed?: (event: EventDraft) => void;
+  /** A batch is on stable storage. @param syncUs the write with its sync @param appendUs since its first event was placed */
+  readonly synced?: (syncUs: number, appendUs: number) => void;
 }
 
 /** How far a journal's files are on stable storage: everything before `offset` of `segment`, the record at `position` the last of it. */
@@ -76,6 +87,7 @@ export class FileJournal implements Journal {
   readonly #checkpoints: Checkpoints;
   readonly #streams: Streams;
   readonly #found: Recovered;
+  readonly #observer: JournalObserver;
   readonly #faultListeners: ((fault: Error) => void)[] = [];
   #progress = Promise.withResolvers<void>();
   #closed = false;
@@ -92,6 +104,7 @@ export class FileJournal implements Journal {
     records: RecordLog,
   ) {
     this.#options = options;
+    this.#observer = options.observer ?? {};
     this.#lock = lock;
     this.#found = found;
     this.#segments = segments;
@@ -137,6 +150,7 @@ export class FileJournal implements Journal {
       this.#progress.resolve();
       this.#progress = Promise.withResolvers();
     };
+    this.#records.onSynced = this.#observer.synced ?? null;
     const { records, cutBytes, unknown } = this.recovered;
     this.append({ type: 'journal.opened', version, boot: randomBytes(8).toString('hex'), recovered: { records, cut_bytes: cutBytes, unknown } });
     for (const entry of this.#found.unfinished) this.#endUnknown(entry);
@@ -145,12 +159,12 @@ export class FileJournal implements Journal {
   }
 
   append(event: EventDraft): Position {
-    return this.#records.place(event, null);
+    return this.#place(event, null);
   }
 
   appendIf(event: EventDraft, condition: { readonly stream: string; readonly expectedLast: Position }): Position | null {
     if (this.lastOf(condition.stream) !== condition.expectedLast) return null;
-    const position = this.#records.place(event, condition.stream);
+    const position = this.#place(event, condition.stream);
     this.#streams.placed(condition.stream, position);
     return position;
   }
@@ -264,6 +278,14 @@ export class FileJournal implements Journal {
     await this.#segments.close();
     this.#lock.release();
     this.#progress.resolve();
+  }
+
+  #place(event: EventDraft, stream: string | null): Position {
+    const { placing, placed } = this.#observer;
+    const draft = placing === undefined ? event : placing(event);
+    const position = this.#records.place(draft, stream);
+    if (placed !== undefined) placed(draft);
+    return position;
   }
 
   async #flush(): Promise<void> {

@@ -34,6 +34,8 @@ interface Batch {
   readonly writer: ByteWriter;
   readonly segment: number;
   lastSeq: number;
+  /** When its first event was placed; 0: none was. */
+  sinceUs: number;
   /** How often it was asked for. */
   waiting: number;
   waiters: PromiseWithResolvers<DurablePosition> | null;
@@ -77,6 +79,8 @@ export class RecordLog {
   #lastSyncUs = 0;
   /** Called after every write, and when the log dies. */
   onProgress: () => void = () => {};
+  /** Called with each batch: how long its write took, and how long ago its first event was placed. */
+  onSynced: ((syncUs: number, appendUs: number) => void) | null = null;
   onDead: (fault: InterlockError) => void = () => {};
 
   constructor(log: SegmentLog, encoder: RecordEncoder, clock: Clock, state: RecordLogState) {
@@ -90,7 +94,7 @@ export class RecordLog {
     this.tree = state.tree;
     this.#durable = state.nextSeq - 1;
     this.#gatheringAt = log.offset;
-    this.#gathering = { writer: encoder.frames, segment: log.segment, lastSeq: -1, waiting: 0, waiters: null };
+    this.#gathering = { writer: encoder.frames, segment: log.segment, lastSeq: -1, sinceUs: 0, waiting: 0, waiters: null };
     if (log.offset === 0) this.#header();
   }
 
@@ -121,6 +125,7 @@ export class RecordLog {
     this.#encoder.check(event);
     const tickUs = this.#clock.monotonicUs();
     if (stream !== null || !this.#encoder.continues(event)) this.#begin(tickUs);
+    if (this.#gathering.sinceUs === 0) this.#gathering.sinceUs = tickUs;
     try {
       this.#encoder.add(event, tickUs, stream);
     } catch (cause) {
@@ -196,7 +201,7 @@ export class RecordLog {
   #nextSegment(): void {
     const segment = this.#gathering.segment + 1;
     if (this.#gathering.writer.at > 0) this.#enqueue();
-    this.#gathering = { writer: this.#freshWriter(), segment, lastSeq: -1, waiting: 0, waiters: null };
+    this.#gathering = { writer: this.#freshWriter(), segment, lastSeq: -1, sinceUs: 0, waiting: 0, waiters: null };
     this.#gatheringAt = 0;
     this.#encoder.frames = this.#gathering.writer;
     this.#encoder.definitions.startSegment(segment);
@@ -254,7 +259,7 @@ export class RecordLog {
     if (batch.lastSeq < 0) return null;
     this.#backlogBytes += batch.writer.at;
     this.#gatheringAt += batch.writer.at;
-    this.#gathering = { writer: this.#freshWriter(), segment: batch.segment, lastSeq: -1, waiting: 0, waiters: null };
+    this.#gathering = { writer: this.#freshWriter(), segment: batch.segment, lastSeq: -1, sinceUs: 0, waiting: 0, waiters: null };
     this.#encoder.frames = this.#gathering.writer;
     return batch;
   }
@@ -267,7 +272,9 @@ export class RecordLog {
     this.#durable = batch.lastSeq;
     this.#backlogBytes -= batch.writer.at;
     this.#syncs++;
-    this.#lastSyncUs = this.#clock.monotonicUs() - this.#writingSinceUs;
+    const nowUs = this.#clock.monotonicUs();
+    this.#lastSyncUs = nowUs - this.#writingSinceUs;
+    if (this.onSynced !== null) this.onSynced(this.#lastSyncUs, nowUs - batch.sinceUs);
     if (batch.writer.buffer.length <= BUFFER_KEPT_BYTES) this.#free = batch.writer;
     if (this.#due) this.#flush();
     batch.waiters?.resolve(batch.lastSeq as DurablePosition);
