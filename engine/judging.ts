@@ -7,6 +7,8 @@ import type { EventDraft } from '#client/journal';
 import type { Log } from '#client/log';
 import { tool } from '#tools/tools';
 import type { LoadedConfig } from './config/config.ts';
+import type { FreshPolicies } from './decide/bundle.ts';
+import { FolderSource, type PolicySource } from './decide/policy-source.ts';
 import { selfTest } from './decide/self-test.ts';
 import { openDecisionService, type LocalDecisionService } from './decide/service.ts';
 import { PostgresMaskRewriter } from './facts/postgres/mask/rewriter.ts';
@@ -25,6 +27,10 @@ export interface JudgingOptions {
   record(event: Extract<EventDraft, { type: 'policy.activated' | 'policy.rejected' }>): void;
   /** Commands that judge once do not watch. */
   readonly watch?: boolean;
+  /** Where revisions come from; absent: the folder of the configuration, compiled here. */
+  readonly source?: PolicySource;
+  /** Of the folder alone: what passed its self-test goes there before it comes into force (signed for enforcers). */
+  readonly publish?: (policies: FreshPolicies) => Promise<void>;
 }
 
 /** @throws InterlockError POLICY_BUILD, POLICY_BUILTIN, POLICY_SELF_TEST, TOOL_MISSING */
@@ -36,11 +42,13 @@ export async function openJudging(config: LoadedConfig, options: JudgingOptions)
   const facts = new PostgresFacts({ majors: PARSER_MAJORS, parsers });
   const masks = new PostgresMaskRewriter(parsers);
   const { dir, data, maxAgeMs } = config.policies;
+  const folder = { dir, data, watch: options.watch ?? config.policies.watch };
   try {
     // a gateway warms its workers up: the first long text must not pay for their start out of its deadline
     if (options.watch !== false) await facts.ready();
     const service = await openDecisionService({
-      policies: { dir, data, watch: options.watch ?? config.policies.watch, maxAgeMs },
+      policies: { ...folder, maxAgeMs },
+      source: options.source ?? new FolderSource(folder, () => tool('opa'), options.publish ?? null),
       facts: { read: (text, context) => facts.read(text, context), paramsThatFlowToCode },
       masks,
       clock,

@@ -4,6 +4,7 @@ import { type ErrorCode, InterlockError } from '#schemas/errors';
 import type { Clock } from '#client/clock';
 import type { HighestSeen } from './highest.ts';
 import type { TrustedKey } from './keys.ts';
+import type { SignedBundle } from './sign.ts';
 import { type VerifiedBundle, verifyBundle } from './verify.ts';
 
 /** What judges by bundles; the composition root plugs it in. */
@@ -33,6 +34,8 @@ export interface ReceiverOptions {
   readonly highest: HighestSeen;
   readonly home: BundleHome;
   readonly clock: Clock;
+  /** Told of each one that was taken: an engine passes it on as it is. */
+  readonly taken?: (bundle: SignedBundle) => void;
 }
 
 export class BundleReceiver {
@@ -71,7 +74,9 @@ export class BundleReceiver {
       return this.#refused(known);
     }
     try {
-      return await this.#take(bundle);
+      const answer = await this.#take(bundle);
+      this.#options.taken?.({ bytes, manifest: bundle.manifest });
+      return answer;
     } catch (error) {
       return this.#refused(knownError(error));
     }

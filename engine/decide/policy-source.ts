@@ -17,10 +17,16 @@ export interface Offer {
 
 /** What a source sees of what judges. */
 export interface PolicyHome {
+  /** In force. */
+  readonly revision: string;
+  /** Whether there is one, be it past its time. */
+  readonly judging: boolean;
   /** Builds and tests off to the side, then swaps at once; one at a time. @throws what was wrong; the last good revision stays */
   offer(offer: Offer): Promise<void>;
   /** The revision in force was seen to be the newest. @param untilUs from now on it may judge until then; and what was wrong before is over */
   confirm(untilUs?: number): void;
+  /** Says and records why something did not get so far as to be offered. */
+  rejected(source: string, error: unknown): void;
   /** There is a newer one that is not taken over: what is in force ages. */
   fellBehind(): void;
 }

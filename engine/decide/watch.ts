@@ -12,6 +12,19 @@ export interface SourceWatch {
 
 /** @param changed called, never twice at once, when the stamp is another one; @param unchanged each time it was seen to be the same */
 export function watchSources(dir: string, data: readonly string[], first: string, changed: () => Promise<void>, unchanged: () => void): SourceWatch {
+  const hints = [{ path: dir, recursive: true }, ...[...new Set(data.map((path) => dirname(path)))].map((path) => ({ path, recursive: false }))];
+  return watchStamp({ stampOf: () => sourcesStamp(dir, data), hints }, first, changed, unchanged);
+}
+
+export interface Stamped {
+  /** Another text when something changed; cheap. */
+  readonly stampOf: () => Promise<string>;
+  /** Folders where a change would show. */
+  readonly hints: readonly { readonly path: string; readonly recursive: boolean }[];
+}
+
+/** The same for anything that has a stamp. */
+export function watchStamp({ stampOf, hints }: Stamped, first: string, changed: () => Promise<void>, unchanged: () => void): SourceWatch {
   let stamp = first;
   let closed = false;
   let looking = false;
@@ -21,7 +34,7 @@ export function watchSources(dir: string, data: readonly string[], first: string
     looking = true;
     try {
       // a source that cannot be read is a change: building it says what is wrong
-      const now = await sourcesStamp(dir, data).catch((error: unknown) => `unreadable: ${String(error)}`);
+      const now = await stampOf().catch((error: unknown) => `unreadable: ${String(error)}`);
       if (closed) return;
       if (now === stamp) unchanged();
       else {
@@ -39,10 +52,7 @@ export function watchSources(dir: string, data: readonly string[], first: string
     timer = setTimeout(() => void look(), ms);
     timer.unref();
   };
-  const watchers = [
-    { path: dir, recursive: true },
-    ...[...new Set(data.map((path) => dirname(path)))].map((path) => ({ path, recursive: false })),
-  ].flatMap(({ path, recursive }) => notifier(path, recursive, () => schedule(SETTLE_MS)));
+  const watchers = hints.flatMap(({ path, recursive }) => notifier(path, recursive, () => schedule(SETTLE_MS)));
   schedule(LOOK_MS);
   return {
     close: () => {
