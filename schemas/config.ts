@@ -1,6 +1,7 @@
 /** CONTRACT §5: `interlock.yaml`. `title` is the short phrase that errors use for what is allowed, `description` what editors show. */
 import type { Static } from 'typebox';
 import { Nats } from './config-nats.ts';
+import { Operations } from './config-operations.ts';
 import { Enforcer, Engine, Judging } from './config-apart.ts';
 import { Duration, HostPort, HttpUrl, Path, SecretRef, Size, Text } from './config-values.ts';
 
@@ -463,6 +464,7 @@ export const Config = {
     engine: Engine,
     enforcer: Enforcer,
     nats: Nats,
+    operations: Operations,
     log: {
       type: 'object',
       additionalProperties: false,

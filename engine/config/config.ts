@@ -1,5 +1,6 @@
 /** The configuration as everything else receives it: checked, defaults filled in, paths absolute, units in the names. */
 import type { NotifyAbout } from '#schemas/config';
+import type { MetricsReaders } from '#schemas/config-operations';
 import type { Places } from './places.ts';
 
 export interface LoadedConfig {
@@ -23,6 +24,7 @@ export interface LoadedConfig {
   readonly journal: JournalConfig;
   /** null: the local journal alone. */
   readonly nats: NatsConfig | null;
+  readonly operations: OperationsConfig;
   readonly log: { readonly level: LogLevel /** auto: pretty on a terminal, else json */; readonly format: 'json' | 'pretty' | 'auto' };
   /** To be said at start: what is weaker than the default, and why it was accepted. */
   readonly notices: readonly string[];
@@ -216,6 +218,21 @@ export interface NatsConfig {
   readonly duplicateWindowMs: number;
   /** How far the journal may be ahead of the archive. */
   readonly backlog: { readonly bytes: number; readonly ageMs: number };
+}
+
+export interface OperationsConfig {
+  /** null: the API answers, or nobody. */
+  readonly listen: Address | null;
+  readonly metrics: { readonly readers: MetricsReaders /** For readers `token`. */; readonly token: SecretSource | null };
+  /** null: off. */
+  readonly traces: TracesConfig | null;
+}
+
+export interface TracesConfig {
+  readonly url: string;
+  readonly caFile: string | null;
+  readonly headers: Readonly<Record<string, SecretSource>>;
+  readonly oneIn: number;
 }
 
 /** `interlock.yaml:14:5 targets.shop.listen`, or the file alone. */

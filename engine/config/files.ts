@@ -11,6 +11,7 @@ export async function checkFiles(config: LoadedConfig): Promise<void> {
   const wanted = [
     ...(config.role === 'enforcer' ? [] : [{ path: 'policies.source.dir', file: config.policies.dir, folder: true }]),
     ...config.policies.data.map((file, index) => ({ path: `policies.data[${index}]`, file, folder: false })),
+    ...traceFiles(config),
     ...tlsFiles('api.tls', config.api.tls),
     ...Object.values(config.targets).flatMap((target) => [
       ...(config.role === 'engine' ? [] : tlsFiles(`targets.${target.name}.tls`, target.tls)),
@@ -33,6 +34,11 @@ interface Wanted {
   readonly path: string;
   readonly file: string;
   readonly folder: boolean;
+}
+
+function traceFiles({ operations }: LoadedConfig): readonly Wanted[] {
+  const file = operations.traces?.caFile ?? null;
+  return file === null ? [] : [{ path: 'operations.traces.ca', file, folder: false }];
 }
 
 function tlsFiles(path: string, tls: ServerTlsFiles | null): readonly Wanted[] {

@@ -3,6 +3,7 @@ import { isAbsolute, join, resolve as resolvePath } from 'node:path';
 import type { Config, Issuer, Target } from '#schemas/config';
 import type { LoadedConfig, ServerTlsFiles, TargetConfig, UpstreamConfig, UpstreamTls, IssuerConfig, IssuerLoginConfig } from './config.ts';
 import { resolveNats } from './nats.ts';
+import { resolveOperations } from './operations.ts';
 import { hostPort } from './address.ts';
 import { resolveEnforcer, resolveEngine, roleOf } from './apart.ts';
 import { resolveChannel } from './notify.ts';
@@ -60,6 +61,7 @@ export function resolveConfig(raw: Config, file: string, dir: string): Resolved 
       },
     },
     nats: resolveNats(raw.nats, stateDir, absolute),
+    operations: resolveOperations(raw.operations, roleOf(raw), absolute),
     log: { level: raw.log?.level ?? 'info', format: raw.log?.format ?? 'auto' },
   };
 }

@@ -3,6 +3,7 @@ import type { Config, Target } from '#schemas/config';
 import type { Findings } from './places.ts';
 import type { LoadedConfig, TargetConfig } from './config.ts';
 import { checkNats } from './nats.ts';
+import { checkOperations } from './operations.ts';
 import { checkApart } from './apart.ts';
 import { checkNotify } from './notify-rules.ts';
 import { checkOnCall } from './oncall.ts';
@@ -23,6 +24,7 @@ export function checkRules(raw: Config, config: Omit<LoadedConfig, 'places' | 'n
   checkNotify(raw, config, findings, notices);
   checkOnCall(raw, config, findings, notices);
   checkNats(raw.nats, config.nats, findings, notices);
+  checkOperations(config.operations, findings, notices);
   checkExpansion(raw, notices);
   if (config.journal.segmentBytes < SEGMENT_BYTES_MIN || config.journal.segmentBytes > SEGMENT_BYTES_MAX)
     findings.addAt('journal.segment', `found \`${raw.journal?.segment ?? ''}\`; allowed: 64KiB to 1GiB`);
@@ -62,6 +64,7 @@ function checkPorts(raw: Config, { role }: Pick<LoadedConfig, 'role'>, findings:
   const listeners = [
     ['api.listen', raw.api?.listen ?? (role === 'enforcer' ? NONE : '127.0.0.1:8400')] as const,
     ['engine.listen', raw.engine?.listen ?? NONE] as const,
+    ['operations.listen', raw.operations?.listen ?? NONE] as const,
     ...Object.entries(raw.targets).map(([name, { listen = NONE }]) => [`targets.${name}.listen`, role === 'engine' ? NONE : listen] as const),
   ];
   for (const [path, listen] of listeners) {

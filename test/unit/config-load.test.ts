@@ -84,6 +84,7 @@ test('defaults are filled in, units are in the names, paths are relative to the 
       checkpoint: { everyMs: 1000, keyFile: '/srv/gateway/.interlock/keys/checkpoint' },
     },
     nats: null,
+    operations: { listen: null, metrics: { readers: 'loopback', token: null }, traces: null },
     log: { level: 'info', format: 'auto' },
     notices: [
       'api: TLS is off, accepted because 127.0.0.1 is loopback',
