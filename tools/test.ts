@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { ensureConsole } from './console.ts';
+import { opaWasi } from './opa-wasi.ts';
 import { toolOrExit } from './tools.ts';
 
 interface Report {
@@ -20,6 +21,7 @@ const scratch = mkdtempSync(join(tmpdir(), 'interlock-test-'));
 const output = join(scratch, 'report.json');
 
 await toolOrExit('opa'); // set-up first, with its progress, so that no test pays for it
+await opaWasi();
 await ensureConsole(console.log);
 
 const vitest = spawnSync(

@@ -1,7 +1,7 @@
-/** One place decides where OPA, Regal and nats-server come from: cache, Go build, PATH, official release. It says on stderr what it did. */
+/** One place decides where OPA, Regal and nats-server come from: the package, cache, Go build, PATH, official release. It says on stderr what it did. */
 import { execFile } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { constants } from 'node:fs';
+import { constants, existsSync } from 'node:fs';
 import { access, chmod, mkdir, rename, rm, writeFile } from 'node:fs/promises';
 import { homedir } from 'node:os';
 import { delimiter, dirname, join } from 'node:path';
@@ -19,6 +19,8 @@ const BUILD_MS_MAX = 900_000;
 
 /** What finding a tool depends on; tests give their own. */
 export interface ToolPlace {
+  /** What a published package brings along, as `NAME.wasm.gz`; in a checkout there is no such folder. */
+  readonly carried?: string;
   /** Outside the repository; survives `npm ci`. */
   readonly cacheDir: string;
   readonly path: string;
@@ -50,18 +52,23 @@ export async function toolOrExit(name: ToolName): Promise<string> {
   }
 }
 
-function standardPlace(): ToolPlace {
+/** This machine, and the folder of this file: in a checkout it has Go modules, in a published package OPA itself. */
+export function standardPlace(): ToolPlace {
+  const here = dirname(fileURLToPath(import.meta.url));
   return {
+    carried: join(here, 'carried'),
     cacheDir: join(process.env['XDG_CACHE_HOME'] || join(homedir(), '.cache'), 'interlock', 'tools'),
     path: process.env['PATH'] ?? '',
-    goModulesDir: dirname(fileURLToPath(import.meta.url)),
+    goModulesDir: existsSync(join(here, 'go.mod')) ? here : null,
     platform: `${process.platform}-${process.arch}`,
     say: (line) => process.stderr.write(`interlock: ${line}\n`),
   };
 }
 
-/** Cached → built with Go, pinned by go.sum → PATH, if its version is the pinned one → official release by its sum. */
+/** Carried by the package → cached → built with Go, pinned by go.sum → PATH, if its version is the pinned one → official release by its sum. */
 export async function locate(wanted: Tool, place: ToolPlace): Promise<string> {
+  const carried = place.carried === undefined ? null : join(place.carried, `${wanted.name}.wasm.gz`);
+  if (carried !== null && existsSync(carried)) return carried;
   const cached = join(place.cacheDir, `${wanted.name}-v${wanted.version}`);
   if (await executable(cached)) return cached;
   const notes: string[] = [];
@@ -158,7 +165,7 @@ async function fetchPinned(release: Release): Promise<Buffer> {
   return bytes;
 }
 
-async function which(name: string, path: string): Promise<string | null> {
+export async function which(name: string, path: string): Promise<string | null> {
   for (const folder of path.split(delimiter)) {
     const candidate = join(folder, name);
     if (folder !== '' && (await executable(candidate))) return candidate;

@@ -2,7 +2,7 @@
 import { once } from 'node:events';
 import { Worker } from 'node:worker_threads';
 import { InterlockError } from '#schemas/errors';
-import type { OpaAnswer, OpaProgram } from './opa-program.ts';
+import { OPA_MS_MAX, type OpaAnswer, type OpaProgram, OUTPUT_BYTES_MAX } from './opa-program.ts';
 
 export interface WasiBounds {
   /** For one command. */
@@ -12,7 +12,7 @@ export interface WasiBounds {
   readonly outputBytes: number;
 }
 
-export const WASI_BOUNDS: WasiBounds = { deadlineMs: 60_000, memoryMiB: 1_024, outputBytes: 64 * 1024 * 1024 };
+const WASI_BOUNDS: WasiBounds = { deadlineMs: OPA_MS_MAX, memoryMiB: 1_024, outputBytes: OUTPUT_BYTES_MAX };
 
 /** To the worker, one at a time. */
 export interface WasiCommand {

@@ -5,7 +5,9 @@ import { dirname, join } from 'node:path';
 import { gunzipSync } from 'node:zlib';
 import { InterlockError } from '#schemas/errors';
 import { SUPPORTED_BUILTINS } from './builtins.ts';
-import { type OpaAnswer, opaProgram, type OpaProgram, OUTPUT_BYTES_MAX } from './opa-program.ts';
+import { NativeOpa } from './opa-native.ts';
+import { type OpaAnswer, type OpaProgram, OUTPUT_BYTES_MAX } from './opa-program.ts';
+import { WasiOpa } from './opa-wasi.ts';
 
 export interface OpaProblem {
   readonly file: string;
@@ -23,9 +25,9 @@ export class OpaWorkspace {
     this.#dir = dir;
   }
 
-  /** @param program path of OPA: see `opaProgram` */
+  /** @param program path of OPA: a program of this machine, or a module for WASI, `*.wasm.gz` */
   static async open(program: string, files: ReadonlyMap<string, string>): Promise<OpaWorkspace> {
-    const workspace = new OpaWorkspace(opaProgram(program), await mkdtemp(join(tmpdir(), 'interlock-policies-')));
+    const workspace = new OpaWorkspace(openProgram(program), await mkdtemp(join(tmpdir(), 'interlock-policies-')));
     for (const [name, text] of files) await workspace.write(name, text);
     return workspace;
   }
@@ -69,6 +71,10 @@ export class OpaWorkspace {
   run(args: readonly string[]): Promise<OpaAnswer> {
     return this.#program.run(this.#dir, args);
   }
+}
+
+function openProgram(path: string): OpaProgram {
+  return path.endsWith('.wasm.gz') ? new WasiOpa(path) : new NativeOpa(path);
 }
 
 interface OpaError {

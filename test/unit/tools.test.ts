@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { chmod, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { chmod, mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -49,6 +49,14 @@ describe('where a tool comes from', () => {
     const error: Error = (await locate(wanted(), { ...place(), platform: 'plan9-mips' }).catch((cause: Error) => cause)) as Error;
     expect(error.message).toMatch(/^opa 9\.9\.9 is needed .*put OPA into PATH$/);
     expect(error.message.split('\n')).toHaveLength(1);
+  });
+
+  test('what a package carries comes first', async () => {
+    const carried = join(dir, 'carried');
+    await mkdir(carried);
+    expect(await locate(wanted(), { ...place(), carried })).toBe(join(dir, 'cache', 'opa-v9.9.9')); // it carries nothing
+    await writeFile(join(carried, 'opa.wasm.gz'), '');
+    expect(await locate(wanted(), { ...place(), carried })).toBe(join(carried, 'opa.wasm.gz'));
   });
 
   test('a program of another version in PATH is not used', async () => {

@@ -1,0 +1,60 @@
+/** OPA as a module for WASI (tools/opa-wasi/main.go), which the published package carries; kept beside the other tools by what it is made of. */
+import { execFile } from 'node:child_process';
+import { createHash } from 'node:crypto';
+import { constants } from 'node:fs';
+import { access, mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
+import { constants as zlib, gzip } from 'node:zlib';
+import { InterlockError } from '#schemas/errors';
+import { standardPlace, type ToolPlace, which } from './tools.ts';
+
+const run = promisify(execFile);
+const here = dirname(fileURLToPath(import.meta.url));
+const SOURCES = ['opa-wasi/main.go', 'go.mod', 'go.sum'];
+const BUILD_MS_MAX = 900_000;
+const HASH_LENGTH = 16;
+
+/**
+ * The path of the gzipped module, built with Go where it is not there yet (about 50 s).
+ * @throws InterlockError TOOL_MISSING without Go
+ */
+export async function opaWasi(place: ToolPlace = standardPlace()): Promise<string> {
+  const path = join(place.cacheDir, `opa-wasi-${await digest()}.wasm.gz`);
+  const present = await access(path, constants.R_OK).then(
+    () => true,
+    () => false,
+  );
+  if (present) return path;
+  const go = await which('go', place.path);
+  if (go === null)
+    throw new InterlockError('TOOL_MISSING', 'Go is needed to compile OPA for the package: install it (https://go.dev/dl) and run this again');
+  place.say('building OPA for WASI with Go (about 50 s, once) …');
+  await build(go, path, place);
+  place.say(`built OPA for WASI: ${path}`);
+  return path;
+}
+
+async function digest(): Promise<string> {
+  const hash = createHash('sha256');
+  for (const file of SOURCES) hash.update(`${file}\0`).update(await readFile(join(here, file)));
+  return hash.digest('hex').slice(0, HASH_LENGTH);
+}
+
+async function build(go: string, path: string, place: ToolPlace): Promise<void> {
+  const part = `${path}.${process.pid}.part`;
+  try {
+    await mkdir(place.cacheDir, { recursive: true });
+    await run(go, ['build', '-trimpath', '-buildvcs=false', '-mod=readonly', '-ldflags=-s -w', '-o', part, './opa-wasi'], {
+      cwd: here,
+      env: { ...process.env, PATH: place.path, GOOS: 'wasip1', GOARCH: 'wasm', GOFLAGS: '' },
+      timeout: BUILD_MS_MAX,
+    });
+    const packed = await promisify(gzip)(await readFile(part), { level: zlib.Z_BEST_COMPRESSION });
+    await writeFile(part, packed, { mode: 0o644 });
+    await rename(part, path);
+  } finally {
+    await rm(part, { force: true });
+  }
+}
