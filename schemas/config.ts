@@ -1,6 +1,7 @@
 /** CONTRACT §5: `interlock.yaml`. `title` is the short phrase that errors use for what is allowed, `description` what editors show. */
 import type { Static } from 'typebox';
 import { Nats } from './config-nats.ts';
+import { Policies } from './config-policies.ts';
 import { Operations } from './config-operations.ts';
 import { Enforcer, Engine, Judging } from './config-apart.ts';
 import { Duration, HostPort, HttpUrl, Path, SecretRef, Size, Text } from './config-values.ts';
@@ -369,32 +370,7 @@ export const Config = {
         },
       },
     },
-    policies: {
-      type: 'object',
-      additionalProperties: false,
-      required: ['source'],
-      properties: {
-        source: {
-          type: 'object',
-          additionalProperties: false,
-          minProperties: 1,
-          maxProperties: 1,
-          title: '`{ dir: PATH }`',
-          properties: {
-            dir: { ...Path, description: 'A folder of Rego files.' },
-            git: { ...Text, description: 'Not supported yet.' },
-            https: { ...Text, description: 'Not supported yet.' },
-            bundle: { ...Path, description: 'Not supported yet.' },
-          },
-        },
-        data: { type: 'array', items: Path, title: 'a list of paths', description: 'YAML or JSON documents that policies read as `data`.' },
-        watch: { type: 'boolean', description: 'Take up changes while running. Default: true.' },
-        max_age: {
-          ...Duration,
-          description: 'With policies older than this (since they were last checked against their source) everything is refused. Default: 24h.',
-        },
-      },
-    },
+    policies: Policies,
     targets: {
       type: 'object',
       additionalProperties: Target,

@@ -2,6 +2,7 @@
 import type { NotifyAbout } from '#schemas/config';
 import type { MetricsReaders } from '#schemas/config-operations';
 import type { Places } from './places.ts';
+import type { PoliciesConfig } from './policies.ts';
 
 export interface LoadedConfig {
   /** As it was named on the command line. */
@@ -18,7 +19,7 @@ export interface LoadedConfig {
   readonly stateDir: string;
   readonly api: ApiConfig;
   readonly identity: { readonly issuers: readonly IssuerConfig[]; readonly local: { readonly enabled: boolean } };
-  readonly policies: { readonly dir: string; readonly data: readonly string[]; readonly watch: boolean; readonly maxAgeMs: number };
+  readonly policies: PoliciesConfig;
   readonly targets: Readonly<Record<string, TargetConfig>>;
   readonly approvals: ApprovalsConfig;
   readonly journal: JournalConfig;

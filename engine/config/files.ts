@@ -9,8 +9,7 @@ import { whereIs, type LoadedConfig, type SecretSource, type ServerTlsFiles } fr
  */
 export async function checkFiles(config: LoadedConfig): Promise<void> {
   const wanted = [
-    ...(config.role === 'enforcer' ? [] : [{ path: 'policies.source.dir', file: config.policies.dir, folder: true }]),
-    ...config.policies.data.map((file, index) => ({ path: `policies.data[${index}]`, file, folder: false })),
+    ...(config.role === 'enforcer' ? [] : policyFiles(config)),
     ...traceFiles(config),
     ...tlsFiles('api.tls', config.api.tls),
     ...Object.values(config.targets).flatMap((target) => [
@@ -34,6 +33,15 @@ interface Wanted {
   readonly path: string;
   readonly file: string;
   readonly folder: boolean;
+}
+
+function policyFiles({ policies }: LoadedConfig): readonly Wanted[] {
+  const { bundle, dir, data, signing } = policies;
+  return [
+    bundle === null ? { path: 'policies.source.dir', file: dir, folder: true } : { path: 'policies.source.bundle', file: bundle, folder: false },
+    ...data.map((file, index) => ({ path: `policies.data[${index}]`, file, folder: false })),
+    ...signing.trusted.map((file, index) => ({ path: `policies.signing.trusted[${index}]`, file, folder: false })),
+  ];
 }
 
 function traceFiles({ operations }: LoadedConfig): readonly Wanted[] {

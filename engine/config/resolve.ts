@@ -8,6 +8,7 @@ import { hostPort } from './address.ts';
 import { resolveEnforcer, resolveEngine, roleOf } from './apart.ts';
 import { resolveChannel } from './notify.ts';
 import { resolveOnCall } from './oncall.ts';
+import { resolvePolicies } from './policies.ts';
 import { type Absolute, secretSource } from './secret-source.ts';
 import { durationMs, sizeBytes } from './units.ts';
 
@@ -36,12 +37,7 @@ export function resolveConfig(raw: Config, file: string, dir: string): Resolved 
       issuers: (raw.identity?.issuers ?? []).map((issuer) => resolveIssuer(issuer, absolute)),
       local: { enabled: raw.identity?.local?.enabled ?? false },
     },
-    policies: {
-      dir: absolute(raw.policies?.source.dir ?? '.'),
-      data: (raw.policies?.data ?? []).map(absolute),
-      watch: raw.policies?.watch ?? true,
-      maxAgeMs: durationMs(raw.policies?.max_age ?? '24h'),
-    },
+    policies: resolvePolicies(raw.policies, stateDir, absolute),
     targets: Object.fromEntries(Object.entries(raw.targets).map(([name, target]) => [name, resolveTarget(name, target, inTransaction, absolute)])),
     approvals: {
       waitMs: durationMs(raw.approvals?.wait ?? '5m'),

@@ -7,6 +7,7 @@ import { checkOperations } from './operations.ts';
 import { checkApart } from './apart.ts';
 import { checkNotify } from './notify-rules.ts';
 import { checkOnCall } from './oncall.ts';
+import { checkPolicies } from './policies.ts';
 import { staysHere } from './stays-here.ts';
 
 const SEGMENT_BYTES_MIN = 64 * 1024;
@@ -17,6 +18,7 @@ export function checkRules(raw: Config, config: Omit<LoadedConfig, 'places' | 'n
   const notices: string[] = [];
   checkApart(raw, config, findings, notices);
   checkNotYet(raw, findings);
+  checkPolicies(raw.policies, findings);
   checkPorts(raw, config, findings);
   if (config.role !== 'enforcer' || raw.api !== undefined) checkApi(config, findings, notices);
   if (config.role !== 'enforcer') checkIdentity(config, findings, notices);
@@ -38,8 +40,6 @@ export function checkRules(raw: Config, config: Omit<LoadedConfig, 'places' | 'n
 /** Refused by name rather than ignored. */
 function checkNotYet(raw: Config, findings: Findings): void {
   const notYet = (path: string, what: string, instead: string): void => findings.addAt(path, `${what} is not supported yet; ${instead}`);
-  for (const kind of ['git', 'https', 'bundle'] as const)
-    if (raw.policies?.source[kind] !== undefined) notYet(`policies.source.${kind}`, `\`${kind}\``, 'use `dir: PATH`');
   if (raw.journal?.payloads === 'sealed') notYet('journal.payloads', '`sealed`', 'use `clear` or `redacted`');
   if (hasClientCa(raw.api?.tls)) notYet('api.tls.client_ca', 'a certificate of the client', 'leave it out');
   for (const [name, target] of Object.entries(raw.targets)) {
