@@ -352,6 +352,7 @@ export const ERRORS = {
     meaning: 'The request for a certificate is not one that an enforcer makes, or its enforcer may not have one.',
     remedy: 'The log of the engine says what is wrong. An enforcer that was removed, or whose certificate has ended, joins anew.',
   },
+  JOIN_BUSY: { sqlstate: null, meaning: 'Two engines changed the same enforcer at the same moment.', remedy: 'Try again.' },
   ENFORCER_NOT_FOUND: { sqlstate: null, meaning: 'There is no such enforcer.', remedy: '`interlock enforcer list`.' },
   ENFORCER_EXISTS: {
     sqlstate: null,

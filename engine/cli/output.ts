@@ -82,6 +82,7 @@ export function exitCode(code: ErrorCode): number {
     case 'API_BUSY':
     case 'RATE_LIMITED':
     case 'NOT_READY':
+    case 'JOIN_BUSY':
     case 'PROJECTION_BEHIND':
     case 'PROJECTION_UNAVAILABLE':
     case 'PROJECTION_SLOW':

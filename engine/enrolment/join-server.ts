@@ -1,0 +1,47 @@
+/** The engine's side of the join protocol: one connection, one question, within seconds. */
+import type { TLSSocket } from 'node:tls';
+import type { Log } from '#client/log';
+import { InterlockError } from '#schemas/errors';
+import { type Certified, frame, isJoinQuestion, type JoinAnswer, type JoinQuestion, readFrame } from './join-protocol.ts';
+import { LIMITS } from './limits.ts';
+
+export class JoinServer {
+  readonly #join: (question: JoinQuestion) => Promise<Certified>;
+  readonly #log: Log;
+  readonly #sockets = new Set<TLSSocket>();
+
+  constructor(join: (question: JoinQuestion) => Promise<Certified>, log: Log) {
+    this.#join = join;
+    this.#log = log;
+  }
+
+  serve(socket: TLSSocket): void {
+    socket.on('error', () => {}); // whoever breaks off has their answer, or wanted none
+    if (this.#sockets.size >= LIMITS.joining) return void socket.destroy();
+    this.#sockets.add(socket);
+    socket.once('close', () => this.#sockets.delete(socket));
+    const late = setTimeout(() => socket.destroy(), LIMITS.joinMs);
+    socket.once('close', () => clearTimeout(late));
+    void this.#answer(socket).then(
+      (answer) => socket.end(frame(answer)),
+      () => socket.destroy(),
+    );
+  }
+
+  close(): void {
+    for (const socket of this.#sockets) socket.destroy();
+  }
+
+  /** Rejects when there was no question: an enforcer that looks whether this is its engine sends none. */
+  async #answer(socket: TLSSocket): Promise<JoinAnswer> {
+    const question = await readFrame(socket);
+    try {
+      if (!isJoinQuestion(question)) throw new InterlockError('JOIN_REFUSED', 'this is not how one joins');
+      return await this.#join(question);
+    } catch (error) {
+      this.#log.warn({ address: socket.remoteAddress, why: error instanceof Error ? error.message : 'unknown' }, 'an attempt to join was refused');
+      if (!(error instanceof InterlockError)) return { error: { code: 'INTERNAL', message: 'a fault of ours' } };
+      return { error: { code: error.code, message: error.message } };
+    }
+  }
+}
