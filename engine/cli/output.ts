@@ -68,6 +68,15 @@ export function exitCode(code: ErrorCode): number {
     case 'POLICY_BUILD':
     case 'POLICY_SELF_TEST':
     case 'POLICY_BUILTIN':
+    case 'POLICY_UNMETERED':
+    case 'BUNDLE_UNSIGNED':
+    case 'BUNDLE_KEY':
+    case 'BUNDLE_TAMPERED':
+    case 'BUNDLE_MALFORMED':
+    case 'BUNDLE_TOO_LARGE':
+    case 'BUNDLE_ROLLBACK':
+    case 'BUNDLE_EXPIRED':
+    case 'BUNDLE_STATE':
     case 'POLICY_UNAVAILABLE':
     case 'POLICY_CONFLICT':
     case 'POLICY_RESULT':
