@@ -1,0 +1,68 @@
+/** The composition root's part for the archive: the connection, the forwarder of this process' journal, and what enforcers see of the journal then. */
+import type { Clock } from '#client/clock';
+import type { Journal } from '#client/journal';
+import type { LoadedConfig, NatsConfig } from './config/config.ts';
+import type { RedactingLog } from './config/log.ts';
+import { readSecret } from './config/secret.ts';
+import { Alarms, type Alarm } from './journal/archive/alarms.ts';
+import { archivedJournal, type Audit } from './journal/archive/archived-journal.ts';
+import { startForwarder, type ForwarderStatus } from './journal/archive/forwarder.ts';
+import type { FileJournal } from './journal/file-journal.ts';
+import { AuditStream } from './nats/audit-stream.ts';
+import { openNats, type NatsLink, type NatsStatus } from './nats/connection.ts';
+import type { NatsSettings } from './nats/settings.ts';
+
+export interface ArchivingParts {
+  readonly journal: FileJournal;
+  readonly clock: Clock;
+  readonly log: RedactingLog;
+  /** How this process shows in the servers' monitoring: `engine`, or the enforcer's name. */
+  readonly identity: string;
+}
+
+export interface ArchivingStatus extends ForwarderStatus {
+  readonly nats: NatsStatus;
+  /** Open ones: health is red while there is one. */
+  readonly alarms: readonly Alarm[];
+}
+
+/** The archive as a process with a journal uses it. */
+export interface Archiving {
+  readonly link: NatsLink;
+  readonly alarms: Alarms;
+  /** The journal as the enforcer of a target gets it. @param journal the process' own, or a wrapper of it */
+  wrap(journal: Journal, audit: Audit): Journal;
+  status(): ArchivingStatus;
+  /** Behind the journal's own close, so that its last record goes too. */
+  close(): Promise<void>;
+}
+
+/** null: the configuration names no archive. Nothing waits for NATS. */
+export function openArchiving(config: LoadedConfig, parts: ArchivingParts): Archiving | null {
+  if (config.nats === null) return null;
+  const { journal, clock, log, identity } = parts;
+  const link = openNats(natsSettings(config.nats, log), { identity, clock, log });
+  const alarms = new Alarms(journal, log);
+  const forwarder = startForwarder({ journal, archive: new AuditStream(link), backlog: config.nats.backlog, alarms, clock, log });
+  return {
+    link,
+    alarms,
+    wrap: (wrapped, audit) => archivedJournal(wrapped, forwarder, audit),
+    status: () => ({ ...forwarder.status(), nats: link.status(), alarms: alarms.open }),
+    close: async () => {
+      await forwarder.close();
+      await link.close();
+    },
+  };
+}
+
+/** The seed is read for each connection, and hidden from the log before it is used. */
+export function natsSettings(nats: NatsConfig, log: RedactingLog): NatsSettings {
+  const { servers, tls, streams, replicas, duplicateWindowMs } = nats;
+  const credentials = async (): Promise<string> => {
+    const secret = await readSecret(nats.credentials);
+    log.hide(secret);
+    return secret;
+  };
+  return { servers, tls, streams, replicas, duplicateWindowMs, credentials };
+}
