@@ -1,0 +1,56 @@
+/** What an enforcer answers its engine, and tells it by itself. */
+import type { Log } from '#client/log';
+import { InterlockError } from '#schemas/errors';
+import type { Dialer, Handlers } from '../channel/parts.ts';
+import { APART_LIMITS } from './limits.ts';
+import { ask, encode, handlersOf } from './messages.ts';
+import type { BundleSink, SelfReport, SessionControl } from './parts.ts';
+
+export interface EnforcerSide {
+  readonly sessions: SessionControl;
+  /** null: the engine judges for all targets of this process. */
+  readonly bundles: BundleSink | null;
+}
+
+/** For the dialer: the engine asks over the connection that the enforcer opened. */
+export function enforcerHandlers({ sessions, bundles }: EnforcerSide): Handlers {
+  const calls = handlersOf({
+    'sessions.list': () => ({ sessions: sessions.list().slice(0, SESSIONS_MAX) }),
+    'sessions.terminate': ({ session_id }) => ({ terminated: sessions.terminate(session_id) }),
+    'bundle.newest': ({ revision }) => ({ needed: bundles !== null && !bundles.confirm(revision) }),
+  });
+  return {
+    calls: {
+      ...calls,
+      'bundle.push': async (payload) => {
+        if (bundles === null) return encode({ outcome: 'unwanted', revision: '' });
+        return encode(await bundles.receive(Buffer.from(payload)));
+      },
+    },
+  };
+}
+
+const SESSIONS_MAX = 10_000;
+
+/** Tells the engine how this enforcer is, once a second and to each new engine at once. Answers how to stop. */
+export function startReporting(engines: Pick<Dialer, 'call' | 'channel' | 'onChange'>, report: SelfReport, log: Log): () => void {
+  let telling = false;
+  const tell = async (): Promise<void> => {
+    if (telling || engines.channel === null) return;
+    telling = true;
+    try {
+      await ask(engines, 'enforcer.report', { targets: [...report()] }, { deadlineMs: APART_LIMITS.answerMs });
+    } catch (error) {
+      // that it is silent shows at the engine; that the engine is gone shows elsewhere
+      if (!(error instanceof InterlockError) || error.code !== 'ENGINE_UNAVAILABLE') log.warn({ err: error }, 'the engine did not take the report');
+    } finally {
+      telling = false;
+    }
+  };
+  const stop = engines.onChange(() => void tell());
+  const timer = setInterval(() => void tell(), APART_LIMITS.reportMs).unref();
+  return () => {
+    stop();
+    clearInterval(timer);
+  };
+}

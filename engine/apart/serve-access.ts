@@ -1,0 +1,48 @@
+/** What an enforcer needs before a session is there: who it is, what signs in at the target, and what the engine says of the target. */
+import type { Credentials } from '#client/credentials';
+import type { Identity } from '#client/identity';
+import type { TargetDescription } from '#schemas/apart';
+import { InterlockError } from '#schemas/errors';
+import { requireGranted } from './granted.ts';
+import type { Answering } from './messages.ts';
+
+export interface ServedAccess {
+  readonly identity: Identity;
+  readonly credentials: Credentials;
+  /** What refusals and notices point to. */
+  readonly publicUrl: () => string;
+  /** Policies older than this are not judged by. */
+  readonly maxAgeMs: number;
+  /** null: this engine does not have it. */
+  readonly describe: (target: string) => TargetDescription | null;
+}
+
+type Asked = 'identity.authenticate' | 'credentials.lease' | 'targets.describe';
+
+export function answerAccess({ identity, credentials, publicUrl, maxAgeMs, describe }: ServedAccess): Answering<Asked> {
+  return {
+    'identity.authenticate': async ({ target, token }, { peer }) => {
+      requireGranted(peer, target);
+      const { subject, scopes, expiresAtMs, issuedAtMs } = await identity.authenticate(token, { scope: 'connect' });
+      return { subject, scopes: [...scopes], expires_at_ms: expiresAtMs, issued_at_ms: issuedAtMs };
+    },
+    'credentials.lease': async ({ target }, { peer }) => {
+      requireGranted(peer, target);
+      const { id, user, password } = await credentials.lease(target);
+      return { id, user, password };
+    },
+    'targets.describe': ({ targets }, { peer }) => {
+      for (const target of targets) requireGranted(peer, target);
+      return {
+        public_url: publicUrl(),
+        max_age_ms: maxAgeMs,
+        targets: Object.fromEntries(targets.map((name) => [name, known(describe(name), name)])),
+      };
+    },
+  };
+}
+
+function known(description: TargetDescription | null, name: string): TargetDescription {
+  if (description === null) throw new InterlockError('CONFIG_INVALID', `the engine has no target ${name}: name it in its configuration`);
+  return description;
+}

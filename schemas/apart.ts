@@ -1,0 +1,195 @@
+/**
+ * What engine and enforcers say to each other over the private channel (engine/apart), by method: JSON, bytes as base64. Both ends hold what they
+ * are told against these forms; a key that is not known yet is passed over, so that neighbours of two versions work together.
+ */
+import type { Static } from 'typebox';
+import { APPROVAL_STATES } from './approval.ts';
+import { Digest, Timestamp } from './common.ts';
+import { Decision, Requirement } from './decision.ts';
+import { ApprovalContext, Client, Subject } from './decision-request.ts';
+import { EnforcerSelf } from './enforcer-report.ts';
+import { SqlFacts } from './sql-facts.ts';
+
+const id = { type: 'string', minLength: 1, maxLength: 64 } as const;
+const text = { type: 'string', maxLength: 4096 } as const;
+const name = { type: 'string', minLength: 1, maxLength: 64 } as const;
+const count = { type: 'integer', minimum: 0 } as const;
+const nullable = <const S extends object>(schema: S): { readonly anyOf: readonly [S, { readonly type: 'null' }] } => ({
+  anyOf: [schema, { type: 'null' }],
+});
+const object = <const P extends object, const R extends readonly (keyof P & string)[]>(
+  properties: P,
+  required: R,
+): { readonly type: 'object'; readonly properties: P; readonly required: R } => ({ type: 'object', properties, required });
+const NOTHING = object({}, []);
+
+/** 16 MiB in base64: more than any statement may have. */
+const Bytes = { type: 'string', maxLength: 22_369_624, pattern: '^[A-Za-z0-9+/]*={0,2}$' } as const;
+const Payload = object({ bytes: Bytes, media: { enum: ['text', 'params', 'facts', 'comment', 'rows'] } }, ['bytes', 'media']);
+
+const DraftEstimate = object(
+  {
+    state: { enum: ['ok', 'timeout', 'refused', 'error', 'none'] },
+    rows: { type: 'number', minimum: 0 },
+    cost: { type: 'number', minimum: 0 },
+    plan: Payload,
+    detail: text,
+  },
+  ['state'],
+);
+
+export const DraftMessage = object(
+  {
+    subject: Subject,
+    session_id: { type: 'string', maxLength: 64 },
+    statement_id: id,
+    target: name,
+    database: text,
+    role: text,
+    payload: Payload,
+    params: nullable(Payload),
+    settings: { type: 'object', additionalProperties: { type: 'string' } },
+    transaction: text,
+    objects: { type: 'array', items: { type: 'string' } },
+    decision: Decision,
+    requirement: Requirement,
+    facts: SqlFacts,
+    sentence: text,
+    estimate: DraftEstimate,
+  },
+  [
+    'subject',
+    'session_id',
+    'statement_id',
+    'target',
+    'database',
+    'role',
+    'payload',
+    'params',
+    'settings',
+    'transaction',
+    'objects',
+    'decision',
+    'requirement',
+    'facts',
+  ],
+);
+export type DraftMessage = Static<typeof DraftMessage>;
+
+export const TicketMessage = object(
+  {
+    approval_id: id,
+    state: { enum: APPROVAL_STATES },
+    expires_at: Timestamp,
+    digest: Digest,
+    url: text,
+    asked_for: { type: 'array', items: { type: 'string' } },
+    comment: nullable({ type: 'string' }),
+    approval: nullable(ApprovalContext),
+    row_ceiling: nullable(count),
+  },
+  ['approval_id', 'state', 'expires_at', 'digest', 'url', 'asked_for', 'comment', 'approval', 'row_ceiling'],
+);
+export type TicketMessage = Static<typeof TicketMessage>;
+
+const Principal = object(
+  {
+    subject: Subject,
+    scopes: { type: 'array', items: { type: 'string' } },
+    expires_at_ms: { type: 'number' },
+    issued_at_ms: { type: 'number' },
+  },
+  ['subject', 'scopes', 'expires_at_ms', 'issued_at_ms'],
+);
+
+/** How the statement of one use ended. */
+export const UseEnd = object(
+  {
+    approval_id: id,
+    statement_id: id,
+    outcome: { enum: ['ok', 'error', 'aborted', 'cancelled', 'unknown'] },
+    rows: count,
+  },
+  ['approval_id', 'statement_id', 'outcome'],
+);
+export type UseEnd = Static<typeof UseEnd>;
+
+/** What the engine decides about a target, and its enforcer must know. */
+export const TargetDescription = object(
+  {
+    env: text,
+    labels: { type: 'object', additionalProperties: { type: 'string' } },
+    approvals: object({ wait_ms: count, in_transaction: { enum: ['idle', 'fresh', 'any'] } }, ['wait_ms', 'in_transaction']),
+  },
+  ['env', 'labels', 'approvals'],
+);
+export type TargetDescription = Static<typeof TargetDescription>;
+
+const SessionMessage = object(
+  {
+    session_id: id,
+    subject: Subject,
+    target: name,
+    client: Client,
+    opened_at: Timestamp,
+    statements: count,
+    state: { enum: ['idle', 'active', 'held'] },
+    approval_id: nullable(id),
+  },
+  ['session_id', 'subject', 'target', 'client', 'opened_at', 'statements', 'state', 'approval_id'],
+);
+export type SessionMessage = Static<typeof SessionMessage>;
+
+/** Asked by enforcers, answered by the engine. */
+export const ENGINE_CALLS = {
+  'identity.authenticate': {
+    question: object({ target: name, token: { type: 'string', maxLength: 65_536 } }, ['target', 'token']),
+    answer: Principal,
+  },
+  'credentials.lease': {
+    question: object({ target: name }, ['target']),
+    answer: object({ id, user: text, password: text }, ['id', 'user', 'password']),
+  },
+  'targets.describe': {
+    question: object({ targets: { type: 'array', maxItems: 256, items: name } }, ['targets']),
+    answer: object({ public_url: text, max_age_ms: count, targets: { type: 'object', additionalProperties: TargetDescription } }, [
+      'public_url',
+      'max_age_ms',
+      'targets',
+    ]),
+  },
+  'approvals.request': { question: object({ draft: DraftMessage }, ['draft']), answer: TicketMessage },
+  'approvals.consume': {
+    question: object({ approval_id: id, statement_id: id, enforcer: text, nonce: id, draft: DraftMessage }, [
+      'approval_id',
+      'statement_id',
+      'enforcer',
+      'nonce',
+      'draft',
+    ]),
+    answer: object({ approval_id: id, receipt: text }, ['approval_id', 'receipt']),
+  },
+  'approvals.cancel': { question: object({ approval_id: id, by: text }, ['approval_id', 'by']), answer: NOTHING },
+  'approvals.supersede': { question: object({ approval_id: id, detail: text }, ['approval_id', 'detail']), answer: NOTHING },
+  'approvals.ended': { question: object({ ends: { type: 'array', maxItems: 256, items: UseEnd } }, ['ends']), answer: NOTHING },
+  'enforcer.report': { question: object({ targets: { type: 'array', maxItems: 256, items: EnforcerSelf } }, ['targets']), answer: NOTHING },
+} as const;
+
+/** Asked by engines, answered by the enforcer. */
+export const ENFORCER_CALLS = {
+  'sessions.list': { question: NOTHING, answer: object({ sessions: { type: 'array', maxItems: 10_000, items: SessionMessage } }, ['sessions']) },
+  'sessions.terminate': { question: object({ session_id: id }, ['session_id']), answer: object({ terminated: { type: 'boolean' } }, ['terminated']) },
+  /** The sender's newest policies. `needed`: they are not in force here, and are judged by here. */
+  'bundle.newest': { question: object({ revision: Digest }, ['revision']), answer: object({ needed: { type: 'boolean' } }, ['needed']) },
+} as const;
+
+/** Waits until the request leaves `open`: one message, a `TicketMessage`. */
+export const SettledArgument = object({ approval_id: id }, ['approval_id']);
+export type SettledArgument = Static<typeof SettledArgument>;
+
+/** What the receiver made of a bundle that was pushed: the bytes are the question of `bundle.push`. */
+export const BundleAnswer = object(
+  { outcome: { enum: ['activated', 'confirmed', 'rejected', 'unwanted'] }, revision: text, number: count, code: text, detail: text },
+  ['outcome', 'revision'],
+);
+export type BundleAnswer = Static<typeof BundleAnswer>;
