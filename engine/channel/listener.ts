@@ -41,7 +41,7 @@ class ChannelListener implements Listener {
     this.#limits = { ...LIMITS, ...options.limits };
     this.#tls = options.tls();
     try {
-      this.#server = createServer(listenerTls(this.#tls, this.#limits.preAuthMs));
+      this.#server = createServer(listenerTls(this.#tls, this.#limits.preAuthMs, options.joining?.protocol ?? null));
     } catch (error) {
       throw new InterlockError('CONFIG_INVALID', 'the channel’s certificate and key cannot be used', { cause: error });
     }
@@ -130,7 +130,8 @@ class ChannelListener implements Listener {
   }
 
   #secured(socket: TLSSocket): void {
-    const { authorise, clock, log, handlers = {}, versions = VERSIONS, software } = this.#options;
+    const { authorise, clock, log, handlers = {}, versions = VERSIONS, software, joining } = this.#options;
+    if (joining !== undefined && socket.alpnProtocol === joining.protocol) return joining.serve(socket);
     try {
       const { peer, certificate } = verifiedPeer(socket, 'enforcer', authorise, clock.wallUs() / 1000);
       this.#makeRoom(peer);
@@ -185,7 +186,7 @@ class ChannelListener implements Listener {
     try {
       const tls = this.#options.tls();
       if (sameIdentity(tls, this.#tls)) return;
-      this.#server.setSecureContext(listenerTls(tls, this.#limits.preAuthMs));
+      this.#server.setSecureContext(listenerTls(tls, this.#limits.preAuthMs, this.#options.joining?.protocol ?? null));
       this.#tls = tls;
       this.#options.log.info({}, 'the channel uses a new certificate');
     } catch (error) {

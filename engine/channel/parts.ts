@@ -3,6 +3,7 @@
  * connection. Transport only: payloads are bytes, methods are names, and nothing here knows what is called. README.md has the wire.
  */
 import type { X509Certificate } from 'node:crypto';
+import type { TLSSocket } from 'node:tls';
 import type { Clock } from '#client/clock';
 import type { Log } from '#client/log';
 import type { InterlockError } from '#schemas/errors';
@@ -135,6 +136,11 @@ export interface ListenerOptions extends CommonOptions {
   readonly listen: { readonly host: string; readonly port: number };
   /** A new connection, after both sides agreed; its handlers may still be added here. */
   readonly onChannel?: (channel: Channel) => void;
+  /**
+   * Another protocol on the same port, by its name (ALPN): the one way in without a certificate, for whoever is to get one. It owns the socket from
+   * then on; until it closes it counts among those that have not got far (`preAuthConnections`).
+   */
+  readonly joining?: { readonly protocol: string; readonly serve: (socket: TLSSocket) => void };
 }
 
 export interface Listener {

@@ -8,8 +8,10 @@ import type { Authorise, Peer, PeerKind, TlsIdentity } from './parts.ts';
 /** The same at both ends. Neither takes up an earlier TLS session: every connection shows its certificate. */
 const COMMON = { minVersion: 'TLSv1.3', maxVersion: 'TLSv1.3', ALPNProtocols: [ALPN], rejectUnauthorized: true } as const;
 
-export function listenerTls({ cert, key, ca }: TlsIdentity, handshakeMs: number): TlsOptions {
-  return { ...COMMON, cert, key, ca, requestCert: true, handshakeTimeout: handshakeMs };
+/** With a protocol for joining, who shows no good certificate gets through TLS: `verifiedPeer` then refuses what is not joining. */
+export function listenerTls({ cert, key, ca }: TlsIdentity, handshakeMs: number, joining: string | null): TlsOptions {
+  const common = { ...COMMON, cert, key, ca, requestCert: true, handshakeTimeout: handshakeMs };
+  return joining === null ? common : { ...common, ALPNProtocols: [ALPN, joining], rejectUnauthorized: false };
 }
 
 /** Not the name of the machine counts, but what `authorise` reads from the certificate. */
