@@ -12,6 +12,7 @@ import { isName, nameFrom } from './certificate-names.ts';
 import { EngineCertificate } from './engine-certificate.ts';
 import { Issuing, RENEW_METHOD } from './issuing.ts';
 import { makeCode } from './join-code.ts';
+import { JOIN_PROTOCOL } from './join-protocol.ts';
 import { JoinServer } from './join-server.ts';
 import { LIMITS } from './limits.ts';
 import type { AddAsk, Enrolment, Invitation, RegistryJournal } from './parts.ts';
@@ -27,6 +28,8 @@ export interface EnrolmentOptions {
   readonly log: Log;
   /** Life of enforcers' certificates; 24 h. */
   readonly certificateMs?: number;
+  /** PEM (SPKI) of the keys that sign this installation's policies: enforcers learn them when they join, and with each renewal. */
+  readonly trusted?: () => readonly string[];
   /** What the engine's certificate calls it; the host's name. */
   readonly name?: string;
 }
@@ -44,7 +47,13 @@ export async function openEnrolment(options: EnrolmentOptions): Promise<Enrolmen
   const store = new RegistryStore(options.journal, clock, (after, event) => changed(after, event, endings, told));
   await store.restore();
   for (const record of store.registry.all()) if (record.certificateUntil !== null) endings.add(record.certificateUntil);
-  const issuing = new Issuing({ store, authority, clock, certificateMs: options.certificateMs ?? LIMITS.certificateMs });
+  const issuing = new Issuing({
+    store,
+    authority,
+    clock,
+    certificateMs: options.certificateMs ?? LIMITS.certificateMs,
+    trusted: options.trusted ?? (() => []),
+  });
   const joins = new JoinServer((question) => issuing.join(question), log);
   const timer = setInterval(() => {
     own.renewIfDue();
@@ -70,7 +79,7 @@ export async function openEnrolment(options: EnrolmentOptions): Promise<Enrolmen
         return viewOf(await store.append({ type: 'enforcer.removed', enforcer: name, by }), clock);
       }),
     follow: (event) => store.follow(event),
-    serveJoin: (socket) => joins.serve(socket),
+    joining: { protocol: JOIN_PROTOCOL, serve: (socket) => joins.serve(socket) },
     calls: { [RENEW_METHOD]: renewal(issuing) },
     close: () => {
       clearInterval(timer);

@@ -5,7 +5,7 @@ import type { Log } from '#client/log';
 import { InterlockError } from '#schemas/errors';
 import { admitEngine } from './admission.ts';
 import { makeKey, makeRequest } from './certificate-request.ts';
-import { checkKept, type Identity, readIdentity, writeIdentity } from './identity-file.ts';
+import { checkKept, type Identity, publicKeys, readIdentity, writeIdentity } from './identity-file.ts';
 import { RENEW_METHOD } from './issuing.ts';
 import { isCertified } from './join-protocol.ts';
 import { LIMITS, RENEW_AT, RENEW_EVERY_MIN } from './limits.ts';
@@ -72,6 +72,10 @@ class RenewedIdentity implements EnforcerIdentity {
     return this.#identity.holder.targets;
   }
 
+  get trusted(): readonly string[] {
+    return publicKeys(this.#identity.trusted);
+  }
+
   get expiresAtMs(): number {
     return this.#identity.own.validToDate.getTime();
   }
@@ -129,7 +133,7 @@ class RenewedIdentity implements EnforcerIdentity {
     const answer: unknown = JSON.parse(
       Buffer.from(await engine.call(RENEW_METHOD, await makeRequest(name, key), { deadlineMs: LIMITS.joinMs, signal: this.#stop.signal })).toString(),
     );
-    const next = isCertified(answer) ? checkKept({ key: key.pem, certificate: answer.certificate, authority: this.#identity.authority }) : null;
+    const next = isCertified(answer) ? checkKept({ ...answer, key: key.pem, authority: this.#identity.authority }) : null;
     if (next === null || next.holder.name !== name || next.holder.targets.join() !== targets.join())
       throw new InterlockError('CERTIFICATE_REFUSED', 'the engine answered with something that is no certificate for this enforcer and key');
     await writeIdentity(identityFile(this.#options.dir), next);

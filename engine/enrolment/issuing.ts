@@ -7,7 +7,7 @@ import type { Authority, Issued } from './authority.ts';
 import { checkRequest, type Requested } from './certificate-request.ts';
 import { hashOf } from './join-code.ts';
 import type { Certified, JoinQuestion } from './join-protocol.ts';
-import { LIMITS, RENEW_EVERY_MIN } from './limits.ts';
+import { RENEW_EVERY_MIN } from './limits.ts';
 import type { EnforcerRecord } from './registry.ts';
 import type { RegistryStore } from './registry-store.ts';
 
@@ -16,6 +16,8 @@ export interface IssuingOptions {
   readonly authority: Authority;
   readonly clock: Clock;
   readonly certificateMs: number;
+  /** PEM of the keys that sign policies. */
+  readonly trusted: () => readonly string[];
 }
 
 export class Issuing {
@@ -91,7 +93,8 @@ export class Issuing {
   }
 
   #certified({ pem }: Issued): Certified {
-    return { certificate: pem, authority: this.#options.authority.pem };
+    const { authority, trusted } = this.#options;
+    return { certificate: pem, authority: authority.pem, trusted: trusted().join('') };
   }
 }
 

@@ -24,6 +24,8 @@ export interface Certified {
   readonly certificate: string;
   /** PEM. */
   readonly authority: string;
+  /** PEM, one behind the other: public keys by whose signature policies count. */
+  readonly trusted: string;
 }
 
 export type JoinAnswer = Certified | { readonly error: { readonly code: string; readonly message: string } };
@@ -60,7 +62,7 @@ export function isJoinQuestion(value: unknown): value is JoinQuestion {
 }
 
 export function isCertified(value: unknown): value is Certified {
-  return hasTexts(value, ['certificate', 'authority']);
+  return hasTexts(value, ['certificate', 'authority', 'trusted']);
 }
 
 function hasTexts(value: unknown, names: readonly string[]): boolean {

@@ -45,7 +45,7 @@ export async function join(options: JoinOptions): Promise<Joined> {
   const joining = joinPath(dir, JOINING_FILE);
   const key = await ownKey(joining);
   const answer = await firstOf(options.engines.map(engineOf), code, key, clock);
-  const kept = { key: key.pem, certificate: newline(answer.certificate), authority: newline(answer.authority) };
+  const kept = { key: key.pem, certificate: newline(answer.certificate), authority: newline(answer.authority), trusted: answer.trusted };
   const identity = checkKept(kept);
   if (identity === null || identity.holder.name !== code.name)
     throw new InterlockError('CERTIFICATE_REFUSED', 'the engine answered with something that is no certificate for this enforcer and key');

@@ -2,12 +2,11 @@
  * What others see of enrolment. The engine's half knows who is an enforcer of this installation, and of which targets; the enforcer's half keeps its
  * own key and certificate. Both speak for themselves on the channel (`tls`, `authorise`). README.md has join, certificates and events.
  */
-import type { TLSSocket } from 'node:tls';
 import type { Position } from '#client/journal';
 import type { EventDraft } from '#client/journal';
 import type { Event } from '#schemas/event';
 import type { EnforcerView } from '#schemas/enrolment';
-import type { Authorise, CallHandler, TlsIdentity } from '../channel/parts.ts';
+import type { Authorise, CallHandler, ListenerOptions, TlsIdentity } from '../channel/parts.ts';
 
 /** Where the registry's events stand: the engine's own journal, or what several engines share. */
 export interface RegistryJournal {
@@ -45,8 +44,8 @@ export interface Enrolment {
   remove(name: string, by: string): Promise<EnforcerView>;
   /** An event that another engine wrote on the shared registry: folded in as if it had been read at start. */
   follow(event: Event): void;
-  /** Answers one connection that shows no certificate and asks for `JOIN_PROTOCOL` (ALPN). Owns the socket from here on. */
-  serveJoin(socket: TLSSocket): void;
+  /** For the channel's listener: who has no certificate yet is served here, and gets nothing but one. */
+  readonly joining: NonNullable<ListenerOptions['joining']>;
   /** Channel methods that the enforcers call: renewal. */
   readonly calls: Readonly<Record<string, CallHandler>>;
   close(): void;
@@ -75,6 +74,8 @@ export interface EnforcerIdentity {
   readonly name: string;
   /** Of the certificate. */
   readonly targets: readonly string[];
+  /** PEM (SPKI) of the keys by whose signature policies count: the engine's word, over a channel that it had to prove itself on. */
+  readonly trusted: readonly string[];
   /** Wall clock, milliseconds: the last moment of the certificate. */
   readonly expiresAtMs: number;
   tls(): TlsIdentity;

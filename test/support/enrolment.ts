@@ -8,7 +8,6 @@ import { type Clock, systemClock } from '#client/clock';
 import { Ids } from '#client/ids';
 import { silentLog } from '#client/log';
 import { type EnrolmentOptions, openEnrolment } from '#engine/enrolment/enrolment';
-import { JOIN_PROTOCOL } from '#engine/enrolment/join-protocol';
 import type { Enrolment } from '#engine/enrolment/parts';
 import type { FileJournal } from '#engine/journal/file-journal';
 import { journalFolder } from './journals.ts';
@@ -67,8 +66,10 @@ export async function enrolmentBed(options: Partial<EnrolmentOptions> = {}): Pro
 }
 
 /** As the channel's listener does it: who names the join protocol is handed over. */
-export async function joinPort(enrolment: Pick<Enrolment, 'tls' | 'serveJoin'>): Promise<Server> {
-  const server = createServer({ ...enrolment.tls(), minVersion: 'TLSv1.3', ALPNProtocols: [JOIN_PROTOCOL] }, (socket) => enrolment.serveJoin(socket));
+export async function joinPort(enrolment: Pick<Enrolment, 'tls' | 'joining'>): Promise<Server> {
+  const server = createServer({ ...enrolment.tls(), minVersion: 'TLSv1.3', ALPNProtocols: [enrolment.joining.protocol] }, (socket) =>
+    enrolment.joining.serve(socket),
+  );
   server.listen(0, '127.0.0.1');
   await new Promise((resolve) => server.once('listening', resolve));
   return server;
