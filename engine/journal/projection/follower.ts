@@ -13,7 +13,7 @@ import { lockFile } from './writer-lock.ts';
 import { requestFile } from './offline.ts';
 
 /** Records of one transaction at most. */
-const BATCH_RECORDS = 10_000;
+const BATCH_RECORDS = 4_000;
 
 export interface FollowerOptions {
   readonly file: string;

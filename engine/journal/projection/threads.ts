@@ -43,8 +43,8 @@ export type Answer =
 
 /** Megabytes: rows come in pages, records in batches. */
 const LIMITS: Readonly<Record<'writer' | 'reader', ResourceLimits>> = {
-  writer: { maxOldGenerationSizeMb: 256, maxYoungGenerationSizeMb: 16 },
-  reader: { maxOldGenerationSizeMb: 96, maxYoungGenerationSizeMb: 16 },
+  writer: { maxOldGenerationSizeMb: 128, maxYoungGenerationSizeMb: 6 },
+  reader: { maxOldGenerationSizeMb: 96, maxYoungGenerationSizeMb: 6 },
 };
 
 export function openThread(which: 'writer' | 'reader', workerData: unknown): Worker {

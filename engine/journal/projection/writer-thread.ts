@@ -93,7 +93,8 @@ async function roused(ms: number | null): Promise<void> {
 async function rested(since: NodeJS.CpuUsage): Promise<void> {
   const { user, system } = process.threadCpuUsage(since);
   const untilMs = performance.now() + ((user + system) / 1000) * GIVING_WAY.rest;
-  for (let leftMs = untilMs - performance.now(); givesWay && !closing && !asked && leftMs > 0; leftMs = untilMs - performance.now()) await roused(leftMs);
+  for (let leftMs = untilMs - performance.now(); givesWay && !closing && !asked && leftMs > 0; leftMs = untilMs - performance.now())
+    await roused(leftMs);
 }
 
 function tell(report: Report): void {
