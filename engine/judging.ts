@@ -7,6 +7,7 @@ import type { EventDraft } from '#client/journal';
 import type { Log } from '#client/log';
 import { tool } from '#tools/tools';
 import type { LoadedConfig } from './config/config.ts';
+import { loadTrustedKey } from './bundles/keys.ts';
 import type { FreshPolicies } from './decide/bundle.ts';
 import { FolderSource, type PolicySource } from './decide/policy-source.ts';
 import { selfTest } from './decide/self-test.ts';
@@ -15,6 +16,7 @@ import { PostgresMaskRewriter } from './facts/postgres/mask/rewriter.ts';
 import { PARSER_MAJORS, Parser } from './facts/postgres/parser.ts';
 import { paramsThatFlowToCode, PostgresFacts } from './facts/postgres/reader.ts';
 import { openLocalIssuer, type LocalIssuer } from './identity/local-issuer.ts';
+import { BundleFileSource } from './policies.ts';
 
 /** The built-in issuer is nobody's web address: it is this installation's own. */
 const LOCAL_ISSUER = { url: 'https://local.interlock.invalid', audience: 'interlock' } as const;
@@ -41,14 +43,13 @@ export async function openJudging(config: LoadedConfig, options: JudgingOptions)
   const parsers = await Promise.all(PARSER_MAJORS.map((major) => Parser.open(major)));
   const facts = new PostgresFacts({ majors: PARSER_MAJORS, parsers });
   const masks = new PostgresMaskRewriter(parsers);
-  const { dir, data, maxAgeMs } = config.policies;
-  const folder = { dir, data, watch: options.watch ?? config.policies.watch };
+  const { dir, data, watch, maxAgeMs } = config.policies;
   try {
     // a gateway warms its workers up: the first long text must not pay for their start out of its deadline
     if (options.watch !== false) await facts.ready();
     const service = await openDecisionService({
-      policies: { ...folder, maxAgeMs },
-      source: options.source ?? new FolderSource(folder, () => tool('opa'), options.publish ?? null),
+      policies: { dir, data, watch, maxAgeMs },
+      source: options.source ?? sourceOf(config, options),
       facts: { read: (text, context) => facts.read(text, context), paramsThatFlowToCode },
       masks,
       clock,
@@ -69,6 +70,15 @@ export async function openJudging(config: LoadedConfig, options: JudgingOptions)
     await facts.close();
     throw error;
   }
+}
+
+/** What the configuration names, for a gateway in one process and for commands. */
+function sourceOf({ policies, stateDir }: LoadedConfig, { watch, publish, clock }: JudgingOptions): PolicySource {
+  const { bundle, dir, data, signing } = policies;
+  const watching = watch ?? policies.watch;
+  if (bundle === null) return new FolderSource({ dir, data, watch: watching }, () => tool('opa'), publish ?? null);
+  const trusted = signing.trusted.map((file) => loadTrustedKey(file));
+  return new BundleFileSource(bundle, watching, { stateDir, trusted, clock, readOnly: watch === false });
 }
 
 /** V8's optimising compiler takes half a gigabyte, for seconds, for one function of PostgreSQL's grammar, and what it makes is not faster (ADR 0006). */

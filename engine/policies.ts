@@ -5,11 +5,12 @@ import type { Clock } from '#client/clock';
 import type { Log } from '#client/log';
 import { InterlockError } from '#schemas/errors';
 import { HighestSeen } from './bundles/highest.ts';
-import type { SigningKey, TrustedKey } from './bundles/keys.ts';
+import { loadOrMakeSigningKey, loadTrustedKey, type SigningKey, type TrustedKey } from './bundles/keys.ts';
 import { BUNDLE_BYTES_MAX } from './bundles/limits.ts';
 import { BundlePublisher } from './bundles/publisher.ts';
 import { BundleReceiver, type BundleAnswer, type BundleHome } from './bundles/receiver.ts';
 import type { SignedBundle } from './bundles/sign.ts';
+import type { LoadedConfig } from './config/config.ts';
 import type { FreshPolicies } from './decide/bundle.ts';
 import { packPolicies, unpackPolicies } from './decide/packed.ts';
 import type { PolicyHome, PolicySource } from './decide/policy-source.ts';
@@ -20,6 +21,7 @@ export interface PublishingOptions {
   /** Own key in the state directory, or that of `policies.signing.key_file`. */
   readonly keys: readonly SigningKey[];
   readonly validMs: number;
+  readonly maxAgeMs: number;
   readonly clock: Clock;
   readonly log: Log;
 }
@@ -27,6 +29,34 @@ export interface PublishingOptions {
 /** Signs what an engine judges by, for its enforcers. @throws InterlockError BUNDLE_STATE */
 export async function openPublisher({ stateDir, ...options }: PublishingOptions): Promise<BundlePublisher> {
   return new BundlePublisher({ ...options, highest: await highestIn(stateDir, 'published.json') });
+}
+
+/**
+ * What an engine judges by, and what it sends its enforcers: a folder that is compiled and signed here, or a bundle that was signed elsewhere,
+ * passed on as it is.
+ */
+export async function openPublishing(
+  { stateDir, policies }: Pick<LoadedConfig, 'stateDir' | 'policies'>,
+  { clock, log }: { readonly clock: Clock; readonly log: Log },
+): Promise<{
+  readonly publisher: BundlePublisher;
+  readonly source: Pick<JudgingSource, 'source' | 'publish'>;
+  readonly publicKeys: readonly string[];
+}> {
+  const { bundle, watch, maxAgeMs, signing } = policies;
+  const own = bundle === null ? [loadOrMakeSigningKey(signing.keyFile)] : [];
+  const publisher = await openPublisher({ stateDir, keys: own, validMs: signing.validMs, maxAgeMs, clock, log });
+  if (bundle === null) return { publisher, source: { publish: publishingTo(publisher) }, publicKeys: own.map(({ publicKeyPem }) => publicKeyPem) };
+  const publicKeys = await Promise.all(signing.trusted.map((file) => readFile(file, 'utf8')));
+  const trusted = signing.trusted.map((file) => loadTrustedKey(file));
+  const taken = (signed: SignedBundle): void => publisher.forward(signed);
+  return { publisher, source: { source: new BundleFileSource(bundle, watch, { stateDir, trusted, clock, taken }) }, publicKeys };
+}
+
+/** Of `JudgingOptions`. */
+export interface JudgingSource {
+  readonly source?: PolicySource;
+  readonly publish?: (policies: FreshPolicies) => Promise<void>;
 }
 
 /** For `FolderSource`: what cannot be signed does not come into force at the engine either. */
@@ -43,11 +73,13 @@ export interface ReceivingOptions {
   readonly trusted: readonly TrustedKey[];
   readonly clock: Clock;
   readonly taken?: (bundle: SignedBundle) => void;
+  /** A command beside a gateway: compares with the newest that was seen, and remembers nothing. */
+  readonly readOnly?: boolean;
 }
 
 /** @param home a decision service @throws InterlockError BUNDLE_STATE */
-export async function openReceiver(home: PolicyHome, { stateDir, ...options }: ReceivingOptions): Promise<BundleReceiver> {
-  return new BundleReceiver({ ...options, highest: await highestIn(stateDir, 'received.json'), home: bundleHome(home) });
+export async function openReceiver(home: PolicyHome, { stateDir, readOnly = false, ...options }: ReceivingOptions): Promise<BundleReceiver> {
+  return new BundleReceiver({ ...options, highest: await highestIn(stateDir, 'received.json', readOnly), home: bundleHome(home) });
 }
 
 /** `policies.source.bundle`: a file that a pipeline replaces. */
@@ -113,14 +145,21 @@ function bundleHome(home: PolicyHome): BundleHome {
       return home.judging;
     },
     activate: ({ manifest, files, expiresUs }, source, commit) =>
-      home.offer({ source, load: () => Promise.resolve().then(() => unpackPolicies(files, manifest)), commit, untilUs: expiresUs }),
+      home.offer({
+        source,
+        load: () => Promise.resolve().then(() => unpackPolicies(files, manifest)),
+        commit,
+        untilUs: expiresUs,
+        ...(manifest.max_age_ms !== undefined && { maxAgeMs: manifest.max_age_ms }),
+      }),
     confirm: (untilUs) => home.confirm(untilUs),
     rejected: (source, error) => home.rejected(source, error),
   };
 }
 
-async function highestIn(stateDir: string, file: string): Promise<HighestSeen> {
+async function highestIn(stateDir: string, file: string, readOnly = false): Promise<HighestSeen> {
   const folder = join(stateDir, 'bundles');
+  if (readOnly) return await HighestSeen.openReadOnly(join(folder, file));
   await mkdir(folder, { recursive: true, mode: 0o700 });
   return await HighestSeen.open(join(folder, file));
 }

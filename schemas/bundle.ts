@@ -31,6 +31,8 @@ export const BundleManifest = {
     build: { type: 'string', minLength: 1, maxLength: 200 },
     made_at: Timestamp,
     expires: Timestamp,
+    /** So long it judges without anybody saying that it is the newest (`policies.max_age`); absent: as long as who takes it thinks right. */
+    max_age_ms: { type: 'integer', minimum: 1, maximum: Number.MAX_SAFE_INTEGER },
     /** In the order in which they stand in the archive. */
     files: { type: 'array', minItems: 1, items: BundleFile },
   },

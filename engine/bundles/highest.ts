@@ -19,6 +19,7 @@ const FILE_BYTES_MAX = 4_096;
 export class HighestSeen {
   readonly #file: string;
   #seen: Seen | null;
+  #readOnly = false;
 
   private constructor(file: string, seen: Seen | null) {
     this.#file = file;
@@ -46,13 +47,20 @@ export class HighestSeen {
     throw new InterlockError('BUNDLE_ROLLBACK', `the bundle has number ${number}; ${taken} ${seen.number}, ${seen.revision}`);
   }
 
+  /** For commands that judge beside a gateway: they compare, and remember nothing. */
+  static async openReadOnly(file: string): Promise<HighestSeen> {
+    const opened = await HighestSeen.open(file);
+    opened.#readOnly = true;
+    return opened;
+  }
+
   /** Durable when it resolves. @throws InterlockError BUNDLE_STATE, BUNDLE_ROLLBACK */
   async raise({ number, revision }: Seen): Promise<void> {
     this.check({ number, revision });
     const next = { number: Math.max(number, this.#seen?.number ?? 0), revision };
     if (this.#seen?.number === next.number && this.#seen.revision === revision) return;
     try {
-      await replaceFile(this.#file, `${JSON.stringify(next)}\n`);
+      if (!this.#readOnly) await replaceFile(this.#file, `${JSON.stringify(next)}\n`);
     } catch (cause) {
       throw new InterlockError('BUNDLE_STATE', `${this.#file}: cannot be written (${(cause as NodeJS.ErrnoException).code ?? 'unknown'})`, { cause });
     }

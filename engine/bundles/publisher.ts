@@ -11,6 +11,8 @@ export interface PublisherOptions {
   readonly highest: HighestSeen;
   /** A bundle is good for so long; it is signed again at half of it. */
   readonly validMs: number;
+  /** Enforcers judge by it so long without a word of an engine. */
+  readonly maxAgeMs?: number;
   readonly clock: Clock;
   readonly log: Log;
 }
@@ -70,12 +72,13 @@ export class BundlePublisher {
   }
 
   async #sign(contents: BundleContents): Promise<void> {
-    const { highest, clock, keys, validMs } = this.#options;
+    const { highest, clock, keys, validMs, maxAgeMs } = this.#options;
     const { seen } = highest;
     const nowUs = clock.wallUs();
     // milliseconds since the epoch, so that engines that know nothing of each other number in the order of time
     const number = seen?.revision === contents.revision ? seen.number : Math.max((seen?.number ?? 0) + 1, Math.floor(nowUs / 1000));
-    const bundle = signBundle(contents, { number, madeAtUs: nowUs, expiresUs: nowUs + validMs * 1000, keys });
+    const age = maxAgeMs === undefined ? {} : { maxAgeMs };
+    const bundle = signBundle(contents, { number, madeAtUs: nowUs, expiresUs: nowUs + validMs * 1000, keys, ...age });
     await highest.raise(bundle.manifest);
     this.#contents = contents;
     this.#signedUs = nowUs;

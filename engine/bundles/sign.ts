@@ -26,6 +26,7 @@ export interface SignOptions {
   /** Wall clock, microseconds. */
   readonly madeAtUs: number;
   readonly expiresUs: number;
+  readonly maxAgeMs?: number;
   /** More than one while keys are changed. */
   readonly keys: readonly SigningKey[];
 }
@@ -37,7 +38,7 @@ export interface SignedBundle {
 
 /** @throws InterlockError BUNDLE_MALFORMED for a path that no bundle may have; BUNDLE_TOO_LARGE */
 export function signBundle({ revision, build, files }: BundleContents, options: SignOptions): SignedBundle {
-  const { number, madeAtUs, expiresUs, keys } = options;
+  const { number, madeAtUs, expiresUs, maxAgeMs, keys } = options;
   if (keys.length === 0 || keys.length > KEYS_MAX) throw new InterlockError('BUNDLE_UNSIGNED', `a bundle is signed by 1 to ${KEYS_MAX} keys`);
   const manifest: BundleManifest = {
     format: BUNDLE_FORMAT,
@@ -47,6 +48,7 @@ export function signBundle({ revision, build, files }: BundleContents, options: 
     build,
     made_at: timestamp(madeAtUs),
     expires: timestamp(expiresUs),
+    ...(maxAgeMs !== undefined && { max_age_ms: maxAgeMs }),
     files: [...files].map(([path, content]) => ({ path, length: content.length, sha256: hash('sha256', content, 'hex') })),
   };
   const text = Buffer.from(JSON.stringify(manifest));

@@ -13,6 +13,8 @@ export interface Offer {
   readonly commit?: () => Promise<void>;
   /** Wall clock, microseconds: it judges no longer than that; absent: as long as it is confirmed. */
   readonly untilUs?: number;
+  /** So long it judges unconfirmed; absent: as the settings say. */
+  readonly maxAgeMs?: number;
 }
 
 /** What a source sees of what judges. */

@@ -77,6 +77,7 @@ export class LocalDecisionService implements DecisionService, PolicyHome {
   #behind = false;
   /** Wall clock: a bundle's expiry. */
   #untilUs = Number.POSITIVE_INFINITY;
+  #maxAgeUs = 0;
   #error: string | null = null;
   #started = false;
   readonly #source: PolicySource;
@@ -161,8 +162,7 @@ export class LocalDecisionService implements DecisionService, PolicyHome {
   inForce(nowUs: number = this.#options.clock.monotonicUs()): InForce | null {
     if (nowUs < this.#freshUntilUs) return this.#force;
     const wallUs = this.#options.clock.wallUs();
-    const { policies } = this.#options;
-    const maxAgeUs = policies.maxAgeMs * 1000;
+    const maxAgeUs = this.#maxAgeUs;
     const ageUs = Math.max(nowUs - this.#confirmedUs, wallUs - this.#confirmedWallUs);
     if (ageUs > maxAgeUs || wallUs >= this.#untilUs) return null;
     this.#freshUntilUs = nowUs + Math.min(FRESH_US, maxAgeUs - ageUs, this.#untilUs - wallUs);
@@ -189,7 +189,7 @@ export class LocalDecisionService implements DecisionService, PolicyHome {
     this.#options.record({ type: 'policy.rejected', source, code, at: message.split('\n')[0] ?? '' });
   }
 
-  async #activate({ source, load, commit, untilUs }: Offer): Promise<void> {
+  async #activate({ source, load, commit, untilUs, maxAgeMs }: Offer): Promise<void> {
     const { log, clock, limits = {}, record } = this.#options;
     const { compiled, cases } = await load();
     const judge = await Judge.load(compiled, {
@@ -205,6 +205,7 @@ export class LocalDecisionService implements DecisionService, PolicyHome {
     const previous = this.#force?.judge.revision ?? null;
     this.#force = force;
     this.#untilUs = untilUs ?? Number.POSITIVE_INFINITY;
+    this.#maxAgeUs = (maxAgeMs ?? this.#options.policies.maxAgeMs) * 1000;
     this.#freshUntilUs = -1;
     this.#error = null;
     this.#behind = false;

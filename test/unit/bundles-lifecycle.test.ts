@@ -43,9 +43,9 @@ interface Engine extends AsyncDisposable {
 }
 
 /** Judges by a folder, and signs what it judges by. */
-async function openEngine(clock: FakeClock, text: string, stateDir?: string): Promise<Engine> {
+async function openEngine(clock: FakeClock, text: string, stateDir?: string, maxAgeMs = 100 * HOUR_MS): Promise<Engine> {
   const folder = await policyFolder({ 'main.rego': text, 'cases.yaml': '[]\n' });
-  const publisher = await openPublisher({ stateDir: stateDir ?? folder.dir, keys: [key], validMs: HOUR_MS, clock, log: silentLog });
+  const publisher = await openPublisher({ stateDir: stateDir ?? folder.dir, keys: [key], validMs: HOUR_MS, maxAgeMs, clock, log: silentLog });
   const source = new FolderSource({ dir: folder.dir, data: [], watch: false }, opaProgram, publishingTo(publisher));
   const service = await openService(folder.dir, { clock, source, policies: { dir: '', data: [], watch: false, maxAgeMs: 100 * HOUR_MS } });
   return {
@@ -75,16 +75,13 @@ interface Enforcer extends AsyncDisposable {
   readonly stateDir: string;
 }
 
-async function openEnforcer(
-  clock: FakeClock,
-  over: { stateDir?: string; selfTest?: DecisionServiceOptions['selfTest']; maxAgeMs?: number } = {},
-): Promise<Enforcer> {
+async function openEnforcer(clock: FakeClock, over: { stateDir?: string; selfTest?: DecisionServiceOptions['selfTest'] } = {}): Promise<Enforcer> {
   const stateDir = over.stateDir ?? (await mkdtemp(join(tmpdir(), 'interlock-enforcer-')));
   const recorded: (PolicyActivated | PolicyRejected)[] = [];
   const service = await openService('', {
     clock,
     source: pushedSource,
-    policies: { dir: '', data: [], watch: false, maxAgeMs: over.maxAgeMs ?? 100 * HOUR_MS },
+    policies: { dir: '', data: [], watch: false, maxAgeMs: 1 }, // a bundle brings its own
     record: (event) => recorded.push(event),
     opa: () => Promise.reject(new Error('an enforcer has no OPA')),
     ...(over.selfTest && { selfTest: over.selfTest }),
@@ -368,8 +365,8 @@ describe('a bundle that is rightly signed', () => {
 describe('time', () => {
   test('what nobody confirms for max_age judges no more; a word of the engine for this very revision is enough', async () => {
     const clock = new FakeClock();
-    await using engine = await openEngine(clock, rule('allow', 'ONE'));
-    await using enforcer = await openEnforcer(clock, { maxAgeMs: 10_000 });
+    await using engine = await openEngine(clock, rule('allow', 'ONE'), undefined, 10_000);
+    await using enforcer = await openEnforcer(clock);
     await enforcer.receiver.receive(current(engine.publisher));
     clock.pass(9_000);
     expect(await codesOf(enforcer.service)).toEqual(['ONE']);
@@ -450,7 +447,7 @@ describe('an engine', () => {
     const clock = new FakeClock();
     const folder = await policyFolder({ 'main.rego': rule('allow', 'ONE'), 'with blank.rego': 'package x\n' });
     await using _ = folder;
-    const publisher = await openPublisher({ stateDir: folder.dir, keys: [key], validMs: HOUR_MS, clock, log: silentLog });
+    const publisher = await openPublisher({ stateDir: folder.dir, keys: [key], validMs: HOUR_MS, maxAgeMs: HOUR_MS, clock, log: silentLog });
     const source = new FolderSource({ dir: folder.dir, data: [], watch: false }, opaProgram, publishingTo(publisher));
     await expect(openService(folder.dir, { source })).rejects.toMatchObject({
       code: 'BUNDLE_MALFORMED',

@@ -9,21 +9,31 @@ import { bundleArchive } from '../bundle-archive.ts';
 import { described, list, runs, type Common } from '../command.ts';
 import { escapeText } from '../escape.ts';
 import { tell, type Output } from '../output.ts';
+import { policyKeyCommand, policyVerifyCommand, type SignedAs, signedPolicies, signOptions } from './policy-signing.ts';
 
 interface Options extends Common {
   readonly output?: string;
   readonly data?: readonly string[];
+  readonly sign?: readonly string[];
+  readonly number?: string;
+  readonly valid?: string;
 }
 
 export function policyCommand(): Command {
   const building = described({
     name: 'build',
     summary: 'compiles policies to one bundle, and names what they use that is not supported; exit 3 when they do not compile',
-    examples: [['interlock policy build policies -o policies.tar.gz', 'policy.wasm, data.json and .manifest in one archive']],
+    examples: [
+      ['interlock policy build policies -o policies.tar.gz', 'policy.wasm, data.json and .manifest in one archive, for OPA'],
+      ['interlock policy build policies -o policies.bundle --sign bundles.key', 'signed, for `policies.source.bundle`'],
+    ],
   })
     .argument('<dir>', 'folder of Rego files')
     .requiredOption('-o, --output <file>', 'where the bundle goes')
     .option('--data <file>', 'a data document, YAML or JSON; may be repeated', list)
+    .option('--sign <key>', 'sign it with this key (`interlock policy key`), as Interlock takes it; may be repeated while keys are changed', list)
+    .option('--number <n>', 'with --sign: greater than that of any bundle before; default: milliseconds since 1970')
+    .option('--valid <duration>', 'with --sign: it counts so long', '30d')
     .action(runs(build));
   const testing = described({
     name: 'test',
@@ -33,28 +43,39 @@ export function policyCommand(): Command {
     .argument('<dir>', 'folder of Rego files and their tests')
     .option('--data <file>', 'a data document, YAML or JSON; may be repeated', list)
     .action(runs(runTests));
-  return new Command('policy').description('policies: build, test').addCommand(building).addCommand(testing);
+  return new Command('policy')
+    .description('policies: build, sign, verify, test')
+    .addCommand(building)
+    .addCommand(testing)
+    .addCommand(policyVerifyCommand())
+    .addCommand(policyKeyCommand());
 }
 
 async function build(output: Output, options: Options, [dir = '']: readonly string[]): Promise<number> {
   const { buildPolicies, PolicyBuildError } = await import('../../decide/bundle.ts');
+  const signing = signOptions(options);
   try {
     const built = await buildPolicies(dir, { data: await dataFor(dir, options), opa: findOpa });
     await refuseRules(built);
-    await writeBundle(options.output ?? '', built);
-    const { revision, unsupported, notes } = built;
-    const packages = built.packages.map(({ name }) => name);
-    output.document({ revision, packages, unsupported, notes }, () => [
-      `${revision}`,
-      ...packages.map((name) => `  ${escapeText(name)}`),
-      ...notes.map((note) => `  note: ${escapeText(note)}`),
-    ]);
+    const signed = signing === null ? null : await signedPolicies(built, signing);
+    await writeBundle(options.output ?? '', signed?.bytes ?? bundleArchive(built));
+    tellBuilt(output, built, signed?.as ?? null);
     return EXIT.ok;
   } catch (error) {
     if (!(error instanceof PolicyBuildError)) throw error;
     output.document({ revision: null, packages: [], unsupported: error.unsupported, problems: error.problems }, () => []);
     return tell(error, false);
   }
+}
+
+function tellBuilt(output: Output, { revision, unsupported, notes, ...built }: BuiltPolicies, signed: SignedAs | null): void {
+  const packages = built.packages.map(({ name }) => name);
+  output.document({ revision, packages, unsupported, notes, ...signed }, () => [
+    `${revision}`,
+    ...packages.map((name) => `  ${escapeText(name)}`),
+    ...(signed === null ? [] : [`  number ${signed.number}, signed by ${signed.signed_by.join(', ')}, expires ${signed.expires}`]),
+    ...notes.map((note) => `  note: ${escapeText(note)}`),
+  ]);
 }
 
 /** A gateway takes such a bundle, and then runs nothing that needs approval: better to hear of it here. */
@@ -69,7 +90,7 @@ async function dataFor(dir: string, options: Options): Promise<readonly string[]
   if (options.data !== undefined) return options.data;
   if (!existsSync(options.config)) return [];
   const { policies } = await loadConfig(options.config);
-  return policies.dir === resolve(dir) ? policies.data : [];
+  return policies.bundle === null && policies.dir === resolve(dir) ? policies.data : [];
 }
 
 /** Where nothing is named, `example.yaml` beside the policies is what their tests are written for. */
@@ -83,9 +104,9 @@ async function findOpa(): Promise<string> {
   return await (await import('#tools/tools')).tool('opa');
 }
 
-async function writeBundle(file: string, built: BuiltPolicies): Promise<void> {
+async function writeBundle(file: string, bytes: Uint8Array): Promise<void> {
   try {
-    await writeFile(file, bundleArchive(built));
+    await writeFile(file, bytes);
   } catch (error) {
     throw new InterlockError('USAGE', `${file}: cannot be written (${(error as NodeJS.ErrnoException).code ?? 'unknown'})`, { cause: error });
   }
