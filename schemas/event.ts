@@ -222,11 +222,31 @@ export const Estimate = {
 } as const;
 export type Estimate = Static<typeof Estimate>;
 
+/**
+ * Where several engines write: which message of which log it is. Each engine that follows the log has the event in its own journal; events of one
+ * `change` and `index` are one event.
+ */
+export const Ordered = {
+  type: 'object',
+  additionalProperties: false,
+  required: ['log', 'seq', 'index', 'change', 'engine', 'time'],
+  properties: {
+    /** The stream, and when it was made. */ log: text,
+    seq: count,
+    /** Of the event in its change. */ index: count,
+    change: text,
+    /** Who wrote it. */ engine: text,
+    /** By its clock. */ time: Timestamp,
+  },
+} as const;
+export type Ordered = Static<typeof Ordered>;
+
 export const ApprovalRequested = {
   type: 'object',
   required: ['type', 'approval_id', 'requirement', 'binding', 'payload', 'summary', 'expires_at'],
   properties: {
     type: { const: 'approval.requested' },
+    ordered: Ordered,
     approval_id: text,
     requirement: Requirement,
     binding: ApprovalBinding,
@@ -256,6 +276,7 @@ export const ApprovalVerdict = {
   required: ['type', 'approval_id', 'stage', 'outcome', 'reviewer'],
   properties: {
     type: { const: 'approval.verdict' },
+    ordered: Ordered,
     approval_id: text,
     stage: text,
     /** `changes`: closes the request, and asks for another statement. */
@@ -275,6 +296,7 @@ export const ApprovalSettled = {
   required: ['type', 'approval_id', 'outcome'],
   properties: {
     type: { const: 'approval.settled' },
+    ordered: Ordered,
     approval_id: text,
     outcome: { enum: ['approved', 'denied', 'expired', 'cancelled', 'superseded', 'withdrawn', 'changes_requested'] },
     valid_until: Timestamp,
@@ -288,14 +310,14 @@ export type ApprovalSettled = Static<typeof ApprovalSettled>;
 export const ApprovalEscalated = {
   type: 'object',
   required: ['type', 'approval_id', 'stage', 'added'],
-  properties: { type: { const: 'approval.escalated' }, approval_id: text, stage: text, added: { type: 'array', items: Approver } },
+  properties: { type: { const: 'approval.escalated' }, ordered: Ordered, approval_id: text, stage: text, added: { type: 'array', items: Approver } },
 } as const;
 export type ApprovalEscalated = Static<typeof ApprovalEscalated>;
 
 export const ApprovalConsumed = {
   type: 'object',
   required: ['type', 'approval_id', 'enforcer', 'nonce', 'receipt'],
-  properties: { type: { const: 'approval.consumed' }, approval_id: text, enforcer: text, nonce: text, receipt: text },
+  properties: { type: { const: 'approval.consumed' }, ordered: Ordered, approval_id: text, enforcer: text, nonce: text, receipt: text },
 } as const;
 export type ApprovalConsumed = Static<typeof ApprovalConsumed>;
 
@@ -305,6 +327,7 @@ export const ApprovalGlassBroken = {
   required: ['type', 'approval_id', 'by', 'reason', 'valid_until', 'rule', 'reviewers'],
   properties: {
     type: { const: 'approval.glass_broken' },
+    ordered: Ordered,
     approval_id: text,
     by: Subject,
     reason: PayloadRef,
@@ -320,6 +343,7 @@ export const ApprovalGlassReviewed = {
   required: ['type', 'approval_id', 'by', 'outcome'],
   properties: {
     type: { const: 'approval.glass_reviewed' },
+    ordered: Ordered,
     approval_id: text,
     by: Subject,
     outcome: { enum: ['justified', 'unjustified'] },
@@ -334,6 +358,7 @@ export const DelegationOpened = {
   required: ['type', 'delegation_id', 'from', 'to', 'starts', 'ends', 'reason'],
   properties: {
     type: { const: 'delegation.opened' },
+    ordered: Ordered,
     delegation_id: text,
     from: Subject,
     /** login or subject id */ to: text,
@@ -347,7 +372,7 @@ export type DelegationOpened = Static<typeof DelegationOpened>;
 export const DelegationEnded = {
   type: 'object',
   required: ['type', 'delegation_id', 'by'],
-  properties: { type: { const: 'delegation.ended' }, delegation_id: text, by: text },
+  properties: { type: { const: 'delegation.ended' }, ordered: Ordered, delegation_id: text, by: text },
 } as const;
 export type DelegationEnded = Static<typeof DelegationEnded>;
 

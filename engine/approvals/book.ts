@@ -7,7 +7,7 @@ import { abilitiesOf, concerns } from './abilities.ts';
 import { Core, type CoreOptions } from './core.ts';
 import type { Use } from './drafts.ts';
 import { cancel, supersede, withdraw } from './ending.ts';
-import { ended } from './executions.ts';
+import { ended, told } from './executions.ts';
 import { breakGlass, review } from './glass.ts';
 import { listed, paged } from './listing.ts';
 import { request } from './opening.ts';
@@ -15,7 +15,7 @@ import type { FollowedLog } from './ordering/parts.ts';
 import type { Act, ApprovalBook, ApprovalChange, ApprovalFilter, ApprovalPage, VerdictGiven } from './parts.ts';
 import type { StatementEnd } from './record.ts';
 import { restore, resume } from './restoring.ts';
-import type { Entry } from './store.ts';
+import type { Entry, Execution } from './store.ts';
 import { storyOf } from './story.ts';
 import { Sweep } from './sweep.ts';
 import { consume } from './using.ts';
@@ -43,13 +43,15 @@ export class Book implements ApprovalBook {
   }
 
   /** What the log of all engines tells, from its beginning; from then on it tells of what happens. @param seenUs as above, of this engine's journal */
-  async follow(ordered: FollowedLog, seenUs: number): Promise<void> {
+  async follow(ordered: FollowedLog, seenUs: number, uses: ReadonlyMap<string, Execution>): Promise<void> {
     const { store } = this.#core;
     store.seenUs = seenUs;
     this.#core.restoring = true;
     await ordered.start();
     this.#core.restoring = false;
-    await resume(this.#core);
+    for (const { record, executions } of store.all()) told(record, executions, uses);
+    await resume(this.#core, ordered.forgotten);
+    ordered.speak();
     this.#sweep.begin(seenUs);
   }
 

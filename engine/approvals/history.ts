@@ -5,6 +5,7 @@ import type { PayloadRef } from '#schemas/event';
 import { parseUs } from './deadline.ts';
 import { entryOf, wordsNamed } from './entries.ts';
 import { fold, isLive } from './fold.ts';
+import type { FollowedLog } from './ordering/parts.ts';
 import type { ApprovalRecord } from './record.ts';
 import { type ApprovalJournal, type Entry, type Execution, isApprovalEvent, needsReview } from './store.ts';
 import { Uses } from './uses.ts';
@@ -25,6 +26,21 @@ export async function readHistory(options: { journal: ApprovalJournal; clock: Cl
   for (const { approvalId, fault } of kept)
     if (fault !== null) options.log.error({ approval_id: approvalId, fault }, 'approval history does not fit');
   return { entries: kept.map((record) => entryOf(record, bytes, options.clock, seenUs, uses)), seenUs };
+}
+
+/** Where the log of all engines tells the requests, this engine's own journal tells what must not be forgotten of it, and how statements ended here. */
+export async function readOwn(
+  journal: Pick<ApprovalJournal, 'events'>,
+  ordered: Pick<FollowedLog, 'remember'>,
+): Promise<{ readonly seenUs: number; readonly uses: ReadonlyMap<string, Execution> }> {
+  const uses = new Uses();
+  let seen = '';
+  for await (const event of journal.events()) {
+    if (event.time > seen) seen = event.time;
+    uses.note(event);
+    ordered.remember(event);
+  }
+  return { seenUs: seen === '' ? 0 : parseUs(seen), uses: uses.ended() };
 }
 
 interface History {

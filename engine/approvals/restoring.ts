@@ -21,16 +21,22 @@ export async function restore(core: Core, entries: readonly Entry[]): Promise<vo
 }
 
 /** After what the log of all engines told: others live on, so only what is this engine's alone to end is ended. */
-export async function resume(core: Core): Promise<void> {
+/** @param forgotten those of which the stream lost something that this engine has recorded: it may have been a use, so they give nothing any more */
+export async function resume(core: Core, forgotten: ReadonlySet<string>): Promise<void> {
   const entries = [...core.store.all()];
   for (const entry of entries) {
     const { state } = entry.record;
     core.followers.restore(entry);
     if (state === 'denied' || state === 'changes_requested') core.denials.restore(entry, core.ticket(entry));
   }
-  for (const entry of entries) if (isLive(entry.record) && !entry.bound && entry.here) await core.settle(entry, 'superseded', { detail: NO_TEXT });
+  for (const entry of entries) {
+    if (!isLive(entry.record)) continue;
+    if (forgotten.has(entry.record.approvalId)) await core.settle(entry, 'superseded', { detail: FORGOTTEN });
+    else if (!entry.bound && entry.here) await core.settle(entry, 'superseded', { detail: NO_TEXT });
+  }
 }
 
+const FORGOTTEN = 'the engines’ log lost a part of its history';
 const NO_TEXT = 'its text is not kept in clear, so nobody can decide on it after a restart';
 
 async function finish(core: Core, entry: Entry): Promise<void> {

@@ -9,7 +9,7 @@ import type { SqlFacts } from '#schemas/sql-facts';
 import type { ByteWriter } from './byte-writer.ts';
 import { crc32c } from './crc32c.ts';
 import { FORMS, FRAME_HEADER_BYTES, ITEM, MEDIA, PAYLOAD_FLAG, SALT_BYTES } from './format.ts';
-import { PayloadForms, type PayloadMode, type StoredBytes } from './payload-forms.ts';
+import { type CarriedPayload, PayloadForms, type PayloadMode, type StoredBytes } from './payload-forms.ts';
 
 /** Distinct short strings remembered in one segment; past it they are forgotten and defined again. */
 const STRINGS_MAX = 4096;
@@ -96,6 +96,14 @@ export class Definitions {
 
   digestOf(payload: Payload): string {
     return this.#forms.of(payload).digest;
+  }
+
+  carry(payload: Payload): CarriedPayload {
+    return this.#forms.carry(payload);
+  }
+
+  adopt(carried: CarriedPayload): Payload {
+    return this.#forms.adopt(carried);
   }
 
   refOf(payload: Payload): PayloadRef {

@@ -10,6 +10,7 @@ import { Checkpoints, newestCheckpoint } from './checkpoints.ts';
 import { Definitions } from './definitions.ts';
 import { type JournalFiles, realFiles } from './files.ts';
 import { lockDirectory } from './lock.ts';
+import type { CarriedPayload } from './payload-forms.ts';
 import { JournalReader, readPayload, readPayloads } from './reader.ts';
 import { RecordEncoder } from './record-encoder.ts';
 import { RecordLog, unavailable } from './record-log.ts';
@@ -179,6 +180,16 @@ export class FileJournal implements Journal {
 
   digestOf(payload: Payload): string {
     return this.#encoder.definitions.digestOf(payload);
+  }
+
+  /** With its salt, where it is kept in clear: for the journal of another engine. */
+  carry(payload: Payload): CarriedPayload {
+    return this.#encoder.definitions.carry(payload);
+  }
+
+  /** The payload of another engine's event, to be written under the digest that it has there. */
+  adopt(carried: CarriedPayload): Payload {
+    return this.#encoder.definitions.adopt(carried);
   }
 
   /** Where its files are. */

@@ -30,6 +30,15 @@ export interface FormedPayload {
   id: number;
 }
 
+/** A payload on its way to another journal, which then has it under the same digest. */
+export interface CarriedPayload {
+  readonly media: Payload['media'];
+  readonly digest: string;
+  readonly length: number;
+  /** null: not kept in clear, so it does not travel. */
+  readonly clear: { readonly salt: Uint8Array; readonly bytes: Uint8Array } | null;
+}
+
 const SALT_POOL_BYTES = 8192;
 
 /** Most payloads are parameters of one statement: a place on the payload itself costs a fraction of what a weak map does, to V8's collector too. */
@@ -59,6 +68,21 @@ export class PayloadForms {
     return ((payload as Remembering)[FORMED] = this.#form(payload, bytes ?? payload.bytes));
   }
 
+  carry(payload: Payload): CarriedPayload {
+    const { digest, length, form, stored } = this.of(payload);
+    const clear = form === 'clear' && stored ? { salt: stored.salt, bytes: payload.bytes } : null;
+    return { media: payload.media, digest, length, clear };
+  }
+
+  /** What does not fit its digest is taken for absent. */
+  adopt({ media, digest, length, clear }: CarriedPayload): Payload {
+    const kept = clear !== null && (this.#mode === 'clear' || media === 'comment') && digestOver(clear.salt, clear.bytes) === digest;
+    const payload: Payload = { bytes: kept ? clear.bytes : new Uint8Array(0), media };
+    const stored = kept ? { digest, salt: Buffer.from(clear.salt), bytes: null } : null;
+    (payload as Remembering)[FORMED] = { forms: this, of: payload, digest, length, form: kept ? 'clear' : 'absent', stored, segment: -1, id: -1 };
+    return payload;
+  }
+
   #form(payload: Payload, bytes: Uint8Array): FormedPayload {
     const { media } = payload;
     const whole = this.#salted(bytes);
@@ -80,4 +104,8 @@ export class PayloadForms {
     salted.set(bytes, SALT_BYTES);
     return { digest: `sha256:${hash('sha256', salted, 'hex')}`, salt: Buffer.from(salted.subarray(0, SALT_BYTES)), bytes };
   }
+}
+
+function digestOver(salt: Uint8Array, bytes: Uint8Array): string {
+  return `sha256:${hash('sha256', Buffer.concat([salt, bytes]), 'hex')}`;
 }

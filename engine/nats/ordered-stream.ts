@@ -3,6 +3,7 @@ import { DeliverPolicy, jetstream, jetstreamManager, JetStreamApiError, type Jet
 import type { NatsConnection, Subscription } from '@nats-io/transport-node';
 import type { NatsLink } from './connection.ts';
 import { LIMITS } from './limits.ts';
+import { ENGINES } from './streams.ts';
 
 export interface OrderedMessage {
   readonly seq: number;
@@ -14,9 +15,6 @@ export type OrderedPublished =
   | { readonly kind: 'stored'; readonly seq: number }
   | { readonly kind: 'refused'; readonly last: number }
   | { readonly kind: 'unknown'; readonly reason: string };
-
-/** Where engines say that they are there: core NATS, in no stream. */
-const PRESENCE = 'engines.presence';
 
 /** For the answer to one publish: a node that dies is noticed by then, and the same message goes to another. */
 const PUBLISH_MS = 1_000;
@@ -114,7 +112,7 @@ export class NatsOrderedStream {
   }
 
   say(body: Uint8Array): void {
-    this.#link.current?.publish(PRESENCE, body);
+    this.#link.current?.publish(ENGINES, body);
   }
 
   hear(listener: (body: Uint8Array) => void): void {
@@ -123,7 +121,7 @@ export class NatsOrderedStream {
 
   #listen(connection: NatsConnection): void {
     if (SUBSCRIBED.has(connection)) return;
-    const subscription: Subscription = connection.subscribe(PRESENCE, {
+    const subscription: Subscription = connection.subscribe(ENGINES, {
       callback: (error, message) => {
         if (!error) this.#heard?.(message.data);
       },
@@ -143,7 +141,15 @@ const SUBSCRIBED = new WeakMap<NatsConnection, Subscription>();
 /** What the headers of a publish may need. */
 const HEADER_BYTES = 1024;
 
-const TROUBLE = ['ordered_consumer_recreated', 'heartbeats_missed', 'stream_not_found', 'consumer_not_found', 'consumer_deleted', 'no_responders', 'reset'];
+const TROUBLE = [
+  'ordered_consumer_recreated',
+  'heartbeats_missed',
+  'stream_not_found',
+  'consumer_not_found',
+  'consumer_deleted',
+  'no_responders',
+  'reset',
+];
 
 async function endOnTrouble(statuses: AsyncIterable<{ readonly type: string }>, stop: () => void): Promise<void> {
   for await (const { type } of statuses) if (TROUBLE.includes(type)) stop();

@@ -3,7 +3,7 @@
  * stream; only an engine and an auditor may make consumers.
  */
 import { inboxOf } from './identity.ts';
-import { APPROVALS, AUDIT } from './streams.ts';
+import { APPROVALS, AUDIT, ENGINES } from './streams.ts';
 
 export type Role = 'enforcer' | 'engine' | 'auditor' | 'setup';
 
@@ -35,12 +35,13 @@ export function permissionsOf(grant: Grant, streams: { readonly audit: string; r
         publish: [
           ...writes,
           `${APPROVALS}.>`,
-          `$JS.API.DIRECT.GET.${approvals}`,
-          `$JS.API.DIRECT.GET.${approvals}.>`,
+          // from the leader: whether a message stands is asked once, and a copy may be late
+          `$JS.API.STREAM.MSG.GET.${approvals}`,
+          ENGINES,
           ...reading(audit),
           ...reading(approvals),
         ],
-        subscribe: [own, ...[audit, approvals].map((stream) => `$JS.EVENT.ADVISORY.STREAM.*.${stream}`)],
+        subscribe: [own, ENGINES, ...[audit, approvals].map((stream) => `$JS.EVENT.ADVISORY.STREAM.*.${stream}`)],
       };
     case 'auditor':
       return { publish: reading(audit), subscribe: [own, `$JS.EVENT.ADVISORY.STREAM.*.${audit}`] };

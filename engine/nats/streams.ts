@@ -58,12 +58,25 @@ export function wantedStreams(settings: Pick<NatsSettings, 'streams' | 'replicas
   } as const;
   return [
     { ...common, name: streams.audit, subjects: [`${AUDIT}.*`], description: 'Interlock: journals, as they are stored' },
-    { ...common, name: streams.approvals, subjects: [`${APPROVALS}.>`], description: 'Interlock: approvals, in the order of all engines' },
+    // what is older is in the journals of the engines; no request, grant or delegation lives as long
+    {
+      ...common,
+      name: streams.approvals,
+      subjects: [`${APPROVALS}.>`],
+      description: 'Interlock: approvals, in the order of all engines',
+      max_age: APPROVALS_AGE_DAYS * 86_400_000_000_000,
+      max_bytes: APPROVALS_BYTES_MAX,
+    },
   ];
 }
 
 export const AUDIT = 'audit';
 export const APPROVALS = 'approvals';
+/** Where engines say that they are there: in no stream. */
+export const ENGINES = 'engines.presence';
+
+const APPROVALS_AGE_DAYS = 100;
+const APPROVALS_BYTES_MAX = 1024 ** 3;
 
 /** Each difference in words, sorted; what the server adds by itself is none. */
 export function differences(wanted: Wanted, found: Partial<StreamConfig>): readonly string[] {

@@ -2,6 +2,7 @@
 import { createHash, randomBytes } from 'node:crypto';
 import { timestamp, type Clock } from '#client/clock';
 import type { DurablePosition, EventDraft, Journal, Payload, Position } from '#client/journal';
+import type { Carried } from '#engine/approvals/ordering/message';
 import { InterlockError } from '#schemas/errors';
 import type { Event, PayloadRef } from '#schemas/event';
 
@@ -17,6 +18,7 @@ export class MemoryJournal implements Journal {
   readonly #placed: Event[] = [];
   readonly #last = new Map<string, Position>();
   readonly #refs = new WeakMap<object, PayloadRef>();
+  readonly #salts = new WeakMap<object, Uint8Array>();
   readonly #clock: Clock;
   readonly #listeners: ((fault: Error) => void)[] = [];
   #next: number;
@@ -75,6 +77,20 @@ export class MemoryJournal implements Journal {
     return this.#refOf(payload).digest;
   }
 
+  /** For the journal of another engine. */
+  carry(payload: Payload): Carried {
+    const { digest, bytes: length } = this.#refOf(payload);
+    return { media: payload.media, digest, length, clear: { salt: this.#salts.get(payload) ?? new Uint8Array(0), bytes: payload.bytes } };
+  }
+
+  adopt({ media, digest, length, clear }: Carried): Payload {
+    const payload: Payload = { bytes: clear?.bytes ?? new Uint8Array(0), media };
+    this.#refs.set(payload, { digest, bytes: length, form: clear ? 'clear' : 'absent' });
+    if (clear) this.#salts.set(payload, clear.salt);
+    if (clear) this.disk.payloads.set(digest, clear.bytes);
+    return payload;
+  }
+
   onFault(listener: (fault: Error) => void): void {
     this.#listeners.push(listener);
   }
@@ -127,7 +143,9 @@ export class MemoryJournal implements Journal {
   #refOf(payload: Payload): PayloadRef {
     let ref = this.#refs.get(payload);
     if (!ref) {
-      const digest = `sha256:${createHash('sha256').update(randomBytes(16)).update(payload.bytes).digest('hex')}`;
+      const salt = randomBytes(16);
+      this.#salts.set(payload, salt);
+      const digest = `sha256:${createHash('sha256').update(salt).update(payload.bytes).digest('hex')}`;
       ref = { digest, bytes: payload.bytes.length, form: 'clear' };
       this.#refs.set(payload, ref);
       this.disk.payloads.set(digest, Uint8Array.from(payload.bytes));

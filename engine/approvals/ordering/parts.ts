@@ -1,6 +1,6 @@
 /** Ordering: who was first. One engine asks its own journal; several ask a stream that all of them follow (ADR 0018). */
 import type { EventDraft } from '#client/journal';
-import type { DelegationEnded, DelegationOpened, EventBase } from '#schemas/event';
+import type { DelegationEnded, DelegationOpened, Event, EventBase } from '#schemas/event';
 import type { Bound } from '../binding.ts';
 import type { Deadline } from '../deadline.ts';
 import type { ApprovalEvent } from '../record.ts';
@@ -72,6 +72,15 @@ export interface SharedEnd {
 
 /** A log that holds more than this engine has seen: what a start reads. */
 export interface FollowedLog extends OrderedLog {
-  /** Everything that is there, oldest first, told to the listeners as it comes; resolves when all of it was told. */
+  /** Everything that is there, oldest first, told to the listeners as it comes; resolves when all of it was told. Then it follows, until `close`. */
   start(): Promise<void>;
+  /** Hears every event of this engine's own journal, oldest first, before `start`. */
+  remember(event: Event): void;
+  /** Of which this engine's own journal knows more than the stream: what was lost of them may have been a use. To be closed before `speak`. */
+  readonly forgotten: ReadonlySet<string>;
+  /** From now on others may rely on what this engine says it did last. */
+  speak(): void;
+  /** What was lost, if the stream lost what it had acknowledged: this engine must end, and starts on what is left. */
+  readonly lost: Promise<Error>;
+  close(): Promise<void>;
 }

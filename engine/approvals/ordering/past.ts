@@ -1,0 +1,57 @@
+/** What this engine's own journal holds of the log: what it must not forget, whatever the stream says. */
+import type { Event } from '#schemas/event';
+
+/** Marks that are kept to find where a stream and this journal part. */
+const MARKS_MAX = 20_000;
+
+export interface Mark {
+  readonly log: string;
+  readonly seq: number;
+  readonly change: string;
+  /** The request or delegation. */
+  readonly stream: string;
+}
+
+export class Past {
+  /** Oldest first, one for each change. */
+  #marks: Mark[] = [];
+  /** The last one that this engine wrote itself. */
+  #own: Mark | null = null;
+  readonly #engine: string;
+
+  constructor(engine: string) {
+    this.#engine = engine;
+  }
+
+  see(event: Event): void {
+    const ordered = 'ordered' in event ? event.ordered : undefined;
+    if (!ordered || ordered.index !== 0) return;
+    const mark = { log: ordered.log, seq: ordered.seq, change: ordered.change, stream: streamOf(event) };
+    this.#marks.push(mark);
+    if (ordered.engine === this.#engine) this.#own = mark;
+    if (this.#marks.length > 2 * MARKS_MAX) this.#marks = this.#marks.slice(-MARKS_MAX);
+  }
+
+  get last(): Mark | null {
+    return this.#marks.at(-1) ?? null;
+  }
+
+  get own(): Mark | null {
+    return this.#own;
+  }
+
+  /** Newest first. */
+  *newestFirst(): Generator<Mark> {
+    for (let at = this.#marks.length - 1; at >= 0; at--) yield this.#marks[at] as Mark;
+  }
+
+  /** No longer needed: the log runs. */
+  forget(): void {
+    this.#marks = [];
+  }
+}
+
+function streamOf(event: Event): string {
+  if ('approval_id' in event && typeof event.approval_id === 'string') return event.approval_id;
+  return 'delegation_id' in event && typeof event.delegation_id === 'string' ? event.delegation_id : '';
+}

@@ -1,0 +1,114 @@
+/** Several engines' books over one stream, each with a journal of its own. */
+import { type Clock, systemClock } from '#client/clock';
+import { Ids } from '#client/ids';
+import { type Log, silentLog } from '#client/log';
+import type { Principal } from '#client/identity';
+import {
+  type ApprovalBook,
+  type ApprovalOptions,
+  type FollowedLog,
+  openApprovals,
+  openSharedLog,
+  type SharedLogOptions,
+} from '#engine/approvals/approvals';
+import type { OrderedStream } from '#engine/approvals/ordering/stream';
+import { NatsOrderedStream } from '#engine/nats/ordered-stream';
+import type { NatsLink } from '#engine/nats/connection';
+import { HOUR_MS, subject } from './approvals.ts';
+import { MemoryDisk, MemoryJournal } from './memory-journal.ts';
+import { type Somebody, somebody, STREAMS, TestNats } from './nats.ts';
+
+export interface SharedBook {
+  readonly name: string;
+  readonly book: ApprovalBook;
+  readonly ordered: FollowedLog;
+  readonly journal: MemoryJournal;
+  readonly disk: MemoryDisk;
+  /** As a process that is killed: nobody hears of it. */
+  kill(): Promise<void>;
+  close(): Promise<void>;
+}
+
+export interface BookFrom {
+  readonly name: string;
+  readonly stream: OrderedStream;
+  readonly disk?: MemoryDisk;
+  readonly journal?: MemoryJournal;
+  readonly clock?: Clock;
+  readonly log?: Log;
+  readonly limits?: SharedLogOptions['limits'];
+  readonly options?: (options: ApprovalOptions) => ApprovalOptions;
+  readonly ended?: () => Promise<void>;
+}
+
+export async function openSharedBook(from: BookFrom): Promise<SharedBook> {
+  const { name, stream, clock = systemClock, log = silentLog, disk = new MemoryDisk(), limits = {}, ended = () => Promise.resolve() } = from;
+  const journal = from.journal ?? new MemoryJournal(clock, disk);
+  const ordered = openSharedLog({ stream, journal, clock, log, engine: name, limits });
+  const options: ApprovalOptions = {
+    ordered,
+    journal,
+    clock,
+    ids: new Ids(clock),
+    log,
+    expireMs: 24 * HOUR_MS,
+    rememberDenialMs: 60_000,
+    publicUrl: 'https://interlock.example.com',
+    limits: { livePerPrincipalMax: 20_000, liveMax: 20_000 },
+  };
+  const book = await openApprovals(from.options?.(options) ?? options);
+  const kill = async (): Promise<void> => {
+    journal.fail(new Error('killed'));
+    book.close();
+    await ended();
+  };
+  const close = async (): Promise<void> => {
+    book.close();
+    await ordered.close();
+    await ended();
+  };
+  return { name, book, ordered, journal, disk, kill, close };
+}
+
+/** A server with its streams and a key for each engine. */
+export class SharedNats implements AsyncDisposable {
+  readonly server: TestNats;
+  readonly #engines: readonly Somebody[];
+  readonly #links = new Set<NatsLink>();
+
+  private constructor(server: TestNats, engines: readonly Somebody[]) {
+    this.server = server;
+    this.#engines = engines;
+  }
+
+  static async start(): Promise<SharedNats> {
+    const engines = ['one', 'two', 'three'].map((name) => somebody('engine', name));
+    const setup = somebody('setup', 'setup');
+    const server = await TestNats.start({ grants: [...engines, setup] });
+    await server.setUp(setup);
+    return new SharedNats(server, engines);
+  }
+
+  async book(name: 'one' | 'two' | 'three', more: Partial<Omit<BookFrom, 'name' | 'stream'>> = {}): Promise<SharedBook> {
+    const link = this.link(name);
+    await link.connection();
+    return openSharedBook({ name, stream: new NatsOrderedStream(link, STREAMS.approvals), ...more, ended: () => link.close() });
+  }
+
+  link(name: 'one' | 'two' | 'three'): NatsLink {
+    const link = this.server.link(this.#engines[['one', 'two', 'three'].indexOf(name)] as Somebody);
+    this.#links.add(link);
+    return link;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await Promise.all([...this.#links].map((link) => link.close()));
+    await this.server[Symbol.asyncDispose]();
+  }
+}
+
+/** Carol, or whoever, with a token of now. */
+export function person(login: string, groups: readonly string[] = ['owners'], clock: Clock = systemClock): Principal {
+  const nowMs = clock.wallUs() / 1000;
+  return { subject: subject(login, groups), scopes: ['approve'], issuedAtMs: nowMs, expiresAtMs: nowMs + HOUR_MS };
+}
