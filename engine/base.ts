@@ -7,6 +7,7 @@ import type { RedactingLog } from './config/log.ts';
 import { openStateDir } from './config/state.ts';
 import { openJournal, type FileJournal, type JournalOptions } from './journal/file-journal.ts';
 import { loadCheckpointKey } from './journal/keys.ts';
+import { openInstruments, type Instruments } from './operations/operations.ts';
 
 export interface BaseOptions {
   readonly log: RedactingLog;
@@ -23,6 +24,7 @@ export interface Base {
   readonly log: RedactingLog;
   readonly version: string;
   readonly journal: FileJournal;
+  readonly instruments: Instruments;
   /** The file with the public key that verifies the journal. */
   readonly publicKey: string;
 }
@@ -32,12 +34,20 @@ export async function openBase(config: LoadedConfig, options: BaseOptions, start
   const { log, version, clock = systemClock } = options;
   await openStateDir(config.stateDir);
   const key = loadCheckpointKey(config.journal.checkpoint.keyFile);
-  const journal = await openTheJournal(config, options, key.key, clock);
+  const instruments = openInstruments({ targets: Object.keys(config.targets), clock });
+  started.defer(() => instruments.close());
+  const journal = await openTheJournal(config, options, { key: key.key, clock, observer: instruments.observer });
   started.defer(() => journal.close('drain'));
-  return { config, clock, ids: new Ids(clock), log, version, journal, publicKey: key.publicKeyFile };
+  return { config, clock, ids: new Ids(clock), log, version, journal, instruments, publicKey: key.publicKeyFile };
 }
 
-function openTheJournal(config: LoadedConfig, options: BaseOptions, key: JournalOptions['checkpoint']['key'], clock: Clock): Promise<FileJournal> {
+interface JournalFrom {
+  readonly key: JournalOptions['checkpoint']['key'];
+  readonly clock: Clock;
+  readonly observer: Instruments['observer'];
+}
+
+function openTheJournal(config: LoadedConfig, options: BaseOptions, { key, clock, observer }: JournalFrom): Promise<FileJournal> {
   const { dir, segmentBytes, payloads, checkpoint } = config.journal;
   const origin = `interlock/${hostname()}`;
   const files = options.files === undefined ? {} : { files: options.files };
@@ -47,6 +57,7 @@ function openTheJournal(config: LoadedConfig, options: BaseOptions, key: Journal
     payloads,
     checkpoint: { everyMs: checkpoint.everyMs, key, origin },
     clock,
+    observer,
     version: options.version,
     ...files,
   });

@@ -8,6 +8,7 @@ import { openApi } from './api/server.ts';
 import { openApprovals, tellingEnds, type ApprovalBook } from './approvals/approvals.ts';
 import type { Notifier } from './approvals/notify/parts.ts';
 import { SeenGroups } from './approvals/seen-groups.ts';
+import type { EnforcerReport } from '#schemas/enforcer-report';
 import type { Base } from './base.ts';
 import type { LoadedConfig, SecretSource } from './config/config.ts';
 import type { RedactingLog } from './config/log.ts';
@@ -22,7 +23,12 @@ import { openJudging, openTheLocalIssuer, type JudgingOptions } from './judging.
 import { located, pem } from './located.ts';
 import { openNotifying, remembered } from './notifying.ts';
 import { outside } from './outside.ts';
-import { apiParts, Changes } from './serving.ts';
+import type { JudgingSource } from './policies.ts';
+import { openOperating, openOperationsListener } from './operating.ts';
+import type { Operations } from './operations/operations.ts';
+import { byTarget } from './operations/targets.ts';
+import type { Enforcers } from './running.ts';
+import { apiParts, Changes, watched } from './serving.ts';
 import { leases } from './targets.ts';
 import { openWorlds, seeing, type OpenWorlds } from './worlds.ts';
 
@@ -42,16 +48,12 @@ export interface Central {
 export interface CentralOptions {
   /** The folder of the built console, as soon as it is there; absent: the API alone. */
   readonly console?: Promise<string>;
-  /** Who enforces, here or elsewhere, as `interlock status` shows it. */
-  targets(): TargetStates;
-}
-
-/** By target. */
-export type TargetStates = Readonly<Record<string, TargetState>>;
-export interface TargetState {
-  readonly protocol: string;
-  readonly address: string;
-  readonly sessions: number;
+  /** Who enforces in this process, as far as they have started. */
+  readonly enforcers: () => Enforcers;
+  /** Who enforces elsewhere. */
+  readonly remote?: () => readonly EnforcerReport[];
+  /** Where policies come from, and what becomes of them; absent: the folder of the configuration, for this process alone. */
+  readonly judging?: JudgingSource;
 }
 
 /** What the API answers from, filled in as the parts start. */
@@ -73,6 +75,7 @@ interface Halls {
   readonly identity: Awaited<ReturnType<typeof openIdentity>>;
   readonly who: OpenWorlds;
   readonly projection: Projection;
+  readonly operations: Operations;
 }
 
 /**
@@ -86,7 +89,7 @@ export async function openCentral(base: Base, options: CentralOptions, started: 
     journal.append(event);
     if (event.type === 'policy.activated') changes.tell({ live: { kind: 'policy', id: event.revision }, owners: 'everybody' });
   };
-  const decisions = started.use(await openJudging(config, { log, clock, ids, record: activated }));
+  const decisions = started.use(await openJudging(config, { ...options.judging, log, clock, ids, record: activated }));
   const local = config.identity.local.enabled ? { local: await openTheLocalIssuer(config, clock) } : {};
   const seen = new SeenGroups();
   const identity = seeing(await openIdentity({ issuers: issuersOf(config, log), ...local, clock, log }), seen);
@@ -97,9 +100,19 @@ export async function openCentral(base: Base, options: CentralOptions, started: 
   const room: Room = { book: null, ends: null, notifier: null };
   projection.onChange((change) => changes.projected(change));
   who.delegations.onChange((id) => changes.tell({ live: { kind: 'delegation', id }, owners: 'delegation' }));
-  const halls: Halls = { base, options, room, changes, seen, decisions, identity, who, projection };
+  const operations = await openOperating(base, {
+    enforcers: options.enforcers,
+    ...(options.remote === undefined ? {} : { remote: options.remote }),
+    revision: () => decisions.revision,
+    policies: () => decisions.status(),
+    approvals: () => ({ open: room.book?.open ?? 0 }),
+    projection: () => projection.status(),
+    notifications: () => room.notifier?.status() ?? { waiting: 0, dead: 0 },
+  });
+  const halls: Halls = { base, options, room, changes, seen, decisions, identity, who, projection, operations };
   const api = await openTheApi(halls);
   started.defer(() => api.close());
+  await openOperationsListener(base, operations, started);
   const publicUrl = config.api.publicUrl ?? api.url;
   const { book, ends } = await openTheBook(halls, publicUrl, started);
   const credentials = openCredentials({ targets: leases(config), ids, log });
@@ -107,7 +120,7 @@ export async function openCentral(base: Base, options: CentralOptions, started: 
 }
 
 function openTheApi(halls: Halls): ReturnType<typeof openApi> {
-  const { base, options, room, changes, seen, decisions, identity, who, projection } = halls;
+  const { base, options, room, changes, seen, decisions, identity, who, projection, operations } = halls;
   const { config, journal, clock, log } = base;
   const { delegations } = who;
   const parts = apiParts({
@@ -117,6 +130,7 @@ function openTheApi(halls: Halls): ReturnType<typeof openApi> {
     login: { oidc: identity.logins, local: config.identity.local.enabled },
     changes,
     status: () => status(halls),
+    operations: watched(operations, () => decisions.revision),
     book: () => room.book,
     projection,
     delegations: {
@@ -188,19 +202,25 @@ function issuersOf(config: LoadedConfig, log: RedactingLog): Parameters<typeof o
   });
 }
 
-function status({ base, options, room, decisions, projection }: Halls): Status {
+function status({ base, room, decisions, projection, operations }: Halls): Status {
   const { journal, config } = base;
   const policies = decisions.status();
   const { records, bytes, syncs, lastSyncUs } = journal.status();
-  const targets = options.targets();
+  const enforcers = operations.reports();
+  const problems = operations.problems();
+  const targets = byTarget(enforcers);
   return {
-    ok: journal.fault === null && policies.error === null && Object.keys(targets).length === Object.keys(config.targets).length,
+    ok:
+      problems.length === 0 && enforcers.every(({ health }) => health === 'ok') && Object.keys(targets).length === Object.keys(config.targets).length,
+    role: config.role,
+    problems,
     revision: policies.revision,
     policy_error: policies.error,
     targets,
     journal: { dir: config.journal.dir, fault: journal.fault?.message ?? null, records, bytes, syncs, last_sync_us: lastSyncUs },
     open_approvals: room.book?.open ?? 0,
-    sessions: Object.values(targets).reduce((sum, { sessions }) => sum + sessions, 0),
+    sessions: enforcers.reduce((sum, { sessions }) => sum + sessions, 0),
+    enforcers,
     projection: projection.status(),
     notifications: room.notifier?.status() ?? { channels: 0, waiting: 0, dead: 0 },
   };

@@ -1,9 +1,9 @@
 /** The composition root: the only place, with cli/, that builds concrete parts and sees both the engine and the enforcers. */
 import type { Enforcer, EnforcerDeps } from '#enforcers/common/enforcer';
 import { openBase, type BaseOptions } from './base.ts';
-import { openCentral, type TargetState, type TargetStates } from './central.ts';
+import { openCentral } from './central.ts';
 import type { LoadedConfig } from './config/config.ts';
-import { hostPort, running, type Enforcers, type Running } from './running.ts';
+import { running, type Running } from './running.ts';
 import { resolveUpstreams, startEnforcer } from './targets.ts';
 
 export type { Running } from './running.ts';
@@ -23,7 +23,7 @@ export async function up(config: LoadedConfig, options: UpOptions): Promise<Runn
   const base = await openBase(config, options, started);
   const upstreams = await resolveUpstreams(config, base.log);
   const shown = options.console === undefined ? {} : { console: options.console };
-  const central = await openCentral(base, { ...shown, targets: () => targetStates(enforcers) }, started);
+  const central = await openCentral(base, { ...shown, enforcers: () => enforcers }, started);
   const deps: EnforcerDeps = { ...base, ...central };
   for (const target of Object.values(config.targets)) {
     const enforcer = await startEnforcer(target, { config, deps, upstreams, publicUrl: central.publicUrl });
@@ -39,12 +39,4 @@ export async function up(config: LoadedConfig, options: UpOptions): Promise<Runn
     reload: () => decisions.reload(),
     stack: started.move(),
   });
-}
-
-function targetStates(enforcers: Enforcers): TargetStates {
-  return Object.fromEntries(enforcers.map(([name, enforcer]) => [name, stateOf(enforcer)]));
-}
-
-function stateOf(enforcer: Enforcer): TargetState {
-  return { protocol: enforcer.protocol, address: hostPort(enforcer.address), sessions: enforcer.sessions().length };
 }

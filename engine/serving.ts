@@ -5,7 +5,20 @@ import type { ApprovalView } from '#schemas/approval';
 import { InterlockError } from '#schemas/errors';
 import type { Access } from './journal/projection/projection.ts';
 import type { Projection as ProjectionService, ProjectionChange } from './journal/projection/projection.ts';
-import type { ApiParts, Change, Delegations, LoginParts, Notifications, Projection, Reader, ReviewBook, Status, Viewed } from './api/parts.ts';
+import type {
+  ApiParts,
+  Change,
+  Delegations,
+  LoginParts,
+  Notifications,
+  OperationsPart,
+  Projection,
+  Reader,
+  ReviewBook,
+  Status,
+  Viewed,
+} from './api/parts.ts';
+import type { Operations } from './operations/operations.ts';
 import type { AuthzenParts } from './api/authzen/parts.ts';
 import type { ApprovalBook } from './approvals/approvals.ts';
 import { reviewText } from './approvals/text/text.ts';
@@ -22,6 +35,7 @@ export interface ServingFrom {
   readonly login: LoginParts;
   readonly changes: Changes;
   readonly status: () => Status;
+  readonly operations: OperationsPart;
   /** null while the gateway starts. */
   readonly book: () => ApprovalBook | null;
   readonly projection: ProjectionService | null;
@@ -75,6 +89,7 @@ export function apiParts(from: ServingFrom): ApiParts {
       return follow ? journal.follow(signal, from) : journal.events(from);
     },
     status: () => from.status(),
+    operations: from.operations,
     viewed: (by, what) => viewed(journal, by, what),
     projection: projection === null ? null : projected(projection),
     onChange: (listener) => from.changes.on(listener),
@@ -87,6 +102,14 @@ export function apiParts(from: ServingFrom): ApiParts {
     authzen: from.authzen,
     version: from.version,
     targets: Object.fromEntries(Object.values(config.targets).map(({ name, env }) => [name, env])),
+  };
+}
+
+/** What the API shows of the operations. */
+export function watched(operations: Operations, revision: () => string): OperationsPart {
+  return {
+    answer: (asked) => operations.answer(asked),
+    enforcers: () => ({ items: [...operations.reports()], revision: revision() }),
   };
 }
 

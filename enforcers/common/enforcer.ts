@@ -12,6 +12,9 @@ import type { Client, Subject } from '#schemas/decision-request';
 export interface Enforcer {
   readonly protocol: string;
   readonly address: { readonly host: string; readonly port: number };
+  /** Takes new sessions. */
+  readonly accepting: boolean;
+  readonly draining: boolean;
   sessions(): readonly SessionInfo[];
   /** Ends one session; false if there is none of this id. */
   terminate(sessionId: string): boolean;

@@ -121,6 +121,14 @@ class PostgresEnforcer implements Enforcer, House {
     return { host: address?.address ?? this.target.listen.host, port: address?.port ?? this.target.listen.port };
   }
 
+  get accepting(): boolean {
+    return this.#server.listening && !this.#draining;
+  }
+
+  get draining(): boolean {
+    return this.#draining;
+  }
+
   sessions(): readonly SessionInfo[] {
     return [...this.#residents].map(([session, resident]) => ({
       session_id: session.id,
@@ -159,6 +167,7 @@ class PostgresEnforcer implements Enforcer, House {
     this.#draining = true;
     if (this.#reaper) clearInterval(this.#reaper);
     this.#server.close();
+    this.#endWaiting();
     this.#endAll('drain', refusal('DRAINING'));
     for (const socket of this.#sockets) socket.destroy();
     this.catalogs.close();
@@ -273,9 +282,10 @@ class PostgresEnforcer implements Enforcer, House {
 }
 
 function heldAtDrain(approvalId: string | null): Refusal {
-  return refusal('DRAINING', undefined, {
-    detail: `code=DRAINING approval=${approvalId ?? 'none'}`,
-    hint: 'The approval request stays open: connect again and run the same statement.',
+  if (approvalId === null) return refusal('DRAINING');
+  return refusal('APPROVAL_PENDING', `the gateway is shutting down: ${approvalId} stays open`, {
+    detail: `code=APPROVAL_PENDING approval=${approvalId}`,
+    hint: 'Connect again and run the same statement: it joins the request, or runs if it was approved meanwhile.',
   });
 }
 

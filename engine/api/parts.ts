@@ -3,6 +3,7 @@ import type { Identity, Principal } from '#client/identity';
 import type { AuthzenParts } from './authzen/parts.ts';
 import type { ApprovalState, ApprovalView, DelegationView } from '#schemas/approval';
 import type { Subject } from '#schemas/decision-request';
+import type { EnforcerPage, EnforcerReport, Problem } from '#schemas/enforcer-report';
 import type { Event } from '#schemas/event';
 import type { NotificationView } from '#schemas/notification';
 import type { Ability, InboxItem, LiveEvent, ReviewText, SessionItem, SessionPage, StatementItem, StatementPage, StoryLine } from '#schemas/review';
@@ -19,6 +20,7 @@ export interface ApiParts {
   /** Events of the journal in their order; with `follow` it goes on until the signal aborts. */
   events(query: EventQuery): AsyncIterable<Event>;
   status(): Status | Promise<Status>;
+  readonly operations: OperationsPart | null;
   /** Somebody looked at something: goes into the journal (`approval.viewed`, `recording.viewed`), and is durable when it resolves. */
   viewed(by: Principal, what: Viewed): Promise<void>;
   readonly projection: Projection | null;
@@ -224,9 +226,25 @@ export interface EventQuery {
   readonly signal: AbortSignal;
 }
 
+/** How the process and its enforcers are. */
+export interface OperationsPart {
+  /** `/healthz`, `/readyz`, `/metrics`: no token of ours. null: none of them. */
+  answer(asked: {
+    readonly method: string;
+    readonly path: string;
+    readonly headers: Readonly<Record<string, string | readonly string[] | undefined>>;
+    readonly remoteAddress: string | undefined;
+  }): { readonly status: number; readonly type: string; readonly text: string } | null;
+  enforcers(): EnforcerPage;
+}
+
 /** `interlock status` (SURFACE.md). */
 export interface Status {
+  /** Nothing is amiss, here or with an enforcer. */
   readonly ok: boolean;
+  readonly role?: 'up' | 'engine' | 'enforcer';
+  /** What is amiss in this process. */
+  readonly problems?: readonly Problem[];
   readonly revision: string;
   /** Why the policies on disk are not in force, or null. */
   readonly policy_error: string | null;
@@ -234,6 +252,7 @@ export interface Status {
   readonly journal: object;
   readonly open_approvals: number;
   readonly sessions: number;
+  readonly enforcers?: readonly EnforcerReport[];
   /** What lists and search read from: how far it is behind the journal. */
   readonly projection?: object;
   /** Messages to people outside: `dead` could not be delivered. */

@@ -24,6 +24,17 @@ export function send(response: ServerResponse, status: number, document: unknown
   response.writeHead(status, { ...dataHeaders(house), ...more, 'content-type': 'application/json' }).end(`${JSON.stringify(document)}\n`);
 }
 
+/** What is no JSON of ours: metrics. */
+export function sendText(
+  request: IncomingMessage,
+  response: ServerResponse,
+  { status, type, text }: { readonly status: number; readonly type: string; readonly text: string },
+  house: House,
+): void {
+  response.writeHead(status, { ...dataHeaders(house), 'content-type': type, 'content-length': Buffer.byteLength(text) });
+  response.end(request.method === 'HEAD' ? undefined : text);
+}
+
 export function sendFile(request: IncomingMessage, response: ServerResponse, file: ConsoleFile, house: House): void {
   const zipped = file.gzip !== null && /\bgzip\b/.test(String(request.headers['accept-encoding'] ?? ''));
   const body = zipped ? (file.gzip as Buffer) : file.bytes;

@@ -1,7 +1,7 @@
 /** Parts that may not be there (yet): their routes answer 503, by name. */
 import { InterlockError } from '#schemas/errors';
 import type { House } from './house.ts';
-import type { Delegations, Notifications, Projection } from './parts.ts';
+import type { Delegations, Notifications, OperationsPart, Projection } from './parts.ts';
 
 /** @throws InterlockError NOT_READY */
 export function projectionOf({ parts }: House): Projection {
@@ -16,6 +16,11 @@ export function delegationsOf({ parts }: House): Delegations {
 /** @throws InterlockError NOT_READY */
 export function notificationsOf({ parts }: House): Notifications {
   return parts.notifications ?? missing('no notification is set up (`approvals.notify`)');
+}
+
+/** @throws InterlockError NOT_READY */
+export function operationsOf({ parts }: House): OperationsPart {
+  return parts.operations ?? missing('nothing watches this process');
 }
 
 function missing(what: string): never {

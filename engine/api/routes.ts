@@ -2,6 +2,7 @@
 import type { OpenRoute, Route } from './call.ts';
 import { APPROVAL_ROUTES } from './routes/approvals.ts';
 import { DELEGATION_ROUTES } from './routes/delegations.ts';
+import { ENFORCER_ROUTES } from './routes/enforcers.ts';
 import { INBOX_ROUTES } from './routes/inbox.ts';
 import { LOGIN_ROUTES } from './routes/login.ts';
 import { ME_ROUTES } from './routes/me.ts';
@@ -17,5 +18,6 @@ export const ROUTES: readonly (Route | OpenRoute)[] = [
   ...SESSION_ROUTES,
   ...RECORD_ROUTES,
   ...NOTIFICATION_ROUTES,
+  ...ENFORCER_ROUTES,
   ...LOGIN_ROUTES,
 ];

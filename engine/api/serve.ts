@@ -13,13 +13,15 @@ import { parseStrictJson } from './json.ts';
 import { LIMITS } from './limits.ts';
 import { readCookie } from './login/cookies.ts';
 import { checkOrigin } from './login/origin.ts';
-import { present, send, sendFile } from './present.ts';
+import type { OperationsPart } from './parts.ts';
+import { present, send, sendFile, sendText } from './present.ts';
 import { ROUTES } from './routes.ts';
 
 export async function serve(request: IncomingMessage, response: ServerResponse, house: House, authzen: AuthzenHouse | null): Promise<void> {
   try {
     const url = address(request.url ?? '/');
-    if (url.pathname === '/healthz' && request.method === 'GET') return await health(response, house);
+    const watched = watch(request, url.pathname, house);
+    if (watched !== null) return sendText(request, response, watched, house);
     if (authzen !== null && isAuthzen(url.pathname)) return await serveAuthzen(request, response, url.pathname, house, authzen);
     const file = request.method === 'GET' || request.method === 'HEAD' ? house.console.find(url.pathname) : null;
     if (file !== null) return sendFile(request, response, file, house);
@@ -94,9 +96,9 @@ function takePlace(readings: House['readings']): Disposable {
   return { [Symbol.dispose]: () => void (readings.open -= 1) };
 }
 
-async function health(response: ServerResponse, house: House): Promise<void> {
-  const { ok } = await house.parts.status();
-  send(response, ok ? 200 : 503, { ok }, house);
+/** How the process is: who watches it has no token of ours. */
+function watch({ method = '', headers, socket }: IncomingMessage, path: string, { parts }: House): ReturnType<OperationsPart['answer']> {
+  return parts.operations?.answer({ method, path, headers, remoteAddress: socket.remoteAddress }) ?? null;
 }
 
 function find(method: string, url: URL): { readonly route: Route | OpenRoute; readonly id: string } {

@@ -2,9 +2,10 @@
  * What the operations need of their neighbours; the composition roots (one process, engine, enforcer) plug in what is there. A part that is
  * absent does not run in this process: nothing is asked of it, and nothing is told of it.
  */
-import type { ArchiveReport, ChannelReport, EnforcerReport, JournalReport } from '#schemas/enforcer-report';
-import type { Log } from '#client/log';
 import type { Clock } from '#client/clock';
+import type { Log } from '#client/log';
+import type { MetricsReaders } from '#schemas/config-operations';
+import type { ArchiveReport, ChannelReport, EnforcerReport, JournalReport } from '#schemas/enforcer-report';
 
 /** Which of the three this process is. */
 export const ROLES = ['up', 'engine', 'enforcer'] as const;
@@ -15,25 +16,28 @@ export interface OperationsParts {
   readonly version: string;
   readonly clock: Clock;
   readonly log: Log;
-  journal(): JournalReport;
-  /** null: the engine judges. */
-  readonly policies: PolicyState | null;
-  /** The enforcers of this process. */
-  listeners(): readonly ListenerState[];
+  readonly journal: () => JournalReport;
+  /** Digest of the policies in force; empty: not known (an enforcer that has none). */
+  readonly revision: () => string;
+  /** Of the policies that judge in this process; null: none do, the engine judges. */
+  readonly policies: () => PolicyState | null;
+  /** The targets that this process enforces: a listener is expected for each. */
+  readonly targets: readonly string[];
+  /** The enforcers of this process, as far as they have started. */
+  readonly listeners: () => readonly ListenerState[];
   /** An enforcer's way to its engines. */
   readonly channel?: () => ChannelReport;
-  /** Forwarding to the archive, with a strict or standard target. */
+  /** Forwarding to the archive. */
   readonly archive?: () => ArchiveReport;
-  /** Enforcers elsewhere, as the engine's registry knows them. */
+  /** Enforcers elsewhere, as the engine's registry knows them: all that are not removed, heard of or not. */
   readonly remote?: () => readonly EnforcerReport[];
   readonly approvals?: () => { readonly open: number };
-  readonly projection?: () => { readonly behind: number; readonly fault: string | null };
+  readonly projection?: () => { readonly behind: number; readonly error: string | null };
   readonly notifications?: () => { readonly waiting: number; readonly dead: number };
 }
 
 export interface PolicyState {
-  readonly revision: string;
-  /** Since they were last confirmed to be the newest. */
+  /** Since they were last known to be the newest. */
   readonly ageMs: number;
   /** Young enough to judge by (`policies.max_age`). */
   readonly usable: boolean;
@@ -53,4 +57,11 @@ export interface ListenerState {
   readonly draining: boolean;
   readonly sessions: number;
   readonly held: number;
+}
+
+/** Who may read the metrics. */
+export interface MetricsAccess {
+  readonly readers: MetricsReaders;
+  /** For readers `token`. */
+  readonly token: string | null;
 }

@@ -112,7 +112,7 @@ describe('within a wait of a minute', () => {
       expect(performance.now() - begunMs).toBeLessThan(10_000); // nobody waits for a verdict in a process that ends
       const lost = await first;
       if (signal === 'SIGTERM')
-        expect(lost).toMatchObject({ severity: 'FATAL', code: '57P01', detail: `code=DRAINING approval=${open.approval_id}` });
+        expect(lost).toMatchObject({ severity: 'FATAL', code: 'IL001', detail: `code=APPROVAL_PENDING approval=${open.approval_id}` });
       await shop.restart(signal);
 
       expect(await shop.show(open.approval_id)).toMatchObject({ state: 'open', payload_text: text(held) });

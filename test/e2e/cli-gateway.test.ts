@@ -318,8 +318,10 @@ describe('sessions, events, status, audit', () => {
       'ok',
       'open_approvals',
       'policy_error',
+      'problems',
       'projection',
       'revision',
+      'role',
       'sessions',
       'targets',
     ]);

@@ -4,6 +4,7 @@ import type { Identity, Principal } from '#client/identity';
 import type { ApiParts, BookFilter, Change, Delegations, Notifications, Projection, ReviewBook } from '#engine/api/parts';
 import type { ApprovalState, ApprovalView, DelegationView } from '#schemas/approval';
 import { InterlockError } from '#schemas/errors';
+import type { EnforcerReport } from '#schemas/enforcer-report';
 import type { Event } from '#schemas/event';
 import type { InboxItem, ReviewText, SessionItem, StatementItem } from '#schemas/review';
 
@@ -109,6 +110,31 @@ export interface FakeApiOptions {
   readonly parts?: Partial<ApiParts>;
 }
 
+const ENFORCER: EnforcerReport = {
+  target: 'shop',
+  protocol: 'postgresql',
+  address: '127.0.0.1:6432',
+  version: '0.0.0',
+  judging: 'local',
+  revision: null,
+  policy_age_ms: null,
+  sessions: 1,
+  held: 0,
+  draining: false,
+  journal: { journal: null, records: 1, bytes: 1, last_sync_us: 1, fault: null },
+  channel: null,
+  archive: null,
+  problems: [],
+  enforcer: 'shop',
+  home: 'here',
+  health: 'ok',
+  seen_at: null,
+  clock_offset_us: 0,
+  rtt_us: null,
+  certificate_until: null,
+  archived_records: null,
+};
+
 export function fakeApi(options: FakeApiOptions): FakeApi {
   const asked: Asked = { viewed: [], acts: [] };
   const listeners = new Set<(change: Change) => void>();
@@ -139,6 +165,10 @@ export function fakeApi(options: FakeApiOptions): FakeApi {
       sessions: 2,
       notifications: { channels: 1, waiting: 0, dead: 1 },
     }),
+    operations: {
+      answer: ({ path }) => (path === '/healthz' ? { status: 200, type: 'application/json', text: '{"ok":true}\n' } : null),
+      enforcers: () => ({ items: [ENFORCER], revision: `sha256:${'0'.repeat(64)}` }),
+    },
     viewed: async (by, what) => void asked.viewed.push([by.subject.id, what]),
     onChange: (listener) => {
       listeners.add(listener);

@@ -137,6 +137,7 @@ const TABLE: Readonly<Record<string, Entry>> = {
   'GET /v1/sessions/ID/page': { call: `/v1/sessions/${id('ses')}/page`, answers: ALICES_SESSION, others: 404 },
   'GET /v1/search': { call: '/v1/search', answers: PROJECTED, others: [200, 0] },
   'GET /v1/events': { call: '/v1/events?type=session.opened', answers: SESSIONS, others: [200, 0] },
+  'GET /v1/enforcers': { call: '/v1/enforcers', answers: { nobody: 401, rita: [200, 1], dan: [200, 1] }, others: [200, 0] },
   'GET /v1/notifications': { call: '/v1/notifications', answers: { nobody: 401, rita: [200, 1], dan: [200, 1] }, others: [200, 0] },
   'POST /v1/notifications/test': {
     call: '/v1/notifications/test',

@@ -11,7 +11,7 @@ import { InterlockError } from '#schemas/errors';
 import { LINK_MS } from '../limits.ts';
 
 export const ME_ROUTES: readonly Route[] = [
-  { method: 'GET', path: /^\/v1\/status$/, scope: 'any', query: [], answer: async ({ house }) => ({ document: await house.parts.status() }) },
+  { method: 'GET', path: /^\/v1\/status$/, scope: 'any', query: [], answer: status },
   {
     method: 'GET',
     path: /^\/v1\/me$/,
@@ -22,6 +22,12 @@ export const ME_ROUTES: readonly Route[] = [
   { method: 'POST', path: /^\/v1\/logout$/, scope: 'any', query: [], answer: logout },
   { method: 'POST', path: /^\/v1\/console\/links$/, scope: 'approve', query: [], answer: makeLink },
 ];
+
+/** Where enforcers stand is the readers' business. */
+async function status({ house, reader }: Call): Promise<Answer> {
+  const { enforcers, ...rest } = await house.parts.status();
+  return { document: reader.all && enforcers !== undefined ? { ...rest, enforcers } : rest };
+}
 
 export function meOf(house: House, { principal, all }: Reader, session: ConsoleSession | null): Me {
   const { id, properties } = principal.subject;

@@ -1,0 +1,69 @@
+/** What is not as it should be. Nothing here is a secret or a client's: codes are a closed set, details are words of ours and numbers. */
+import type { Problem, ProblemCode } from '#schemas/enforcer-report';
+import { LIMITS } from './limits.ts';
+import type { ListenerState, OperationsParts } from './parts.ts';
+
+/** Of the whole process; a target's own are behind its listener. */
+export function problemsOf(parts: OperationsParts): readonly Problem[] {
+  return [...common(parts), ...parts.targets.flatMap((target) => ofTarget(target, parts.listeners()))];
+}
+
+/** For one target: what concerns the process, and its own listener. */
+export function problemsOfTarget(target: string, parts: OperationsParts): readonly Problem[] {
+  return [...common(parts), ...ofTarget(target, parts.listeners())];
+}
+
+function common(parts: OperationsParts): readonly Problem[] {
+  return [...ofJournal(parts), ...ofPolicies(parts), ...ofChannel(parts), ...ofArchive(parts), ...ofProjection(parts)];
+}
+
+function serious(code: ProblemCode, detail: string): readonly Problem[] {
+  return [{ code, detail, serious: true }];
+}
+
+function slight(code: ProblemCode, detail: string): readonly Problem[] {
+  return [{ code, detail, serious: false }];
+}
+
+function ofJournal({ journal }: OperationsParts): readonly Problem[] {
+  return journal().fault === null ? [] : serious('journal', 'the journal cannot be written');
+}
+
+function ofPolicies({ policies }: OperationsParts): readonly Problem[] {
+  const state = policies();
+  if (state === null) return [];
+  if (!state.usable) return serious('policies', 'no policies are in force, or they are older than `policies.max_age`');
+  return state.error === null ? [] : slight('policies', 'the newest policies were rejected; the last good revision is in force');
+}
+
+function ofChannel({ channel }: OperationsParts): readonly Problem[] {
+  const state = channel?.();
+  if (state === undefined) return [];
+  if (!state.connected) return serious('engine', 'no engine can be reached: no new sessions, no approvals');
+  const offsetMs = Math.abs(state.clock_offset_us ?? 0) / 1000;
+  return offsetMs > LIMITS.clockOffsetMs ? slight('clock', `the clock is ${Math.round(offsetMs)} ms from the engine’s`) : [];
+}
+
+function ofArchive({ archive }: OperationsParts): readonly Problem[] {
+  const state = archive?.();
+  if (state === undefined) return [];
+  const drift = state.drift ? slight('archive_drift', 'the archive’s streams are not configured as `interlock nats setup` would') : [];
+  if (state.full) return [...serious('archive_full', 'the archive’s backlog has reached its bound: new work is refused'), ...drift];
+  if (state.connected) return drift;
+  const tell = state.mode === 'strict' ? serious : slight;
+  return [...tell('archive', `the archive cannot be reached: ${state.backlog_records} records wait`), ...drift];
+}
+
+function ofProjection({ projection }: OperationsParts): readonly Problem[] {
+  const state = projection?.();
+  if (state === undefined) return [];
+  if (state.error !== null) return slight('projection', 'lists and search cannot be kept');
+  return state.behind > LIMITS.projectionBehindRecords ? slight('projection', `lists and search are ${state.behind} records behind`) : [];
+}
+
+function ofTarget(target: string, listeners: readonly ListenerState[]): readonly Problem[] {
+  const listener = listeners.find((one) => one.target === target);
+  if (listener === undefined) return serious('starting', `${target}: not started yet`);
+  if (listener.draining) return serious('draining', `${target}: takes no new sessions`);
+  return listener.accepting ? [] : serious('listener', `${target}: does not accept`);
+}
