@@ -34,14 +34,23 @@ export interface Requested {
  */
 export async function checkRequest(der: Uint8Array, name: string): Promise<Requested> {
   if (der.length > LIMITS.requestBytes) refuse(`is longer than ${LIMITS.requestBytes} bytes`);
+  if (endOf(der) !== der.length) refuse('is not one whole document');
   const request = parsed(der);
-  if (request.rawData.byteLength !== der.length) refuse('has bytes behind its end');
   if (request.subject !== `CN=${name}`) refuse('names somebody else');
   if (request.attributes.length > 0 || request.extensions.length > 0) refuse('asks for more than a certificate for its key');
   const publicKey = Buffer.from(request.publicKey.rawData);
   requireP256(publicKey);
   if (!(await request.verify().catch(() => false))) refuse('is not signed by its own key');
   return { publicKey, keyDigest: `sha256:${createHash('sha256').update(publicKey).digest('hex')}` };
+}
+
+/** Of the outermost value (X.690 §8.1.3): the parser reads that and lets stand what is behind it. -1: it is no sequence. */
+function endOf(der: Uint8Array): number {
+  const [tag, length = 0, high = 0, low = 0] = der;
+  if (tag !== 0x30) return -1;
+  if (length < 0x80) return 2 + length;
+  if (length === 0x81) return 3 + high;
+  return length === 0x82 ? 4 + high * 256 + low : -1;
 }
 
 function parsed(der: Uint8Array): InstanceType<typeof x509.Pkcs10CertificateRequest> {

@@ -20,6 +20,10 @@ export interface EnrolmentBed extends AsyncDisposable {
   readonly address: string;
   /** A folder for one enforcer. */
   folder(): string;
+  /** The one that was asked for last. */
+  readonly lastFolder: string;
+  /** Another port, for whoever stands in the engine's place. */
+  port(parts: Pick<Enrolment, 'tls' | 'joining'>): Promise<{ readonly address: string }>;
   /** The same journal and keys in a new process, so to say. */
   restart(): Promise<void>;
 }
@@ -41,6 +45,7 @@ export async function enrolmentBed(options: Partial<EnrolmentOptions> = {}): Pro
   };
   let running = await open();
   let folders = 0;
+  const ports: Server[] = [];
   return {
     keysDir,
     get enrolment() {
@@ -52,12 +57,21 @@ export async function enrolmentBed(options: Partial<EnrolmentOptions> = {}): Pro
     get address() {
       return `127.0.0.1:${(running.server.address() as AddressInfo).port}`;
     },
-    folder: () => join(root, `enforcer-${folders++}`),
+    folder: () => join(root, `enforcer-${++folders}`),
+    get lastFolder() {
+      return join(root, `enforcer-${folders}`);
+    },
+    port: async (parts) => {
+      const server = await joinPort(parts);
+      ports.push(server);
+      return { address: `127.0.0.1:${(server.address() as AddressInfo).port}` };
+    },
     restart: async () => {
       await close(running);
       running = await open();
     },
     [Symbol.asyncDispose]: async () => {
+      for (const port of ports) port.close();
       await close(running);
       folder[Symbol.dispose]();
       rmSync(root, { recursive: true, force: true });
