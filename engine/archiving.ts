@@ -1,4 +1,6 @@
 /** The composition root's part for the archive: the connection, the forwarder of this process' journal, and what enforcers see of the journal then. */
+import type { KeyObject } from 'node:crypto';
+import { join } from 'node:path';
 import type { Clock } from '#client/clock';
 import type { Journal } from '#client/journal';
 import type { LoadedConfig, NatsConfig } from './config/config.ts';
@@ -7,10 +9,13 @@ import { readSecret } from './config/secret.ts';
 import { Alarms, type Alarm } from './journal/archive/alarms.ts';
 import { archivedJournal, type Audit } from './journal/archive/archived-journal.ts';
 import { startForwarder, type ForwarderStatus } from './journal/archive/forwarder.ts';
+import { startMirror, type Mirror, type MirrorStatus } from './journal/archive/mirror.ts';
 import type { FileJournal } from './journal/file-journal.ts';
+import { AuditSource } from './nats/audit-source.ts';
 import { AuditStream } from './nats/audit-stream.ts';
 import { openNats, type NatsLink, type NatsStatus } from './nats/connection.ts';
 import type { NatsSettings } from './nats/settings.ts';
+import { watchStreams } from './nats/watch.ts';
 
 export interface ArchivingParts {
   readonly journal: FileJournal;
@@ -35,6 +40,41 @@ export interface Archiving {
   status(): ArchivingStatus;
   /** Behind the journal's own close, so that its last record goes too. */
   close(): Promise<void>;
+}
+
+export interface MirroringParts {
+  /** The process' own, where it forwards one too. */
+  readonly archiving: Archiving;
+  readonly log: RedactingLog;
+  /** The public key of a journal's checkpoints, where it is known (enrolment). */
+  readonly keyOf?: (journal: string) => KeyObject | null;
+  readonly onRecords?: (journal: string, records: number) => void;
+}
+
+/** What an engine does besides: the archive as files in `archive/` of its state directory, and the watch over how the streams are set up. */
+export interface Mirroring {
+  /** `archive/<journal>/` is a journal's directory for `audit verify`, the projection and exports. */
+  readonly dir: string;
+  status(): MirrorStatus;
+  close(): Promise<void>;
+}
+
+export function openMirroring(config: LoadedConfig, { archiving, ...rest }: MirroringParts): Mirroring {
+  const dir = join(config.stateDir, 'archive');
+  const { link, alarms } = archiving;
+  const mirror: Mirror = startMirror({ dir, source: new AuditSource(link), alarms, ...rest });
+  const watch = watchStreams(link, (stream, wrong) => {
+    if (wrong === null) alarms.clear('drift', stream, 'the stream is set up as it must be');
+    else alarms.raise('drift', stream, wrong);
+  });
+  return {
+    dir,
+    status: () => mirror.status(),
+    close: async () => {
+      await watch.close();
+      await mirror.close();
+    },
+  };
 }
 
 /** null: the configuration names no archive. Nothing waits for NATS. */

@@ -8,8 +8,21 @@ export class MerkleFrontier {
   readonly #roots: string[] = [];
   #size = 0;
 
+  /** One that was kept: see `kept`. @param roots hexadecimal */
+  static restored(size: number, roots: readonly string[]): MerkleFrontier {
+    const frontier = new MerkleFrontier();
+    frontier.#size = size;
+    frontier.#roots.push(...roots.map((root) => Buffer.from(root, 'hex').toString('latin1')));
+    return frontier;
+  }
+
   get size(): number {
     return this.#size;
+  }
+
+  /** The roots of the full subtrees, hexadecimal, largest first: what `restored` takes. */
+  get kept(): readonly string[] {
+    return this.#roots.map((root) => Buffer.from(root, 'latin1').toString('hex'));
   }
 
   add(leafHash: string): void {

@@ -191,7 +191,7 @@ export class NatsLink {
 }
 
 async function tlsOptions({ caFile, certFile, keyFile }: NonNullable<NatsSettings['tls']>): Promise<NonNullable<NodeConnectionOptions['tls']>> {
-  const [ca, cert, key] = await Promise.all([caFile, certFile, keyFile].map((file) => (file === null ? undefined : readFile(file, 'utf8'))));
+  const [ca, cert, key] = await Promise.all([caFile, certFile, keyFile].map(textOf));
   // the handshake comes first: a server that offers no TLS, or somebody who strips the offer, is no server of ours
   return {
     handshakeFirst: true,
@@ -199,6 +199,10 @@ async function tlsOptions({ caFile, certFile, keyFile }: NonNullable<NatsSetting
     ...(cert === undefined ? {} : { cert }),
     ...(key === undefined ? {} : { key }),
   };
+}
+
+function textOf(file: string | null): Promise<string | undefined> {
+  return file === null ? Promise.resolve(undefined) : readFile(file, 'utf8');
 }
 
 function atLeast(version: string): boolean {

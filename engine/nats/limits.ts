@@ -12,6 +12,11 @@ export const LIMITS = {
   requestMs: 3_000,
   /** The largest message that the printed configuration lets through; the client takes the smaller of this and what the server says. */
   messageBytesMax: 8 << 20,
+  /** What a reader of the archive has on the way at a time. */
+  readAheadBytes: 16 << 20,
+  /** A reader asks for more this often, and hears this often that the server is there. */
+  pullMs: 10_000,
+  heartbeatMs: 2_000,
   /** A configuration of the streams that somebody changed is seen after this at the latest; the server's advisories tell earlier. */
   watchEveryMs: 2_000,
 } as const;
