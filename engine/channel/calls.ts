@@ -39,15 +39,16 @@ export class Calls {
   call(method: Method, payload: Uint8Array, { deadlineMs, signal }: CallOptions): Promise<Uint8Array> {
     const objection = this.#objection(payload, signal);
     if (objection) return Promise.reject(objection);
-    const { wire, nextId, nowUs } = this.#link;
-    const id = nextId();
+    const link = this.#link;
+    const { wire } = link;
+    const id = link.nextId();
     const ms = Math.min(Math.max(0, Math.ceil(deadlineMs)), DEADLINE_MS_MAX);
     const head = HEAD_BYTES + method.bytes.length;
     const at = wire.beginPayload(TYPE.call, id, head, payload);
     wire.buffer.writeUInt32BE(ms, at);
     wire.buffer[at + 4] = method.bytes.length;
     for (let index = 0; index < method.bytes.length; index++) wire.buffer[at + HEAD_BYTES + index] = method.bytes[index] as number;
-    const deadlineUs = nowUs() + ms * 1000;
+    const deadlineUs = link.nowUs() + ms * 1000;
     const question = questionDigest(payload);
     return new Promise((resolve, reject) => {
       const aborted = signal && ((): void => this.#giveUp(id, signal.reason));

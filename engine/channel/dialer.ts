@@ -278,7 +278,7 @@ class ChannelDialer implements Dialer {
   }
 
   #tell(channel: Channel | null): void {
-    for (const listener of [...this.#listeners]) listener(channel);
+    for (const listener of this.#listeners) listener(channel);
   }
 }
 

@@ -70,7 +70,7 @@ export class Streams {
   }
 
   fail(error: InterlockError): void {
-    for (const stream of [...this.#open.values()]) stream.finish(error);
+    for (const stream of this.#open.values()) stream.finish(error);
   }
 
   /** Also what a handler throws before its first await ends its stream, and nothing else. */

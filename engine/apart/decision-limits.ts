@@ -1,0 +1,31 @@
+/** Bounds of remote judging, with their units (invariant 9). */
+export const DECISION_LIMITS = {
+  /** Everything that one statement waits for the engine, together; then it is refused (E6). */
+  answerMs: 500,
+  /** A catalog may be large, and nothing waits for it but statements that need it. */
+  learnMs: 30_000,
+
+  // at the engine
+  sessionsPerConnection: 10_000,
+  /** Texts that were read and may be decided again without being sent: the oldest goes, and is read again if it comes back. */
+  statementsPerSession: 1_024,
+  statementsPerConnection: 65_536,
+  textBytesPerConnection: 268_435_456,
+  settingsPerSession: 256,
+  settingsBytes: 65_536,
+  paramsBytes: 8_388_608,
+  statementIdBytes: 64,
+  catalogBytes: 268_435_456,
+
+  // at the enforcer
+  /** Texts that a session sends again and again, by their settings. */
+  knownTexts: 1_024,
+  knownTextBytes: 4_194_304,
+  /** One longer than this is not kept for the next time. */
+  sharedTextBytes: 65_536,
+  /** Facts as the same object for the same facts: the journal stores an object once. */
+  factsBytes: 16_777_216,
+} as const;
+
+/** How often the engine looks whether another revision is in force. */
+export const STATE_EVERY_MS = 100;
