@@ -4,7 +4,7 @@ import { openBase, type BaseOptions } from './base.ts';
 import { openCentral } from './central.ts';
 import type { LoadedConfig } from './config/config.ts';
 import { running, type Running } from './running.ts';
-import { resolveUpstreams, startEnforcer } from './targets.ts';
+import { resolveUpstreams, saidBy, startEnforcer, type Upstreams } from './targets.ts';
 
 export type { Running } from './running.ts';
 
@@ -26,7 +26,12 @@ export async function up(config: LoadedConfig, options: UpOptions): Promise<Runn
   const central = await openCentral(base, { ...shown, enforcers: () => enforcers }, started);
   const deps: EnforcerDeps = { ...base, ...central };
   for (const target of Object.values(config.targets)) {
-    const enforcer = await startEnforcer(target, { config, deps, upstreams, publicUrl: central.publicUrl });
+    const enforcer = await startEnforcer(target, {
+      config,
+      deps,
+      place: upstreams[target.name] as Upstreams[string],
+      said: () => saidBy(config, target, central.publicUrl),
+    });
     started.defer(() => enforcer.close());
     enforcers.push([target.name, enforcer]);
   }

@@ -6,7 +6,10 @@ import type { Base } from './base.ts';
 /** A gateway, an engine or an enforcer that accepts. */
 export interface Running {
   readonly revision: string;
+  /** Empty: it has none. */
   readonly api: string;
+  /** Where enforcers connect; absent: they are in this process, or it is one. */
+  readonly channel?: string;
   readonly targets: Readonly<Record<string, { readonly protocol: string; readonly address: string }>>;
   /** The journal's folder. */
   readonly journal: string;
@@ -30,10 +33,13 @@ export interface Started {
   readonly api: string;
   readonly revision: () => string;
   readonly reload: () => Promise<void>;
+  readonly channel?: string;
+  /** Beside the enforcers, before everything ends. */
+  readonly draining?: () => Promise<void>;
   readonly stack: AsyncDisposableStack;
 }
 
-export function running({ base, enforcers, api, revision, reload, stack }: Started): Running {
+export function running({ base, enforcers, api, channel, revision, reload, draining, stack }: Started): Running {
   const { journal, config, log, publicKey } = base;
   const finished = Promise.withResolvers<void>();
   let ending: Promise<void> | null = null;
@@ -50,6 +56,7 @@ export function running({ base, enforcers, api, revision, reload, stack }: Start
       return revision();
     },
     api,
+    ...(channel === undefined ? {} : { channel }),
     publicKey,
     journal: config.journal.dir,
     finished: finished.promise,
@@ -57,7 +64,7 @@ export function running({ base, enforcers, api, revision, reload, stack }: Start
     targets: Object.fromEntries(enforcers.map(([name, { protocol, address }]) => [name, { protocol, address: hostPort(address) }])),
     reload,
     drain: async () => {
-      await Promise.all(enforcers.map(([, enforcer]) => enforcer.drain()));
+      await Promise.all([draining?.(), ...enforcers.map(([, enforcer]) => enforcer.drain())]);
       await close();
     },
   };

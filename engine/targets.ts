@@ -3,12 +3,15 @@ import { readFileSync } from 'node:fs';
 import { startPostgresEnforcer } from '#enforcers/postgres/enforcer';
 import type { PostgresTarget } from '#enforcers/postgres/target';
 import type { Enforcer, EnforcerDeps } from '#enforcers/common/enforcer';
-import type { LoadedConfig, TargetConfig } from './config/config.ts';
+import { InterlockError } from '#schemas/errors';
+import type { LoadedConfig, TargetConfig, UpstreamTls } from './config/config.ts';
 import type { RedactingLog } from './config/log.ts';
 import { resolveUpstream, type Upstream } from './config/upstream.ts';
 import { located, pem } from './located.ts';
 
 export type Upstreams = Readonly<Record<string, Upstream>>;
+/** Where a target is, without what signs in there. */
+export type Place = Pick<Upstream, 'host' | 'port' | 'databases' | 'tls'>;
 
 /** @throws InterlockError CREDENTIAL_UNAVAILABLE, CONFIG_INVALID */
 export async function resolveUpstreams(config: LoadedConfig, log: RedactingLog): Promise<Upstreams> {
@@ -21,38 +24,63 @@ export async function resolveUpstreams(config: LoadedConfig, log: RedactingLog):
   return Object.fromEntries(await Promise.all(entries));
 }
 
+/** Of an enforcer's own file, in which no credential stands. */
+export function placeOf({ name, upstream }: TargetConfig): Place {
+  if (upstream.kind === 'url') throw new InterlockError('CONFIG_INVALID', `targets.${name}.upstream.url: holds a credential, which is the engine’s`);
+  return upstream;
+}
+
 /** The reference is read again for each lease: a rotated password is used from the next session on. */
 export function leases(config: LoadedConfig): Record<string, () => Promise<{ user: string; password: string }>> {
   return Object.fromEntries(Object.values(config.targets).map((target) => [target.name, () => resolveUpstream(config, target)]));
 }
 
-export interface TargetParts {
-  readonly config: LoadedConfig;
-  readonly deps: EnforcerDeps;
-  readonly upstreams: Upstreams;
+/** What the engine decides about a target: in force for what begins after it was said. */
+export interface Said {
+  readonly env: string;
+  readonly labels: Readonly<Record<string, string>>;
+  readonly approvals: PostgresTarget['approvals'];
   /** What refusals and notices point to. */
   readonly publicUrl: string;
 }
 
+export function saidBy(config: LoadedConfig, { env, labels, inTransaction }: TargetConfig, publicUrl: string): Said {
+  return { env, labels, approvals: { waitMs: config.approvals.waitMs, inTransaction }, publicUrl };
+}
+
+export interface TargetParts {
+  readonly config: LoadedConfig;
+  readonly deps: EnforcerDeps;
+  readonly place: Place;
+  readonly said: () => Said;
+}
+
 /** Listens for the clients of one target. */
-export function startEnforcer(target: TargetConfig, { config, deps, upstreams, publicUrl }: TargetParts): Promise<Enforcer> {
-  const upstream = upstreams[target.name] as Upstream;
+export function startEnforcer(target: TargetConfig, { config, deps, place, said }: TargetParts): Promise<Enforcer> {
   const tls = pem(target.tls);
   const described: PostgresTarget = {
     name: target.name,
     listen: target.listen,
-    env: target.env,
-    labels: target.labels,
+    get env() {
+      return said().env;
+    },
+    get labels() {
+      return said().labels;
+    },
+    get approvals() {
+      return said().approvals;
+    },
+    get publicUrl() {
+      return said().publicUrl;
+    },
     limits: target.limits,
-    publicUrl,
-    approvals: { waitMs: config.approvals.waitMs, inTransaction: target.inTransaction },
     ...(tls === null ? {} : { tls }),
-    upstream: { host: upstream.host, port: upstream.port, databases: upstream.databases, tls: upstreamTls(upstream) },
+    upstream: { host: place.host, port: place.port, databases: place.databases, tls: upstreamTls(place.tls) },
   };
   return startPostgresEnforcer({ target: described, ...deps }).catch(located(config, `targets.${target.name}`));
 }
 
-function upstreamTls({ tls }: Upstream): PostgresTarget['upstream']['tls'] {
+function upstreamTls(tls: UpstreamTls): PostgresTarget['upstream']['tls'] {
   if (tls.mode === 'off') return { mode: 'off' };
   return { mode: 'verify-full', ...(tls.caFile === null ? {} : { ca: readFileSync(tls.caFile, 'utf8') }) };
 }

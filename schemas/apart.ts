@@ -152,9 +152,8 @@ export const ENGINE_CALLS = {
   },
   'targets.describe': {
     question: object({ targets: { type: 'array', maxItems: 256, items: name } }, ['targets']),
-    answer: object({ public_url: text, max_age_ms: count, targets: { type: 'object', additionalProperties: TargetDescription } }, [
+    answer: object({ public_url: text, targets: { type: 'object', additionalProperties: TargetDescription } }, [
       'public_url',
-      'max_age_ms',
       'targets',
     ]),
   },

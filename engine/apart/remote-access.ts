@@ -32,11 +32,10 @@ export function remoteCredentials(engines: Engines, hide: (secret: string) => vo
 /** What the engine says of an enforcer's targets. */
 export interface Described {
   readonly publicUrl: string;
-  readonly maxAgeMs: number;
   readonly targets: Readonly<Record<string, TargetDescription>>;
 }
 
 export async function describeTargets(engines: Engines, targets: readonly string[]): Promise<Described> {
   const described = await askEngine(engines, 'targets.describe', { targets: [...targets] }, { deadlineMs: APART_LIMITS.answerMs });
-  return { publicUrl: described.public_url, maxAgeMs: described.max_age_ms, targets: described.targets };
+  return { publicUrl: described.public_url, targets: described.targets };
 }

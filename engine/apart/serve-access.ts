@@ -11,15 +11,13 @@ export interface ServedAccess {
   readonly credentials: Credentials;
   /** What refusals and notices point to. */
   readonly publicUrl: () => string;
-  /** Policies older than this are not judged by. */
-  readonly maxAgeMs: number;
   /** null: this engine does not have it. */
   readonly describe: (target: string) => TargetDescription | null;
 }
 
 type Asked = 'identity.authenticate' | 'credentials.lease' | 'targets.describe';
 
-export function answerAccess({ identity, credentials, publicUrl, maxAgeMs, describe }: ServedAccess): Answering<Asked> {
+export function answerAccess({ identity, credentials, publicUrl, describe }: ServedAccess): Answering<Asked> {
   return {
     'identity.authenticate': async ({ target, token }, { peer }) => {
       requireGranted(peer, target);
@@ -35,7 +33,7 @@ export function answerAccess({ identity, credentials, publicUrl, maxAgeMs, descr
       for (const target of targets) requireGranted(peer, target);
       return {
         public_url: publicUrl(),
-        max_age_ms: maxAgeMs,
+
         targets: Object.fromEntries(targets.map((name) => [name, known(describe(name), name)])),
       };
     },

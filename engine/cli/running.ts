@@ -12,6 +12,8 @@ export interface Ready {
   readonly contract: 1;
   readonly revision: string;
   readonly api: string;
+  /** Of an engine: where enforcers connect. */
+  readonly channel?: string;
   readonly targets: Readonly<Record<string, { readonly protocol: string; readonly address: string }>>;
   readonly journal: string;
   readonly public_key: string;

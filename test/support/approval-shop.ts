@@ -1,6 +1,5 @@
 /** A shop in production under the shipped policies: real server, real gateway, real tokens. Alice may write once bob or carol agrees. */
 import { spawnSync } from 'node:child_process';
-import { once } from 'node:events';
 import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import type { Socket } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -138,11 +137,7 @@ export async function startShop(
       return client;
     },
     restart: async (signal) => {
-      const { process: child } = gateway;
-      if (child.exitCode === null && child.signalCode === null) {
-        child.kill(signal);
-        await once(child, 'exit');
-      }
+      await gateway.end(signal);
       gateway = await startGateway(options);
     },
     [Symbol.asyncDispose]: async () => {

@@ -1,27 +1,15 @@
-/** A real `interlock up` in a process of its own, in a temporary folder, on free ports. */
-import { execFile, spawn, type ChildProcess } from 'node:child_process';
-import { once } from 'node:events';
+/** A real gateway in a process of its own, or apart in several (`INTERLOCK_SHAPE`), in a temporary folder, on free ports. */
+import { execFile, type ChildProcess } from 'node:child_process';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { dirname, join } from 'node:path';
-import { createInterface } from 'node:readline';
-import { fileURLToPath } from 'node:url';
+import { join } from 'node:path';
 import { promisify } from 'node:util';
+import { cli, root, type Ready, type Running } from './processes.ts';
+import { shapeAsked, startShape, type Shape } from './shapes.ts';
 
-const root = dirname(dirname(dirname(fileURLToPath(import.meta.url))));
-const cli = join(root, 'engine', 'cli', 'main.ts');
+export type { Ready } from './processes.ts';
+
 const run = promisify(execFile);
-
-/** The `--ready` document of SURFACE.md. */
-export interface Ready {
-  readonly ready: true;
-  readonly pid: number;
-  readonly revision: string;
-  readonly api: string;
-  readonly targets: Readonly<Record<string, { readonly protocol: string; readonly address: string }>>;
-  readonly journal: string;
-  readonly public_key: string;
-}
 
 export interface GatewayOptions {
   readonly upstream: { readonly host: string; readonly port: number; readonly user: string; readonly password: string; readonly database: string };
@@ -34,6 +22,8 @@ export interface GatewayOptions {
   /** Kept, and reused by a second gateway; a temporary folder by default. */
   readonly dir?: string;
   readonly env?: Readonly<Record<string, string>>;
+  /** That of the run by default. */
+  readonly shape?: Shape;
 }
 
 export interface TokenOptions {
@@ -50,7 +40,11 @@ export interface Gateway extends AsyncDisposable {
   readonly ready: Ready;
   readonly dir: string;
   readonly configFile: string;
+  /** Of the gateway, or of the enforcer. */
   readonly process: ChildProcess;
+  readonly shape: Shape;
+  /** Where it is apart; null: in the same process. */
+  readonly engine: Running | null;
   readonly host: string;
   readonly port: number;
   /** Everything on stderr so far. */
@@ -60,6 +54,8 @@ export interface Gateway extends AsyncDisposable {
   url(options: TokenOptions): Promise<string>;
   /** Runs the command against this gateway's configuration; never throws for an exit code. */
   interlock(...args: string[]): Promise<{ readonly code: number; readonly stdout: string; readonly stderr: string }>;
+  /** Ends every process of it so, and keeps the folder. */
+  end(signal: NodeJS.Signals): Promise<void>;
   /** SIGTERM and wait; removes the folder if it was made here. */
   stop(): Promise<void>;
 }
@@ -95,16 +91,9 @@ export function gatewayConfig(options: GatewayOptions, dir: string): object {
 /** Resolves once every listener accepts; rejects with what the command said if it ends before. */
 export async function startGateway(options: GatewayOptions): Promise<Gateway> {
   const dir = options.dir ?? mkdtempSync(join(tmpdir(), 'interlock-gateway-'));
-  const configFile = join(dir, 'interlock.yaml');
-  writeFileSync(configFile, JSON.stringify(gatewayConfig(options, dir), null, 2)); // JSON is YAML
   const env = { ...process.env, ...options.env };
-  const child = spawn(process.execPath, [cli, 'up', '-c', configFile, '--json'], { stdio: ['ignore', 'pipe', 'pipe'], env });
-  const reap = (): void => void child.kill('SIGKILL');
-  process.once('exit', reap);
-  child.once('exit', () => process.off('exit', reap));
-  const log: string[] = [];
-  child.stderr.on('data', (chunk: Buffer) => log.push(chunk.toString()));
-  const ready = await readyLine(child, log);
+  const shape = options.shape ?? shapeAsked();
+  const { ready, front, engine, configFile, end } = await startShape(shape, gatewayConfig(options, dir), dir, env);
   const [host = '', port = ''] = (ready.targets['shop']?.address ?? '').split(':');
 
   const interlock: Gateway['interlock'] = async (...args) => {
@@ -134,35 +123,24 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
     return stdout.trim();
   };
   const stop = async (): Promise<void> => {
-    if (child.exitCode === null && child.signalCode === null) {
-      child.kill('SIGTERM');
-      await once(child, 'exit');
-    }
+    await end('SIGTERM');
     if (options.dir === undefined) rmSync(dir, { recursive: true, force: true });
   };
   return {
     ready,
     dir,
     configFile,
-    process: child,
+    process: front.process,
+    shape,
+    engine,
     host,
     port: Number(port),
-    log: () => log.join(''),
+    log: () => `${front.log()}${engine?.log() ?? ''}`,
     token,
     interlock,
     stop,
+    end,
     url: async (who) => `postgresql://${encodeURIComponent(who.login)}:${await token(who)}@${host}:${port}/${options.upstream.database}`,
     [Symbol.asyncDispose]: stop,
   };
-}
-
-async function readyLine(child: ChildProcess, log: readonly string[]): Promise<Ready> {
-  const lines = createInterface({ input: child.stdout as NodeJS.ReadableStream });
-  const ended = once(child, 'exit').then(([code]) => {
-    throw new Error(`interlock up ended with ${String(code)} before it was ready:\n${log.join('')}`);
-  });
-  const [line] = (await Promise.race([once(lines, 'line'), ended])) as [string];
-  if (!line.startsWith('{"ready":true')) await ended; // the error is told there too
-  ended.catch(() => {});
-  return JSON.parse(line) as Ready;
 }

@@ -1,23 +1,50 @@
+/** The two halves of `up`, each in a process of its own. */
 import type { Command } from 'commander';
-import { InterlockError } from '#schemas/errors';
 import { described, runs } from '../command.ts';
+import { consoleFolder } from '../console-folder.ts';
+import { foreground, type ForegroundOptions } from '../foreground.ts';
 
-/** The two halves of `up`: named so that scripts learn what is missing, refused by name until they exist. */
 export function apartCommands(): readonly Command[] {
-  return [
-    described({ name: 'engine', summary: 'the engine alone (not supported yet: use `interlock up`)', examples: [] }).action(
-      runs(() => notYet('engine')),
-    ),
-    described({ name: 'enforce', summary: 'one enforcer alone (not supported yet: use `interlock up`)', examples: [] })
-      .argument('<target>')
-      .action(runs(() => notYet('enforce'))),
-  ];
+  return [engineCommand(), enforceCommand()];
 }
 
-function notYet(name: string): Promise<number> {
-  return Promise.reject(
-    new InterlockError('UNSUPPORTED', `\`interlock ${name}\` is not supported yet`, {
-      hint: '`interlock up` runs engine and enforcers in one process.',
-    }),
-  );
+function engineCommand(): Command {
+  return described({
+    name: 'engine',
+    summary: 'the engine alone, in the foreground: policies, approvals, identity, credentials, API and console, for enforcers elsewhere',
+    examples: [
+      ['interlock engine -c /etc/interlock/engine.yaml --ready /run/interlock/engine.json', 'for a service manager'],
+      ['interlock enforcer add shop-1 --target shop', 'prints the code with which an enforcer joins'],
+    ],
+  })
+    .option('--ready <file>', 'written, whole, when every listener accepts')
+    .action(
+      runs<ForegroundOptions>((output, options) =>
+        foreground(output, options, async (config, parts) => {
+          const { engine } = await import('../../engine.ts');
+          return await engine(config, { ...parts, console: consoleFolder(parts.log) });
+        }),
+      ),
+    );
+}
+
+function enforceCommand(): Command {
+  return described({
+    name: 'enforce',
+    summary: 'one enforcer alone, in the foreground, beside its target; it asks the engines that its file names',
+    examples: [
+      ['interlock enforce shop -c /etc/interlock/shop.yaml', 'once it has joined'],
+      ['interlock enforce shop -c /etc/interlock/shop.yaml --ready /run/interlock/shop.json', 'for a service manager'],
+    ],
+  })
+    .argument('<target>', 'one of the targets in the configuration')
+    .option('--ready <file>', 'written, whole, when it accepts clients')
+    .action(
+      runs<ForegroundOptions>((output, options, [target = '']) =>
+        foreground(output, options, async (config, parts) => {
+          const { beside } = await import('../../beside.ts');
+          return await beside(config, target, parts);
+        }),
+      ),
+    );
 }

@@ -1,0 +1,183 @@
+/** `interlock enforce TARGET`: one enforcer beside its target, with a journal of its own; what it must not decide itself, it asks its engines. */
+import type { DecisionService } from '#client/decision-service';
+import type { Enforcer, SessionInfo } from '#enforcers/common/enforcer';
+import type { SessionMessage } from '#schemas/apart';
+import type { ChannelReport } from '#schemas/enforcer-report';
+import { InterlockError } from '#schemas/errors';
+import { tellingEnds } from './approvals/approvals.ts';
+import { enforcerHandlers, startReporting } from './apart/enforcer-side.ts';
+import type { SessionControl } from './apart/parts.ts';
+import { describeTargets, remoteCredentials, remoteIdentity } from './apart/remote-access.ts';
+import { openRemoteDecisions } from './apart/remote-decisions.ts';
+import { remoteApprovals } from './apart/remote-approvals.ts';
+import { UseEnds } from './apart/use-ends.ts';
+import { openBase, type Base, type BaseOptions } from './base.ts';
+import { openDialer } from './channel/dialer.ts';
+import type { Dialer } from './channel/parts.ts';
+import { whereIs, type LoadedConfig, type TargetConfig } from './config/config.ts';
+import { openIdentity } from './enrolment/identity.ts';
+import type { EnforcerIdentity } from './enrolment/parts.ts';
+import { localHome, type LocalHome } from './local-home.ts';
+import { openOperating, openOperationsListener } from './operating.ts';
+import { running, type Enforcers, type Running } from './running.ts';
+import { placeOf, startEnforcer, type Said } from './targets.ts';
+
+/** An engine that is started in the same moment may take so long; then whoever supervises us starts us anew. */
+const ENGINE_MS_MAX = 60_000;
+
+/** @throws InterlockError of the part that did not start; ENGINE_UNAVAILABLE when no engine is there within a minute */
+export async function beside(whole: LoadedConfig, name: string, options: BaseOptions): Promise<Running> {
+  const { config, target } = ownPart(whole, name);
+  await using started = new AsyncDisposableStack();
+  const base = await openBase(config, options, started);
+  const identity = await ownIdentity(base, name);
+  started.defer(() => identity.close());
+  const home = target.judging === 'local' ? await localHome(base, identity) : null;
+  if (home !== null) started.use(home);
+  const enforcers: (readonly [target: string, enforcer: Enforcer])[] = [];
+  const engines = openEngines(base, identity, { home, sessions: sessionsOf(enforcers) });
+  started.defer(() => engines.close());
+  identity.start(engines);
+  started.defer(identity.onRenewed(() => engines.rotated()));
+  await engines.ready(ENGINE_MS_MAX);
+  const said = await listening(engines, base, name, started);
+  await home?.ready(ENGINE_MS_MAX);
+  const decisions = home?.decisions ?? remoteHome(engines, base, started);
+  const operations = await openOperating(base, {
+    enforcers: () => enforcers,
+    revision: () => decisions.revision,
+    policies: () => home?.decisions.status() ?? null,
+    channel: () => channelReport(engines),
+  });
+  const url = await openOperationsListener(base, operations, started);
+  const ends = new UseEnds(engines, base.log);
+  started.defer(() => ends.close());
+  const enforcer = await startEnforcer(target, {
+    config,
+    place: placeOf(target),
+    said: () => said.now,
+    deps: {
+      ...base,
+      decisions,
+      journal: tellingEnds(base.journal, ends),
+      approvals: remoteApprovals(engines, ends),
+      credentials: remoteCredentials(engines, (secret) => base.log.hide(secret)),
+      identity: remoteIdentity(engines, name),
+    },
+  });
+  started.defer(() => enforcer.close());
+  enforcers.push([name, enforcer]);
+  started.defer(startReporting(engines, () => operations.selves(), base.log));
+  return running({
+    base,
+    enforcers,
+    api: url ?? '',
+    revision: () => decisions.revision,
+    reload: () => said.again(),
+    stack: started.move(),
+  });
+}
+
+interface Own {
+  /** With this target alone. */
+  readonly config: LoadedConfig;
+  readonly target: TargetConfig;
+}
+
+function ownPart(config: LoadedConfig, name: string): Own {
+  if (config.enforcer === null)
+    throw new InterlockError('CONFIG_INVALID', `${config.file}: \`enforcer\` missing: which engines this enforcer asks`, {
+      hint: 'Write `enforcer: { engines: [HOST:PORT] }`.',
+    });
+  const target = Object.hasOwn(config.targets, name) ? config.targets[name] : undefined;
+  if (target === undefined)
+    throw new InterlockError('USAGE', `${config.file} has no target ${name}; it has ${Object.keys(config.targets).join(', ')}`);
+  return { config: { ...config, targets: { [name]: target } }, target };
+}
+
+async function ownIdentity({ config, clock, log }: Base, target: string): Promise<EnforcerIdentity> {
+  const identity = await openIdentity({ dir: config.enforcer?.identityDir ?? '', clock, log });
+  if (identity.targets.includes(target)) return identity;
+  identity.close();
+  throw new InterlockError(
+    'TARGET_NOT_GRANTED',
+    `${whereIs(config, `targets.${target}`)}: the enforcer ${identity.name} was enrolled for ${identity.targets.join(', ')}`,
+  );
+}
+
+function openEngines(
+  { config, clock, log, version }: Base,
+  identity: EnforcerIdentity,
+  { home, sessions }: { readonly home: LocalHome | null; readonly sessions: SessionControl },
+): Dialer {
+  return openDialer({
+    engines: config.enforcer?.engines ?? [],
+    tls: () => identity.tls(),
+    authorise: identity.authorise,
+    handlers: enforcerHandlers({ sessions, bundles: home?.bundles ?? null }),
+    clock,
+    log,
+    software: version,
+  });
+}
+
+interface Listening {
+  /** What was said last. */
+  readonly now: Said;
+  again(): Promise<void>;
+}
+
+/** What the engine says of the target: asked at start, of each engine anew, and on SIGHUP. */
+async function listening(engines: Dialer, { log }: Base, name: string, started: AsyncDisposableStack): Promise<Listening> {
+  let now = await saidBy(engines, name);
+  const again = async (): Promise<void> => {
+    now = await saidBy(engines, name);
+  };
+  const stop = engines.onChange((channel) => {
+    if (channel === null) return;
+    again().catch((error: unknown) => log.warn({ err: error }, 'what this engine says of the target is not known: what the last one said stays'));
+  });
+  started.defer(stop);
+  return {
+    get now() {
+      return now;
+    },
+    again,
+  };
+}
+
+async function saidBy(engines: Dialer, name: string): Promise<Said> {
+  const { publicUrl, targets } = await describeTargets(engines, [name]);
+  const target = targets[name];
+  if (target === undefined) throw new InterlockError('CONFIG_INVALID', `the engine does not know the target ${name}`);
+  const { env, labels, approvals } = target;
+  return { env, labels, publicUrl, approvals: { waitMs: approvals.wait_ms, inTransaction: approvals.in_transaction } };
+}
+
+function sessionsOf(enforcers: Enforcers): SessionControl {
+  return {
+    list: () => enforcers.flatMap(([, enforcer]) => enforcer.sessions().map(sessionMessage)),
+    terminate: (sessionId) => enforcers.some(([, enforcer]) => enforcer.terminate(sessionId)),
+  };
+}
+
+function sessionMessage({ session_id, subject, target, client, opened_at, statements, state, approval_id }: SessionInfo): SessionMessage {
+  return { session_id, subject, target, client, opened_at, statements, state, approval_id };
+}
+
+function channelReport(engines: Dialer): ChannelReport {
+  const { connected, engine } = engines.status();
+  const { rttMs = null, clockOffsetMs = null } = engines.channel ?? {};
+  return {
+    connected,
+    engine: connected ? engine : null,
+    rtt_us: rttMs === null ? null : Math.round(rttMs * 1000),
+    clock_offset_us: clockOffsetMs === null ? null : Math.round(clockOffsetMs * 1000),
+  };
+}
+
+function remoteHome(engines: Dialer, { clock, log }: Base, started: AsyncDisposableStack): DecisionService {
+  const decisions = openRemoteDecisions({ engines, clock, log });
+  started.defer(() => decisions.close());
+  return decisions;
+}
