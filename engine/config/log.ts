@@ -15,6 +15,8 @@ export interface LogOptions {
 export interface RedactingLog extends Log {
   /** From now on this value is replaced in every line, in each of the forms that it takes in JSON and addresses. */
   hide(secret: string): void;
+  /** It opens nothing any more: what is made for one session would otherwise be looked for in every line for ever. */
+  forget(secret: string): void;
 }
 
 /**
@@ -26,6 +28,9 @@ export function openLog(options: LogOptions): RedactingLog {
     if (secret.length < SHORTEST) return; // "a" would garble every line
     for (const form of forms(secret)) if (!hidden.includes(form)) hidden.push(form);
     hidden.sort((a, b) => b.length - a.length); // one secret may begin another
+  };
+  const forget = (secret: string): void => {
+    for (const form of forms(secret)) if (hidden.includes(form)) hidden.splice(hidden.indexOf(form), 1);
   };
   for (const secret of options.secrets) hide(secret);
   const out = options.to ?? destination({ fd: 2, sync: true });
@@ -44,6 +49,7 @@ export function openLog(options: LogOptions): RedactingLog {
     warn: (fields, message) => logger.warn(fields, message),
     error: (fields, message) => logger.error(fields, message),
     hide,
+    forget,
   };
 }
 
