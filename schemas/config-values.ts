@@ -43,7 +43,29 @@ export const SecretRef = {
       title: 'a list: the program and its arguments',
       description: 'What this program prints; started without a shell.',
     },
-    vault: { ...Text, description: 'Not supported yet.' },
+    vault: {
+      type: 'object',
+      additionalProperties: false,
+      required: ['path', 'field'],
+      title: 'a map with `path` and `field`',
+      properties: {
+        path: {
+          type: 'string',
+          pattern: '^[A-Za-z0-9_][A-Za-z0-9_.@-]*(/[A-Za-z0-9_][A-Za-z0-9_.@-]*)*$',
+          title: 'a path without a `/` at its ends',
+          description: 'Of the secret, below its mount, as `vault kv get` names it.',
+        },
+        field: { ...Text, description: 'Which of its fields.' },
+        mount: {
+          type: 'string',
+          pattern: '^[A-Za-z0-9_][A-Za-z0-9_.-]*(/[A-Za-z0-9_][A-Za-z0-9_.-]*)*$',
+          title: 'a path of letters, digits, `.`, `_` and `-`',
+          description: 'Of the key-value engine. Default: secret.',
+        },
+        kv_version: { type: 'integer', minimum: 1, maximum: 2, title: '1 or 2', description: 'Version of that engine. Default: 2.' },
+      },
+      description: 'A field of a key-value secret in the Vault of section `vault`; for targets only.',
+    },
   },
 } as const;
 export type SecretRef = Static<typeof SecretRef>;

@@ -4,6 +4,7 @@ import { Nats } from './config-nats.ts';
 import { Policies } from './config-policies.ts';
 import { Operations } from './config-operations.ts';
 import { Enforcer, Engine, Judging } from './config-apart.ts';
+import { Vault, VaultDatabase } from './config-vault.ts';
 import { Duration, HostPort, HttpUrl, Path, SecretRef, Size, Text } from './config-values.ts';
 
 export { SecretRef } from './config-values.ts';
@@ -76,9 +77,8 @@ export const Target = {
     credential: {
       type: 'object',
       additionalProperties: false,
-      required: ['user', 'password'],
-      description: 'The gateway’s own account on the target. Clients never see it.',
-      properties: { user: Text, password: SecretRef },
+      description: 'The gateway’s own account on the target: `user` and `password`, or `vault`. Clients never see it.',
+      properties: { user: Text, password: SecretRef, vault: VaultDatabase },
     },
     env: { ...Text, description: 'Read by policies as `input.resource.properties.env`. Default: development.' },
     labels: {
@@ -371,6 +371,7 @@ export const Config = {
       },
     },
     policies: Policies,
+    vault: Vault,
     targets: {
       type: 'object',
       additionalProperties: Target,

@@ -3,6 +3,7 @@ import type { NotifyAbout } from '#schemas/config';
 import type { MetricsReaders } from '#schemas/config-operations';
 import type { Places } from './places.ts';
 import type { PoliciesConfig } from './policies.ts';
+import type { VaultConfig, VaultDatabaseConfig } from './vault.ts';
 
 export interface LoadedConfig {
   /** As it was named on the command line. */
@@ -20,6 +21,8 @@ export interface LoadedConfig {
   readonly api: ApiConfig;
   readonly identity: { readonly issuers: readonly IssuerConfig[]; readonly local: { readonly enabled: boolean } };
   readonly policies: PoliciesConfig;
+  /** null: nothing refers to one. */
+  readonly vault: VaultConfig | null;
   readonly targets: Readonly<Record<string, TargetConfig>>;
   readonly approvals: ApprovalsConfig;
   readonly journal: JournalConfig;
@@ -100,7 +103,18 @@ export interface IssuerLoginConfig {
 export type SecretSource =
   | { readonly kind: 'file'; readonly path: string }
   | { readonly kind: 'env'; readonly name: string }
-  | { readonly kind: 'exec'; readonly argv: readonly string[] };
+  | { readonly kind: 'exec'; readonly argv: readonly string[] }
+  /** Of targets alone: read by whoever asks Vault. */
+  | ({ readonly kind: 'vault' } & VaultSecretRef);
+
+/** One field of a key-value secret in Vault. */
+export interface VaultSecretRef {
+  readonly mount: string;
+  readonly path: string;
+  readonly field: string;
+  /** Version of the key-value engine. */
+  readonly kv: 1 | 2;
+}
 
 /** null `caFile`: the system's roots. `off` is accepted towards loopback and unix sockets only. */
 export type UpstreamTls = { readonly mode: 'verify-full'; readonly caFile: string | null } | { readonly mode: 'off' };
@@ -120,7 +134,10 @@ export type UpstreamConfig =
       readonly databases: readonly string[];
       readonly tls: UpstreamTls;
       readonly user: string;
-      readonly password: SecretSource;
+      /** null: by `vault`. */
+      readonly password: SecretSource | null;
+      /** User and password by a role of its database engine; null: the two above. */
+      readonly vault: VaultDatabaseConfig | null;
     };
 
 export type InTransaction = 'idle' | 'fresh' | 'any';

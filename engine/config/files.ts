@@ -11,6 +11,7 @@ export async function checkFiles(config: LoadedConfig): Promise<void> {
   const wanted = [
     ...(config.role === 'enforcer' ? [] : policyFiles(config)),
     ...traceFiles(config),
+    ...vaultFiles(config),
     ...tlsFiles('api.tls', config.api.tls),
     ...Object.values(config.targets).flatMap((target) => [
       ...(config.role === 'engine' ? [] : tlsFiles(`targets.${target.name}.tls`, target.tls)),
@@ -44,6 +45,18 @@ function policyFiles({ policies }: LoadedConfig): readonly Wanted[] {
   ];
 }
 
+function vaultFiles({ vault, role }: LoadedConfig): readonly Wanted[] {
+  if (vault === null || role === 'enforcer') return [];
+  const { caFile, auth } = vault;
+  const sources = auth.kind === 'token' ? [['token', auth.token] as const] : [];
+  const approle = auth.kind === 'approle' ? [['approle.role_id', auth.roleId] as const, ['approle.secret_id', auth.secretId] as const] : [];
+  const files = [...sources, ...approle].flatMap(([key, source]) =>
+    source?.kind === 'file' ? [{ path: `vault.auth.${key}`, file: source.path, folder: false }] : [],
+  );
+  const jwt = auth.kind === 'kubernetes' ? [{ path: 'vault.auth.kubernetes.jwt', file: auth.jwtFile, folder: false }] : [];
+  return [...files, ...jwt, ...(caFile === null ? [] : [{ path: 'vault.ca', file: caFile, folder: false }])];
+}
+
 function traceFiles({ operations }: LoadedConfig): readonly Wanted[] {
   const file = operations.traces?.caFile ?? null;
   return file === null ? [] : [{ path: 'operations.traces.ca', file, folder: false }];
@@ -72,11 +85,10 @@ function upstreamFiles(config: LoadedConfig, name: string): readonly Wanted[] {
 
 function secrets(config: LoadedConfig): readonly { readonly path: string; readonly source: SecretSource }[] {
   if (config.role === 'enforcer') return []; // the engine leases
-  return Object.values(config.targets).map(({ name, upstream }) =>
-    upstream.kind === 'url'
-      ? { path: `targets.${name}.upstream.url`, source: upstream.url }
-      : { path: `targets.${name}.credential.password`, source: upstream.password },
-  );
+  return Object.values(config.targets).flatMap(({ name, upstream }) => {
+    if (upstream.kind === 'url') return [{ path: `targets.${name}.upstream.url`, source: upstream.url }];
+    return upstream.password === null ? [] : [{ path: `targets.${name}.credential.password`, source: upstream.password }];
+  });
 }
 
 async function trouble(where: string, file: string, folder: boolean): Promise<string | null> {

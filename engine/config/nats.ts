@@ -34,6 +34,5 @@ export function checkNats(raw: Nats | undefined, nats: NatsConfig | null, findin
   }
   if ((raw.tls?.cert === undefined) !== (raw.tls?.key === undefined))
     findings.addAt('nats.tls', '`cert` and `key` belong together; allowed: both or none');
-  if (raw.credentials?.vault !== undefined) findings.addAt('nats.credentials.vault', '`vault` is not supported here; use `file`, `env` or `exec`');
   if (nats.streams.audit === nats.streams.approvals) findings.addAt('nats.streams', 'both have one name; allowed: two');
 }

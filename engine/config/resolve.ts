@@ -11,6 +11,7 @@ import { resolveOnCall } from './oncall.ts';
 import { resolvePolicies } from './policies.ts';
 import { type Absolute, secretSource } from './secret-source.ts';
 import { durationMs, sizeBytes } from './units.ts';
+import { resolveVault, resolveVaultDatabase } from './vault.ts';
 
 type Resolved = Omit<LoadedConfig, 'places' | 'notices'>;
 
@@ -38,6 +39,7 @@ export function resolveConfig(raw: Config, file: string, dir: string): Resolved 
       local: { enabled: raw.identity?.local?.enabled ?? false },
     },
     policies: resolvePolicies(raw.policies, stateDir, absolute),
+    vault: resolveVault(raw.vault, absolute),
     targets: Object.fromEntries(Object.entries(raw.targets).map(([name, target]) => [name, resolveTarget(name, target, inTransaction, absolute)])),
     approvals: {
       waitMs: durationMs(raw.approvals?.wait ?? '5m'),
@@ -126,7 +128,8 @@ function resolveUpstreamConfig(target: Target, absolute: Absolute): UpstreamConf
     databases: databases ?? [],
     tls: upstreamTls(tls ?? {}, absolute),
     user: target.credential?.user ?? '',
-    password: secretSource(target.credential?.password ?? {}, absolute),
+    password: target.credential?.vault === undefined ? secretSource(target.credential?.password ?? {}, absolute) : null,
+    vault: resolveVaultDatabase(target.credential?.vault),
   };
 }
 

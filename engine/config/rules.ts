@@ -9,6 +9,7 @@ import { checkNotify } from './notify-rules.ts';
 import { checkOnCall } from './oncall.ts';
 import { checkPolicies } from './policies.ts';
 import { staysHere } from './stays-here.ts';
+import { checkVault } from './vault.ts';
 
 const SEGMENT_BYTES_MIN = 64 * 1024;
 const SEGMENT_BYTES_MAX = 1024 ** 3;
@@ -19,6 +20,7 @@ export function checkRules(raw: Config, config: Omit<LoadedConfig, 'places' | 'n
   checkApart(raw, config, findings, notices);
   checkNotYet(raw, findings);
   checkPolicies(raw.policies, findings);
+  checkVault(raw, findings);
   checkPorts(raw, config, findings);
   if (config.role !== 'enforcer' || raw.api !== undefined) checkApi(config, findings, notices);
   if (config.role !== 'enforcer') checkIdentity(config, findings, notices);
@@ -47,8 +49,6 @@ function checkNotYet(raw: Config, findings: Findings): void {
     if (target.audit === 'strict' && raw.nats === undefined)
       findings.addAt(`${at}.audit`, 'found `strict` without an archive; allowed: `standard`, or a section `nats`');
     if (hasClientCa(target.tls)) notYet(`${at}.tls.client_ca`, 'a certificate of the client', 'leave it out');
-    if (target.upstream?.url?.vault !== undefined) notYet(`${at}.upstream.url.vault`, '`vault`', 'use `file`, `env` or `exec`');
-    if (target.credential?.password.vault !== undefined) notYet(`${at}.credential.password.vault`, '`vault`', 'use `file`, `env` or `exec`');
   }
 }
 
@@ -116,8 +116,6 @@ function checkLogins(raw: Config, { api, identity }: Pick<LoadedConfig, 'api' | 
     seen.set(login.name, index);
     if (api.readers === null)
       findings.addAt(at, 'everybody who logs in could read everything: name the groups that may in `api.readers` (an empty list: nobody)');
-    if (raw.identity?.issuers?.[index]?.login?.client_secret?.vault !== undefined)
-      findings.addAt(`${at}.client_secret.vault`, '`vault` is not supported yet; use `file`, `env` or `exec`');
   });
 }
 

@@ -28,6 +28,8 @@ export function describeSecret(source: SecretSource): string {
       return `environment variable ${source.name}`;
     case 'exec':
       return `program ${source.argv[0] ?? ''}`; // its arguments may be telling
+    case 'vault':
+      return `vault ${source.mount}/${source.path}#${source.field}`;
   }
 }
 
@@ -42,6 +44,8 @@ async function read(source: SecretSource): Promise<string> {
     }
     case 'exec':
       return await runProgram(source);
+    case 'vault':
+      throw unavailable(source, 'is read for targets only');
   }
 }
 

@@ -1,6 +1,6 @@
 import { resolve } from 'node:path';
 import { InterlockError } from '#schemas/errors';
-import { whereIs, type LoadedConfig, type TargetConfig, type UpstreamTls } from './config.ts';
+import { whereIs, type LoadedConfig, type SecretSource, type TargetConfig, type UpstreamTls } from './config.ts';
 import { staysHere } from './stays-here.ts';
 import { describeSecret, readSecret } from './secret.ts';
 
@@ -13,21 +13,28 @@ export interface Upstream {
   readonly databases: readonly string[];
   readonly tls: UpstreamTls;
   readonly user: string;
+  /** Empty, as the user: both are leased of Vault's database engine. */
   readonly password: string;
   /** To be said at start, or null. */
   readonly notice: string | null;
 }
+
+/** `readSecret`, or what also asks Vault. */
+export type ReadSecret = (source: SecretSource) => Promise<string>;
 
 /**
  * Reads the references of one target.
  * @throws InterlockError CREDENTIAL_UNAVAILABLE when a reference cannot be read; CONFIG_INVALID when what it names is not an address
  * that may be used. Neither repeats the value.
  */
-export async function resolveUpstream(config: LoadedConfig, target: TargetConfig): Promise<Upstream> {
+export async function resolveUpstream(config: LoadedConfig, target: TargetConfig, read: ReadSecret = readSecret): Promise<Upstream> {
   const { upstream } = target;
-  if (upstream.kind === 'fields') return { ...upstream, password: await readSecret(upstream.password), notice: null };
+  if (upstream.kind === 'fields') {
+    const { host, port, databases, tls, user, password } = upstream;
+    return { host, port, databases, tls, user, password: password === null ? '' : await read(password), notice: null };
+  }
   const at = `${whereIs(config, `targets.${target.name}.upstream.url`)} (${describeSecret(upstream.url)})`;
-  const parsed = parseUrl(await readSecret(upstream.url), at);
+  const parsed = parseUrl(await read(upstream.url), at);
   const tls = upstream.tls ?? inFolder(parsed.tls, config.dir);
   if (tls.mode === 'off' && !staysHere(parsed.host)) throw invalid(at, `would leave TLS off towards ${parsed.host}; allowed: sslmode=verify-full`);
   const notice = tls.mode === 'off' ? `targets.${target.name}: TLS to the target is off, accepted because ${parsed.host} is local` : null;
