@@ -1,22 +1,15 @@
 /** In one process: reading facts, judging, appending. Microseconds; each figure beside the number of runs behind it. */
 import { generateKeyPairSync } from 'node:crypto';
 import { mkdtempSync, rmSync } from 'node:fs';
-import { dirname, join } from 'node:path';
-import { fileURLToPath } from 'node:url';
+import { join } from 'node:path';
 import { systemClock } from '#client/clock';
-import type { DecisionSession, Moment, Statement } from '#client/decision-service';
-import { Ids } from '#client/ids';
-import { silentLog } from '#client/log';
-import { openDecisionService } from '#engine/decide/service';
+import type { Statement } from '#client/decision-service';
 import { PostgresFacts } from '#engine/facts/postgres/reader';
 import { openJournal } from '#engine/journal/file-journal';
-import { tool } from '#tools/tools';
+import { MOMENT, openBenchDecisions, SETTINGS } from './decisions.ts';
 import { quantile } from './pgbench.ts';
 import type { BenchOptions } from './options.ts';
 
-const here = dirname(fileURLToPath(import.meta.url));
-const root = dirname(dirname(here));
-const SETTINGS = { search_path: 'public' };
 const WARM_RUNS = 2_000;
 const RUNS = 20_000;
 
@@ -49,34 +42,14 @@ async function benchFacts({ only, report }: BenchOptions): Promise<void> {
 /** A pack of five packages. Cold: each statement's facts are new to the cache, and already read. */
 async function benchDecide({ only, report }: BenchOptions): Promise<void> {
   if (!only.test('decide.cached') && !only.test('decide.cold')) return;
-  const facts = new PostgresFacts({ majors: [15] });
-  const masks = { rewrite: (text: Uint8Array) => ({ ok: true as const, rewrite: { text, masked: [], toOriginal: (offset: number) => offset } }) };
-  const ids = new Ids(systemClock);
-  const service = await openDecisionService({
-    policies: { dir: join(root, 'test', 'cases', 'decide', 'pack5'), data: [], watch: false, maxAgeMs: 86_400_000 },
-    facts,
-    masks,
-    clock: systemClock,
-    ids,
-    log: silentLog,
-    record: () => {},
-    opa: () => tool('opa'),
-  });
-  const session: DecisionSession = service.openSession({
-    sessionId: 'ses_bench',
-    supportedObligations: ['mask'],
-    client: { address: '127.0.0.1', application: 'bench', tls: false },
-    subject: { type: 'user', id: 'bench|bench', properties: { login: 'bench', groups: ['app'] } },
-    resource: { type: 'postgresql', id: 'shop', properties: { env: 'bench', labels: {}, database: 'shop', server_version: '15' } },
-  });
-  const moment: Moment = { action: 'sql.execute', statementId: 'stm_bench', transaction: 'idle', settings: SETTINGS, params: null };
+  const { facts, service, session } = await openBenchDecisions();
   const known = session.read(Buffer.from(TEXTS['facts.short'](1)), SETTINGS) as Statement;
-  const cached = await timed(RUNS, () => session.decide(known, moment));
+  const cached = await timed(RUNS, () => session.decide(known, MOMENT));
   report({ name: 'decide.cached', subject: 'interlock', runs: RUNS, p50_us: quantile(cached, 0.5), p99_us: quantile(cached, 0.99) });
   const fresh = Array.from({ length: WARM_RUNS * 3 }, (_, n) =>
     session.read(Buffer.from(`SELECT id, item_${n} FROM orders_${n} WHERE id = 1`), SETTINGS),
   );
-  const cold = await timed(WARM_RUNS * 2, (n) => session.decide(fresh[n % fresh.length] as Statement, moment), WARM_RUNS);
+  const cold = await timed(WARM_RUNS * 2, (n) => session.decide(fresh[n % fresh.length] as Statement, MOMENT), WARM_RUNS);
   report({ name: 'decide.cold', subject: 'interlock', runs: WARM_RUNS * 2, p50_us: quantile(cold, 0.5), p99_us: quantile(cold, 0.99) });
   service.close();
   await facts.close();
