@@ -18,6 +18,7 @@ import type {
   Status,
   Viewed,
 } from './api/parts.ts';
+import type { Enrolment } from './enrolment/parts.ts';
 import type { Operations } from './operations/operations.ts';
 import type { AuthzenParts } from './api/authzen/parts.ts';
 import type { ApprovalBook } from './approvals/approvals.ts';
@@ -42,6 +43,8 @@ export interface ServingFrom {
   readonly authzen: AuthzenParts;
   readonly delegations: Delegations | null;
   readonly notifications: () => Notifications | null;
+  /** Of an engine that takes enforcers of their own. */
+  readonly enrolment?: () => Enrolment | null;
 }
 
 /** Who is told of changes: a part may begin to tell after the API began to listen. */
@@ -83,6 +86,10 @@ export function apiParts(from: ServingFrom): ApiParts {
     identity: from.identity,
     current: (principal) => from.current(principal),
     readers: config.api.readers,
+    admins: config.api.admins,
+    get enrolment() {
+      return from.enrolment?.() ?? null;
+    },
     approvals: reviewBook(from),
     events: ({ follow, signal, since }) => {
       const from = since === undefined ? {} : { since };

@@ -347,6 +347,13 @@ export const Config = {
           description:
             'Members of these groups may read everybody’s sessions, events and approvals; others only their own, and the requests that name them. Default: whoever holds a token with scope `approve` reads everything.',
         },
+        admins: {
+          type: 'array',
+          items: Text,
+          title: 'a list of groups',
+          description:
+            'Members of these groups, each with a token of scope `approve`, may say who is an enforcer (`interlock enforcer`). Default: nobody.',
+        },
         evaluators: {
           type: 'array',
           items: Text,

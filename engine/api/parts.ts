@@ -4,6 +4,7 @@ import type { AuthzenParts } from './authzen/parts.ts';
 import type { ApprovalState, ApprovalView, DelegationView } from '#schemas/approval';
 import type { Subject } from '#schemas/decision-request';
 import type { EnforcerPage, EnforcerReport, Problem } from '#schemas/enforcer-report';
+import type { EnforcerView } from '#schemas/enrolment';
 import type { Event } from '#schemas/event';
 import type { NotificationView } from '#schemas/notification';
 import type { Ability, InboxItem, LiveEvent, ReviewText, SessionItem, SessionPage, StatementItem, StatementPage, StoryLine } from '#schemas/review';
@@ -30,6 +31,10 @@ export interface ApiParts {
   readonly reviewText: ((approval: ApprovalView) => ReviewText | Promise<ReviewText>) | null;
   readonly delegations: Delegations | null;
   readonly notifications: Notifications | null;
+  /** `api.admins`: groups whose members may say who is an enforcer; empty: nobody. */
+  readonly admins: readonly string[];
+  /** Absent or null: this gateway takes no enforcers of their own. */
+  readonly enrolment?: Enrolment | null;
   readonly login: LoginParts;
   /** Absent: no outside enforcement points. */
   readonly authzen?: AuthzenParts;
@@ -184,6 +189,23 @@ export interface Notifications {
   resend(id: string, by: Principal): Promise<void>;
   /** One attempt now. @throws InterlockError NOTIFICATION_NOT_FOUND: no such channel */
   test(channel: string): Promise<NotificationView>;
+}
+
+/** Who is an enforcer of this installation. What it does is durable when it resolves. */
+export interface Enrolment {
+  list(): readonly EnforcerView[];
+  /** @throws InterlockError ENFORCER_NOT_FOUND */
+  show(name: string): EnforcerView;
+  /** The only time that the code is told. @throws InterlockError USAGE, ENFORCER_EXISTS */
+  add(ask: {
+    readonly name: string;
+    readonly targets: readonly string[];
+    readonly ttlMs: number;
+    readonly by: string;
+    readonly replace?: boolean;
+  }): Promise<{ readonly code: string; readonly enforcer: EnforcerView }>;
+  /** @throws InterlockError ENFORCER_NOT_FOUND */
+  remove(name: string, by: string): Promise<EnforcerView>;
 }
 
 /** How humans log in to the console. */

@@ -1,7 +1,7 @@
 /** Parts that may not be there (yet): their routes answer 503, by name. */
 import { InterlockError } from '#schemas/errors';
 import type { House } from './house.ts';
-import type { Delegations, Notifications, OperationsPart, Projection } from './parts.ts';
+import type { Delegations, Enrolment, Notifications, OperationsPart, Projection } from './parts.ts';
 
 /** @throws InterlockError NOT_READY */
 export function projectionOf({ parts }: House): Projection {
@@ -21,6 +21,11 @@ export function notificationsOf({ parts }: House): Notifications {
 /** @throws InterlockError NOT_READY */
 export function operationsOf({ parts }: House): OperationsPart {
   return parts.operations ?? missing('nothing watches this process');
+}
+
+/** @throws InterlockError NOT_READY */
+export function enrolmentOf({ parts }: House): Enrolment {
+  return parts.enrolment ?? missing('this gateway takes no enforcers of their own: see `interlock engine`');
 }
 
 function missing(what: string): never {

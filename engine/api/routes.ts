@@ -3,6 +3,7 @@ import type { OpenRoute, Route } from './call.ts';
 import { APPROVAL_ROUTES } from './routes/approvals.ts';
 import { DELEGATION_ROUTES } from './routes/delegations.ts';
 import { ENFORCER_ROUTES } from './routes/enforcers.ts';
+import { ENROLMENT_ROUTES } from './routes/enrolment.ts';
 import { INBOX_ROUTES } from './routes/inbox.ts';
 import { LOGIN_ROUTES } from './routes/login.ts';
 import { ME_ROUTES } from './routes/me.ts';
@@ -18,6 +19,7 @@ export const ROUTES: readonly (Route | OpenRoute)[] = [
   ...SESSION_ROUTES,
   ...RECORD_ROUTES,
   ...NOTIFICATION_ROUTES,
+  ...ENROLMENT_ROUTES,
   ...ENFORCER_ROUTES,
   ...LOGIN_ROUTES,
 ];

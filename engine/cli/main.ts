@@ -9,6 +9,7 @@ import { connectCommand } from './commands/connect.ts';
 import { consoleCommand } from './commands/console.ts';
 import { decideCommand } from './commands/decide.ts';
 import { doctorCommand } from './commands/doctor.ts';
+import { enforcerCommand } from './commands/enforcer.ts';
 import { eventsCommand } from './commands/events.ts';
 import { factsCommand } from './commands/facts.ts';
 import { initCommand } from './commands/init.ts';
@@ -45,6 +46,7 @@ function interlock(): Command {
     initCommand(),
     upCommand(),
     ...apartCommands(),
+    enforcerCommand(),
     tokenCommand(),
     connectCommand(),
     decideCommand(),

@@ -1,5 +1,5 @@
 /** The configuration as everything else receives it: checked, defaults filled in, paths absolute, units in the names. */
-import type { NotifyAbout } from '#schemas/config';
+import type { Config, NotifyAbout } from '#schemas/config';
 import type { MetricsReaders } from '#schemas/config-operations';
 import type { Places } from './places.ts';
 import type { PoliciesConfig } from './policies.ts';
@@ -12,6 +12,8 @@ export interface LoadedConfig {
   readonly dir: string;
   /** `targets.shop.listen` → where it stands, so that later trouble (a port that is taken) can still name the line: see `whereIs`. */
   readonly places: Places;
+  /** As it stands in the file: what is compared when it is read again. It holds references to secrets, never one. */
+  readonly raw: Config;
   readonly contract: 1;
   readonly role: Role;
   /** null: this file is for another process. */
@@ -72,6 +74,8 @@ export interface ApiConfig {
   readonly tls: ServerTlsFiles | null;
   /** Groups whose members may read everything; null: whoever holds a token with scope `approve`. */
   readonly readers: readonly string[] | null;
+  /** Groups whose members may say who is an enforcer; empty: nobody. */
+  readonly admins: readonly string[];
   /** Groups of services that ask over AuthZEN for others; null: every service. */
   readonly evaluators: readonly string[] | null;
 }

@@ -38,7 +38,7 @@ export function parseConfig(text: string, file: string): LoadedConfig {
   const config = resolveConfig(raw, file, dirname(resolve(file)));
   const notices = checkRules(raw, config, findings);
   refuse(file, findings);
-  return { ...config, notices, places: findings.places };
+  return { ...config, notices, places: findings.places, raw };
 }
 
 async function readText(file: string): Promise<string> {

@@ -13,7 +13,7 @@ import { type Absolute, secretSource } from './secret-source.ts';
 import { durationMs, sizeBytes } from './units.ts';
 import { resolveVault, resolveVaultDatabase } from './vault.ts';
 
-type Resolved = Omit<LoadedConfig, 'places' | 'notices'>;
+type Resolved = Omit<LoadedConfig, 'places' | 'notices' | 'raw'>;
 
 export function resolveConfig(raw: Config, file: string, dir: string): Resolved {
   const absolute = (path: string): string => (isAbsolute(path) ? path : resolvePath(dir, path));
@@ -32,6 +32,7 @@ export function resolveConfig(raw: Config, file: string, dir: string): Resolved 
       publicUrl: raw.api?.public_url?.replace(/\/+$/, '') ?? null,
       tls: serverTls(raw.api?.tls, absolute),
       readers: raw.api?.readers ?? null,
+      admins: raw.api?.admins ?? [],
       evaluators: raw.api?.evaluators ?? null,
     },
     identity: {

@@ -144,6 +144,7 @@ export function fakeApi(options: FakeApiOptions): FakeApi {
     identity: identityOf(options.people),
     current: (principal) => principal,
     readers: options.readers,
+    admins: [],
     approvals: fakeBook(options, asked, bookListeners),
     async *events({ follow, signal }) {
       yield* options.events ?? [];

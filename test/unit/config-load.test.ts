@@ -49,7 +49,7 @@ const SMALLEST = {
 };
 
 test('defaults are filled in, units are in the names, paths are relative to the file', () => {
-  const { places, ...config } = parseConfig(stringify(SMALLEST), '/srv/gateway/interlock.yaml');
+  const { places, raw: _, ...config } = parseConfig(stringify(SMALLEST), '/srv/gateway/interlock.yaml');
   expect(config).toEqual({
     file: '/srv/gateway/interlock.yaml',
     dir: '/srv/gateway',
@@ -58,7 +58,7 @@ test('defaults are filled in, units are in the names, paths are relative to the 
     engine: null,
     enforcer: null,
     stateDir: '/srv/gateway/.interlock',
-    api: { listen: { host: '127.0.0.1', port: 8400 }, publicUrl: null, tls: null, readers: null, evaluators: null },
+    api: { listen: { host: '127.0.0.1', port: 8400 }, publicUrl: null, tls: null, readers: null, admins: [], evaluators: null },
     identity: { issuers: [], local: { enabled: true } },
     policies: { dir: '/srv/gateway/policies', data: [], watch: true, maxAgeMs: 86_400_000 },
     targets: {
@@ -130,6 +130,7 @@ test('the example of CONTRACT §5, as far as this version goes', () => {
     publicUrl: 'https://interlock.example.com',
     tls: { certFile: '/etc/interlock/tls.crt', keyFile: '/etc/interlock/tls.key', caFile: null },
     readers: ['auditors'],
+    admins: [],
     evaluators: null,
   });
   expect(config.targets['shop']?.upstream).toEqual({
