@@ -7,6 +7,7 @@ import type { RedactingLog } from './config/log.ts';
 import { openStateDir } from './config/state.ts';
 import { openJournal, type FileJournal, type JournalOptions } from './journal/file-journal.ts';
 import { loadCheckpointKey } from './journal/keys.ts';
+import type { Reloadable } from './operations/reload.ts';
 import { openInstruments, type Instruments } from './operations/operations.ts';
 
 export interface BaseOptions {
@@ -17,6 +18,11 @@ export interface BaseOptions {
   readonly files?: JournalOptions['files'];
 }
 
+/** The configuration as it was last read, as far as it may change while the process runs. */
+export interface Live {
+  config: LoadedConfig;
+}
+
 export interface Base {
   readonly config: LoadedConfig;
   readonly clock: Clock;
@@ -25,6 +31,9 @@ export interface Base {
   readonly version: string;
   readonly journal: FileJournal;
   readonly instruments: Instruments;
+  readonly live: Live;
+  /** What parts apply when the configuration is read again: they add it as they start. */
+  readonly reloadables: Reloadable<LoadedConfig>[];
   /** The file with the public key that verifies the journal. */
   readonly publicKey: string;
 }
@@ -38,7 +47,7 @@ export async function openBase(config: LoadedConfig, options: BaseOptions, start
   started.defer(() => instruments.close());
   const journal = await openTheJournal(config, options, { key: key.key, clock, observer: instruments.observer });
   started.defer(() => journal.close('drain'));
-  return { config, clock, ids: new Ids(clock), log, version, journal, instruments, publicKey: key.publicKeyFile };
+  return { config, clock, ids: new Ids(clock), log, version, journal, instruments, live: { config }, reloadables: [], publicKey: key.publicKeyFile };
 }
 
 interface JournalFrom {

@@ -112,10 +112,11 @@ export async function openCentral(base: Base, options: CentralOptions, started: 
   const halls: Halls = { base, options, room, changes, seen, decisions, identity, who, projection, operations };
   const api = await openTheApi(halls);
   started.defer(() => api.close());
+  base.reloadables.push({ keys: ['api.tls.cert', 'api.tls.key', 'api.tls.ca'], apply: (next) => api.renew(pem(next.api.tls)) });
   await openOperationsListener(base, operations, started);
   const publicUrl = config.api.publicUrl ?? api.url;
   const { book, ends } = await openTheBook(halls, publicUrl, started);
-  const credentials = openCredentials({ targets: leases(config), ids, log });
+  const credentials = openCredentials({ targets: leases(base.live), ids, log });
   return { decisions, identity, credentials, approvals: book, journal: ends, api: api.url, publicUrl };
 }
 

@@ -22,7 +22,8 @@ export type OperatingFrom = Omit<OperationsParts, 'role' | 'version' | 'clock' |
 export async function openOperating(base: Base, from: OperatingFrom): Promise<Operations> {
   const { config, clock, log, version, instruments } = base;
   const { enforcers, ...rest } = from;
-  const access = await metricsAccess(config, log);
+  let access = await metricsAccess(config, log);
+  base.reloadables.push({ keys: ['operations.metrics'], apply: async (next) => void (access = await metricsAccess(next, log)) });
   return openOperations(
     instruments,
     {

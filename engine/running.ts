@@ -2,6 +2,7 @@
 import { InterlockError } from '#schemas/errors';
 import type { Enforcer } from '#enforcers/common/enforcer';
 import type { Base } from './base.ts';
+import { openReloadingProcess } from './reloading.ts';
 
 /** A gateway, an engine or an enforcer that accepts. */
 export interface Running {
@@ -36,10 +37,12 @@ export interface Started {
   readonly channel?: string;
   /** Beside the enforcers, before everything ends. */
   readonly draining?: () => Promise<void>;
+  /** Resolves when a part can go on no more: everything ends, and the next start begins with what is left. */
+  readonly failed?: Promise<Error>;
   readonly stack: AsyncDisposableStack;
 }
 
-export function running({ base, enforcers, api, channel, revision, reload, draining, stack }: Started): Running {
+export function running({ base, enforcers, api, channel, revision, reload, draining, failed, stack }: Started): Running {
   const { journal, config, log, publicKey } = base;
   const finished = Promise.withResolvers<void>();
   let ending: Promise<void> | null = null;
@@ -50,6 +53,12 @@ export function running({ base, enforcers, api, channel, revision, reload, drain
     void close();
     finished.reject(new InterlockError('JOURNAL_UNAVAILABLE', fault.message, { cause: fault }));
   });
+  void failed?.then((error) => {
+    void close();
+    finished.reject(new InterlockError('APPROVAL_UNAVAILABLE', error.message, { cause: error }));
+  });
+  const reloading = openReloadingProcess(base, { enforcers, again: reload });
+  stack.defer(() => reloading.close());
   finished.promise.catch(() => {}); // whoever waits for it is told; nobody waiting is no crash
   return {
     get revision() {
@@ -62,7 +71,7 @@ export function running({ base, enforcers, api, channel, revision, reload, drain
     finished: finished.promise,
     close,
     targets: Object.fromEntries(enforcers.map(([name, { protocol, address }]) => [name, { protocol, address: hostPort(address) }])),
-    reload,
+    reload: () => reloading.reload(),
     drain: async () => {
       await Promise.all([draining?.(), ...enforcers.map(([, enforcer]) => enforcer.drain())]);
       await close();

@@ -4,6 +4,7 @@ import { startPostgresEnforcer } from '#enforcers/postgres/enforcer';
 import type { PostgresTarget } from '#enforcers/postgres/target';
 import type { Enforcer, EnforcerDeps } from '#enforcers/common/enforcer';
 import { InterlockError } from '#schemas/errors';
+import type { Live } from './base.ts';
 import type { LoadedConfig, TargetConfig, UpstreamTls } from './config/config.ts';
 import type { RedactingLog } from './config/log.ts';
 import { resolveUpstream, type Upstream } from './config/upstream.ts';
@@ -31,8 +32,11 @@ export function placeOf({ name, upstream }: TargetConfig): Place {
 }
 
 /** The reference is read again for each lease: a rotated password is used from the next session on. */
-export function leases(config: LoadedConfig): Record<string, () => Promise<{ user: string; password: string }>> {
-  return Object.fromEntries(Object.values(config.targets).map((target) => [target.name, () => resolveUpstream(config, target)]));
+export function leases(live: Live): Record<string, () => Promise<{ user: string; password: string }>> {
+  const { config } = live;
+  return Object.fromEntries(
+    Object.values(config.targets).map((target) => [target.name, () => resolveUpstream(config, live.config.targets[target.name] ?? target)]),
+  );
 }
 
 /** What the engine decides about a target: in force for what begins after it was said. */

@@ -16,12 +16,21 @@ export interface Enforcer {
   readonly accepting: boolean;
   readonly draining: boolean;
   sessions(): readonly SessionInfo[];
+  /** For whoever connects from now on. @throws InterlockError CONFIG_INVALID: the certificate cannot be used, and nothing changes */
+  renew(change: EnforcerChange): void;
   /** Ends one session; false if there is none of this id. */
   terminate(sessionId: string): boolean;
   /** Takes no new session and lets what runs finish; resolves when the last session is gone or `LIMITS.drainMs` have passed. */
   drain(): Promise<void>;
   /** Ends everything now. */
   close(): Promise<void>;
+}
+
+/** What may change while it runs. */
+export interface EnforcerChange {
+  readonly limits: { readonly connections: number; readonly statementBytes: number; readonly idleMs: number };
+  /** PEM; null: as it was. */
+  readonly tls: { readonly cert: string; readonly key: string } | null;
 }
 
 export interface SessionInfo {

@@ -200,7 +200,7 @@ class Guest {
         catalog: this.#house.catalogs.of(login.database),
         surveyor: this.#house.surveyor,
         log: deps.log,
-        statementBytes: target.limits.statementBytes,
+        statementBytes: this.#house.limits.statementBytes,
         opened,
         told,
         closed: (ended, reason) => this.#house.gone(ended, reason),

@@ -2,7 +2,7 @@
 import { createServer, type AddressInfo, type Server, type Socket } from 'node:net';
 import { createSecureContext, type SecureContext } from 'node:tls';
 import { InterlockError } from '#schemas/errors';
-import type { Enforcer, EnforcerDeps, SessionInfo } from '#enforcers/common/enforcer';
+import type { Enforcer, EnforcerChange, EnforcerDeps, SessionInfo } from '#enforcers/common/enforcer';
 import { LIMITS } from '#enforcers/common/limits';
 import { refusal, type Refusal } from '#enforcers/common/refusal';
 import { Buckets, CancelKeys, type CancelKey } from './cancel.ts';
@@ -64,7 +64,8 @@ class PostgresEnforcer implements Enforcer, House {
   readonly protocol = 'postgresql';
   readonly deps: EnforcerDeps;
   readonly target: PostgresTarget;
-  readonly tls: SecureContext | null;
+  tls: SecureContext | null;
+  limits: PostgresTarget['limits'];
   readonly enforcerId: string;
   readonly serverVersion: string;
   readonly sets: SettingSets = new SettingSets();
@@ -85,7 +86,8 @@ class PostgresEnforcer implements Enforcer, House {
     this.target = options.target;
     this.serverVersion = serverVersion;
     this.enforcerId = `postgresql/${options.target.name}`;
-    this.tls = options.target.tls ? createSecureContext({ cert: options.target.tls.cert, key: options.target.tls.key, minVersion: 'TLSv1.2' }) : null;
+    this.tls = options.target.tls ? contextOf(options.target.tls) : null;
+    this.limits = options.target.limits;
     this.#buckets = new Buckets(options.clock);
     this.catalogs = new CatalogKeeper({
       target: options.target.name,
@@ -142,6 +144,17 @@ class PostgresEnforcer implements Enforcer, House {
     }));
   }
 
+  renew({ limits, tls }: EnforcerChange): void {
+    if (this.tls !== null && tls !== null) {
+      try {
+        this.tls = contextOf(tls);
+      } catch (error) {
+        throw new InterlockError('CONFIG_INVALID', `certificate and key of target ${this.target.name} cannot be used together`, { cause: error });
+      }
+    }
+    this.limits = limits;
+  }
+
   terminate(sessionId: string): boolean {
     for (const session of this.#residents.keys()) {
       if (session.id !== sessionId) continue;
@@ -189,8 +202,8 @@ class PostgresEnforcer implements Enforcer, House {
 
   room(): void {
     if (this.#draining) throw new InterlockError('DRAINING', 'the gateway is shutting down');
-    if (this.#residents.size >= this.target.limits.connections) {
-      throw new InterlockError('BUDGET_CONNECTIONS', `the limit of ${this.target.limits.connections} connections is reached`);
+    if (this.#residents.size >= this.limits.connections) {
+      throw new InterlockError('BUDGET_CONNECTIONS', `the limit of ${this.limits.connections} connections is reached`);
     }
   }
 
@@ -263,7 +276,7 @@ class PostgresEnforcer implements Enforcer, House {
         resident.sinceMs = nowMs;
       }
       if (wallMs >= resident.expiresAtMs) session.end('policy', refusal('SESSION_EXPIRED'));
-      else if (nowMs - resident.sinceMs > this.target.limits.idleMs) session.end('policy', idle());
+      else if (nowMs - resident.sinceMs > this.limits.idleMs) session.end('policy', idle());
     }
     if (this.#draining) this.#endWaiting();
   }
@@ -279,6 +292,10 @@ class PostgresEnforcer implements Enforcer, House {
   #endAll(reason: CloseReason, why: Refusal): void {
     for (const session of this.#residents.keys()) session.end(reason, why);
   }
+}
+
+function contextOf({ cert, key }: { readonly cert: string; readonly key: string }): SecureContext {
+  return createSecureContext({ cert, key, minVersion: 'TLSv1.2' });
 }
 
 function heldAtDrain(approvalId: string | null): Refusal {

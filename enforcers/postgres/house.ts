@@ -24,6 +24,7 @@ export interface House {
   readonly deps: EnforcerDeps;
   readonly target: PostgresTarget;
   readonly tls: SecureContext | null;
+  readonly limits: PostgresTarget['limits'];
   readonly enforcerId: string;
   readonly serverVersion: string;
   readonly sets: SettingSets;

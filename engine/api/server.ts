@@ -4,7 +4,7 @@
  */
 import { once } from 'node:events';
 import { createServer, type Server } from 'node:http';
-import { createServer as createTlsServer } from 'node:https';
+import { createServer as createTlsServer, Server as TlsServer } from 'node:https';
 import type { AddressInfo } from 'node:net';
 import { type Clock, systemClock } from '#client/clock';
 import type { Log } from '#client/log';
@@ -37,6 +37,8 @@ export interface ApiOptions {
 export interface Api {
   /** With the port that was taken. */
   readonly url: string;
+  /** Another certificate, for connections from now on; where there is no TLS there is none to renew. @throws InterlockError CONFIG_INVALID */
+  renew(tls: { readonly cert: string; readonly key: string } | null): void;
   /** Ends streams and connections. */
   close(): Promise<void>;
 }
@@ -56,6 +58,7 @@ export async function openApi(options: ApiOptions): Promise<Api> {
   server.on('request', (request, response) => void serve(request, response, house, authzen));
   return {
     url,
+    renew: (tls) => renewed(server, tls),
     async close() {
       authzen?.close();
       house.close();
@@ -93,6 +96,15 @@ function build({ tls, waits = LIMITS }: ApiOptions): Server {
   server.maxConnections = LIMITS.connections;
   server.maxRequestsPerSocket = LIMITS.requestsPerConnection;
   return server;
+}
+
+function renewed(server: Server, tls: { readonly cert: string; readonly key: string } | null): void {
+  if (tls === null || !(server instanceof TlsServer)) return;
+  try {
+    server.setSecureContext({ ...tls, minVersion: 'TLSv1.2' });
+  } catch (error) {
+    throw new InterlockError('CONFIG_INVALID', 'certificate and key of `api.tls` cannot be used together', { cause: error });
+  }
 }
 
 function secure(limits: object, tls: NonNullable<ApiOptions['tls']>): Server {

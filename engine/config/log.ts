@@ -17,6 +17,8 @@ export interface RedactingLog extends Log {
   hide(secret: string): void;
   /** It opens nothing any more: what is made for one session would otherwise be looked for in every line for ever. */
   forget(secret: string): void;
+  /** From now on only what is at least so grave is written. */
+  setLevel(level: LogLevel): void;
 }
 
 /**
@@ -50,6 +52,7 @@ export function openLog(options: LogOptions): RedactingLog {
     error: (fields, message) => logger.error(fields, message),
     hide,
     forget,
+    setLevel: (level) => void (logger.level = level),
   };
 }
 

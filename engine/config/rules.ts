@@ -15,7 +15,7 @@ const SEGMENT_BYTES_MIN = 64 * 1024;
 const SEGMENT_BYTES_MAX = 1024 ** 3;
 
 /** Mistakes go to `findings`; the answer is what is to be said at start. */
-export function checkRules(raw: Config, config: Omit<LoadedConfig, 'places' | 'notices'>, findings: Findings): readonly string[] {
+export function checkRules(raw: Config, config: Omit<LoadedConfig, 'places' | 'notices' | 'raw'>, findings: Findings): readonly string[] {
   const notices: string[] = [];
   checkApart(raw, config, findings, notices);
   checkNotYet(raw, findings);

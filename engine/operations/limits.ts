@@ -12,6 +12,8 @@ export const LIMITS = {
   clockOffsetMs: 1_000,
   /** The projection is told when it is behind by more. */
   projectionBehindRecords: 100_000,
+  /** How often the configuration file is looked at. */
+  configEveryMs: 1_000,
   /** Shortest token of a reader of metrics, in characters. */
   tokenChars: 16,
 } as const;

@@ -1,0 +1,75 @@
+/** What of a running process follows its configuration file: on SIGHUP, and when the file is saved. */
+import type { Base, Live } from './base.ts';
+import { checkFiles } from './config/files.ts';
+import { loadConfig } from './config/load.ts';
+import type { LoadedConfig, TargetConfig } from './config/config.ts';
+import { openReloading, watchFile, type Reloadable } from './operations/reload.ts';
+import { pem } from './located.ts';
+import type { Enforcers } from './running.ts';
+
+export interface ReloadingParts {
+  readonly enforcers: Enforcers;
+  /** Policies, and what else is read again whatever changed. */
+  readonly again: () => Promise<void>;
+}
+
+export interface ReloadingProcess {
+  /** @throws what was wrong with the configuration or with a part; what was in force stays */
+  reload(): Promise<void>;
+  close(): void;
+}
+
+/** Everything has started: from now on the file is watched. */
+export function openReloadingProcess(base: Base, { enforcers, again }: ReloadingParts): ReloadingProcess {
+  const { config, log, live } = base;
+  const parts: readonly Reloadable<LoadedConfig>[] = [
+    ...base.reloadables,
+    { keys: ['log.level'], apply: (next) => log.setLevel(next.log.level) },
+    { keys: ['targets.*.limits', 'targets.*.tls.cert', 'targets.*.tls.key', 'targets.*.tls.ca'], apply: (next) => renew(enforcers, next) },
+    { keys: ['targets.*.credential'], apply: (next) => follow(live, next) },
+    { keys: [], apply: again },
+  ];
+  const reloading = openReloading({
+    first: config,
+    raw: (loaded) => concerned(loaded, config),
+    load: () => read(config.file),
+    log,
+    parts,
+  });
+  const watch = watchFile(config.file, () =>
+    reloading.reload().catch((error: unknown) => log.error({ err: error }, 'the configuration was saved with a mistake; what was in force stays')),
+  );
+  return { reload: () => reloading.reload(), close: () => watch.close() };
+}
+
+async function read(file: string): Promise<LoadedConfig> {
+  const next = await loadConfig(file);
+  await checkFiles(next);
+  return next;
+}
+
+/** An enforcer of one target is not concerned by the others of its file. */
+function concerned({ raw }: LoadedConfig, { role, targets }: LoadedConfig): unknown {
+  if (role !== 'enforcer') return raw;
+  return { ...raw, targets: Object.fromEntries(Object.entries(raw.targets).filter(([name]) => Object.hasOwn(targets, name))) };
+}
+
+/** Sessions that are open keep what they were opened with. */
+function renew(enforcers: Enforcers, next: LoadedConfig): void {
+  for (const [name, enforcer] of enforcers) {
+    const target = next.targets[name];
+    if (target !== undefined) enforcer.renew({ limits: target.limits, tls: pem(target.tls) });
+  }
+}
+
+/** Readers of `live` find the new one: a credential is looked up for each session. Where a target stands is fixed while it is enforced. */
+function follow(live: Live, next: LoadedConfig): void {
+  const targets = Object.values(live.config.targets).map((target) => [target.name, signedInBy(target, next.targets[target.name])] as const);
+  live.config = { ...live.config, targets: Object.fromEntries(targets) };
+}
+
+function signedInBy(target: TargetConfig, next: TargetConfig | undefined): TargetConfig {
+  if (next?.upstream.kind !== 'fields' || target.upstream.kind !== 'fields') return target;
+  const { user, password } = next.upstream;
+  return { ...target, upstream: { ...target.upstream, user, password } };
+}

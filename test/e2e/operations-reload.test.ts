@@ -1,0 +1,146 @@
+/** A running gateway follows its configuration, on SIGHUP and when it is saved: limits, level of the log, credentials, certificates (issue 5, Operations). */
+import { copyFileSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { connect } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { connect as connectTls } from 'node:tls';
+import pg from 'pg';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { type Authority, makeAuthority } from '#test/support/certificates';
+import { type Gateway, startGateway } from '#test/support/gateway';
+import { type PostgresServer, startPostgres } from '#test/support/postgres';
+
+const alice = { login: 'alice', groups: ['support'] };
+
+let dir: string;
+let server: PostgresServer;
+let authority: Authority;
+let gateway: Gateway;
+const files = { cert: '', key: '' };
+
+beforeAll(async () => {
+  dir = mkdtempSync(join(tmpdir(), 'interlock-reload-'));
+  server = await startPostgres({ major: 15 });
+  await server.query('CREATE DATABASE shop');
+  authority = await makeAuthority(join(dir, 'tls'));
+  Object.assign(files, { cert: join(dir, 'tls.crt'), key: join(dir, 'tls.key') });
+  await present('first');
+  gateway = await startGateway({
+    dir,
+    upstream: { ...server, database: 'shop' },
+    policies: { dir: join(import.meta.dirname, '..', 'policies', 'allow-all') },
+    target: { tls: { ...files, ca: authority.caFile } },
+    config: { api: { listen: '127.0.0.1:0', tls: { ...files, ca: authority.caFile } } },
+  });
+});
+afterAll(async () => {
+  await gateway.stop();
+  await server.stop();
+  rmSync(dir, { recursive: true });
+});
+
+/** The certificate that the configuration points to. */
+async function present(name: string): Promise<void> {
+  const { certFile, keyFile } = await authority.issue(name);
+  copyFileSync(keyFile, files.key);
+  copyFileSync(certFile, files.cert);
+}
+
+async function client(): Promise<pg.Client> {
+  const opened = new pg.Client({ connectionString: await gateway.url(alice), ssl: { ca: readFileSync(authority.caFile, 'utf8') } });
+  opened.on('error', () => {});
+  await opened.connect();
+  return opened;
+}
+
+interface Shape {
+  targets: { shop: { limits?: object; credential: { user: string; password: object } } };
+  log?: object;
+  journal: object;
+}
+
+function save(change: (config: Shape) => void): void {
+  const config = JSON.parse(readFileSync(gateway.configFile, 'utf8')) as Shape;
+  change(config);
+  writeFileSync(gateway.configFile, JSON.stringify(config, null, 2));
+}
+
+/** Lines of the log with this message, since the gateway started. */
+function lines(message: string): readonly Record<string, unknown>[] {
+  return gateway
+    .log()
+    .split('\n')
+    .filter((text) => text.includes(message))
+    .map((text) => JSON.parse(text) as Record<string, unknown>);
+}
+
+async function reread(action: () => void | Promise<void>): Promise<void> {
+  const before = lines('the configuration was read again').length;
+  await action();
+  await expect.poll(() => lines('the configuration was read again').length, { timeout: 10_000 }).toBeGreaterThan(before);
+}
+
+test('on save: limits count at once, what needs a restart is named by its key, a mistake changes nothing', async () => {
+  await reread(() =>
+    save((config) => {
+      config.targets.shop.limits = { connections: 1 };
+      config.journal = { ...config.journal, segment: '1MiB' };
+      config.log = { level: 'debug' };
+    }),
+  );
+  expect(lines('the configuration was read again').at(-1)).toMatchObject({ applied: ['targets.shop.limits', 'log'] });
+  expect(lines('need a restart').at(-1)).toMatchObject({ keys: ['journal.segment'] });
+  const one = await client();
+  await expect(client()).rejects.toMatchObject({ message: expect.stringContaining('the limit of 1 connections') });
+  save((config) => void (config.targets.shop.limits = { connections: 0 }));
+  await expect.poll(() => lines('saved with a mistake').length, { timeout: 10_000 }).toBe(1);
+  expect(gateway.log()).toContain('targets.shop.limits.connections');
+  expect((await one.query('SELECT 1 AS n')).rows).toEqual([{ n: 1 }]);
+  await expect(client()).rejects.toThrow('the limit of 1 connections');
+  await one.end();
+  await reread(() => save((config) => void delete config.targets.shop.limits));
+});
+
+test('another credential counts from the next session on; open sessions go on; I7: neither stands in the log', async () => {
+  const before = await client();
+  await server.query("CREATE ROLE second LOGIN SUPERUSER PASSWORD 'second-secret-0815'");
+  writeFileSync(join(dir, 'second-password'), 'second-secret-0815', { mode: 0o600 });
+  await reread(() => save((config) => void (config.targets.shop.credential = { user: 'second', password: { file: join(dir, 'second-password') } })));
+  const after = await client();
+  const user = async (of: pg.Client): Promise<unknown> => (await of.query<{ user: string }>('SELECT current_user AS user')).rows[0]?.user;
+  expect(await user(after)).toBe('second');
+  expect(await user(before)).toBe(server.user);
+  await Promise.all([before.end(), after.end()]);
+  expect(gateway.log()).not.toContain('second-secret-0815');
+});
+
+test('on SIGHUP certificates are read again, at the target and at the API; open sessions stay', async () => {
+  const open = await client();
+  await present('second');
+  await reread(() => void gateway.process.kill('SIGHUP'));
+  expect(await presented(gateway.port, 'postgresql')).toBe('second');
+  expect(await presented(Number(new URL(gateway.ready.api).port), 'https')).toBe('second');
+  expect((await open.query('SELECT 1 AS n')).rows).toEqual([{ n: 1 }]);
+  await open.end();
+  // a key that does not fit is told, and the one before stays
+  writeFileSync(files.key, readFileSync((await authority.issue('third')).keyFile));
+  gateway.process.kill('SIGHUP');
+  await expect.poll(() => lines('the reload failed').length, { timeout: 10_000 }).toBe(1);
+  expect(await presented(gateway.port, 'postgresql')).toBe('second');
+});
+
+/** The name on the certificate that is shown there. */
+async function presented(port: number, protocol: 'postgresql' | 'https'): Promise<string> {
+  const plain = connect({ host: '127.0.0.1', port });
+  if (protocol === 'postgresql') {
+    plain.write(Buffer.from([0, 0, 0, 8, 4, 210, 22, 47])); // SSLRequest
+    await new Promise((resolve) => plain.once('data', resolve));
+  }
+  const secure = connectTls({ socket: plain, ca: readFileSync(authority.caFile), servername: 'localhost' });
+  try {
+    await new Promise<void>((resolve, reject) => secure.once('secureConnect', resolve).once('error', reject));
+    return secure.getPeerCertificate().subject.CN as string;
+  } finally {
+    plain.destroy();
+  }
+}
