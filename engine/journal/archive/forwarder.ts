@@ -82,6 +82,8 @@ export class Forwarder {
   #lostUpTo: Position | null = null;
   /** What nobody waits for is not sent earlier. */
   #nextAtUs = 0;
+  /** Where the archive ends, as far as it is known. */
+  #place: Place = START;
 
   /** Use `startForwarder`. */
   constructor(options: ForwarderOptions) {
@@ -144,7 +146,7 @@ export class Forwarder {
 
   #bytesAhead(): number {
     const { durableEnd, segmentBytes } = this.#options.journal;
-    const { segment, offset } = this.#runs.at;
+    const { segment, offset } = this.#place;
     return Math.max(0, (durableEnd.segment - segment) * segmentBytes + durableEnd.offset - offset);
   }
 
@@ -157,6 +159,7 @@ export class Forwarder {
   async #run(): Promise<void> {
     const { archive } = this.#options;
     const { signal } = this.#closing;
+    await this.#startFromNote().catch((error: unknown) => this.#failed(error));
     while (!signal.aborted) {
       const changed = this.#changed.promise;
       try {
@@ -197,6 +200,7 @@ export class Forwarder {
     this.#nextAtUs = nowUs + LIMITS.gatherMs * 1000;
     this.#after = answer.at;
     this.#runs.advance(run);
+    this.#place = this.#runs.at;
     this.#messages++;
     this.#error = null;
     this.#lastAckMs = clock.wallUs() / 1000;
@@ -206,10 +210,24 @@ export class Forwarder {
   #acknowledged(position: Position): void {
     this.#backlog.acknowledged(position);
     this.#waiters.reached(position);
-    this.#note.newest({ position, ...this.#runs.at });
+    this.#note.newest({ position, ...this.#place });
     if (this.#lostUpTo === null || position < this.#lostUpTo) return;
     this.#lostUpTo = null;
     this.#options.alarms.clear('lost', this.#options.journal.id, 'the archive has again what it had lost');
+  }
+
+  /** What was acknowledged before this process tells how far behind the archive is until it can be asked. */
+  async #startFromNote(): Promise<void> {
+    const { journal, clock } = this.#options;
+    const known = await this.#note.read();
+    const end = journal.durableEnd;
+    this.#backlog.durable(end.position, clock.monotonicUs());
+    if (known !== null) {
+      await this.#runs.seek(known, end);
+      this.#place = this.#runs.at;
+      this.#backlog.acknowledged(known.position);
+    }
+    await this.#ageOfFirst(end);
   }
 
   /** Where the archive stands, from its own last message of this journal; the journal must have the same there. */
@@ -224,6 +242,7 @@ export class Forwarder {
     if (this.#conflict !== null) alarms.clear('conflict', journal.id, 'the archive’s last message is this journal’s');
     this.#conflict = null;
     this.#error = null;
+    this.#place = place;
     if (known !== null) this.#checkLoss(known, place);
     const position = record?.position ?? (place.offset === 0 ? -1 : (await this.#runs.firstOf(place.segment)) - 1);
     this.#backlog.durable(end.position, clock.monotonicUs());
