@@ -22,6 +22,7 @@ import type { Projection } from './journal/projection/projection.ts';
 import { openJudging, openTheLocalIssuer, type JudgingOptions } from './judging.ts';
 import { located, pem } from './located.ts';
 import { openNotifying, remembered } from './notifying.ts';
+import { askedHere, type Ordering, toldHere } from './ordering.ts';
 import { outside } from './outside.ts';
 import type { JudgingSource } from './policies.ts';
 import { openOperating, openOperationsListener } from './operating.ts';
@@ -54,6 +55,8 @@ export interface CentralOptions {
   readonly remote?: () => readonly EnforcerReport[];
   /** Where policies come from, and what becomes of them; absent: the folder of the configuration, for this process alone. */
   readonly judging?: JudgingSource;
+  /** Where other engines write approvals too; absent: this engine's journal alone orders them. */
+  readonly ordering?: Ordering | null;
 }
 
 /** What the API answers from, filled in as the parts start. */
@@ -93,7 +96,8 @@ export async function openCentral(base: Base, options: CentralOptions, started: 
   const local = config.identity.local.enabled ? { local: await openTheLocalIssuer(config, clock) } : {};
   const seen = new SeenGroups();
   const identity = seeing(await openIdentity({ issuers: issuersOf(config, log), ...local, clock, log }), seen);
-  const who = openWorlds({ config, journal, clock, ids, log, decisions, seen });
+  const { ordering = null } = options;
+  const who = openWorlds({ config, journal, clock, ids, log, decisions, seen, ...(ordering && { ordered: ordering.log }) });
   started.defer(() => who.close());
   const projection = openProjection({ file: join(config.stateDir, 'projection.sqlite'), journal, log });
   started.defer(() => projection.close());
@@ -148,18 +152,20 @@ function openTheApi(halls: Halls): ReturnType<typeof openApi> {
 }
 
 async function openTheBook(
-  { base, room, changes, decisions, who }: Halls,
+  { base, options, room, changes, decisions, who }: Halls,
   publicUrl: string,
   started: AsyncDisposableStack,
 ): Promise<{ readonly book: ApprovalBook; readonly ends: Journal }> {
   const { config, journal, clock, ids, log } = base;
   const { worlds, delegations } = who;
   const { expireMs, rememberDenialMs } = config.approvals;
-  const notifier = openNotifying({ config, journal, clock, log, publicUrl, worlds });
+  const { ordering = null } = options;
+  const notifier = openNotifying({ config, journal: toldHere(journal, ordering), clock, log, publicUrl, worlds });
   started.defer(() => notifier.close());
   room.notifier = notifier;
   const book = await openApprovals({
-    journal: remembered(who.journal, notifier),
+    journal: remembered(who.journal, notifier, ordering),
+    ...(ordering && { ordered: ordering.log }),
     clock,
     ids,
     log,
@@ -177,11 +183,12 @@ async function openTheBook(
   room.book = book;
   room.ends = ends;
   started.defer(changes.follow(book));
-  delegations.onChange((id) => {
+  delegations.onChange((id, here) => {
+    if (!here) return;
     const opened = delegations.list().find(({ delegation_id, state }) => delegation_id === id && state !== 'ended');
     if (opened) notifier.delegated(opened);
   });
-  void notifier.start(book); // nothing waits for it, and it does not reject
+  void notifier.start(askedHere(book, ordering)); // nothing waits for it, and it does not reject
   return { book, ends };
 }
 

@@ -17,6 +17,7 @@ import { openEnrolment } from './enrolment/enrolment.ts';
 import type { Enrolment } from './enrolment/parts.ts';
 import { fleetReports } from './fleet-reports.ts';
 import { located } from './located.ts';
+import { openOrdering } from './ordering.ts';
 import { openPublishing } from './policies.ts';
 import { hostPort, running, type Running } from './running.ts';
 import { InterlockError } from '#schemas/errors';
@@ -45,7 +46,9 @@ export async function engine(config: LoadedConfig, options: EngineOptions): Prom
   started.defer(() => fleet.close());
   const shown = options.console === undefined ? {} : { console: options.console };
   const remote = fleetReports({ fleet, enrolment });
-  const central = await openCentral(base, { ...shown, enforcers: () => [], remote, judging: source }, started);
+  const ordering = openOrdering(base);
+  if (ordering) started.defer(() => ordering.close());
+  const central = await openCentral(base, { ...shown, enforcers: () => [], remote, judging: source, ordering }, started);
   const listener = await openChannel(base, { central, enrolment, fleet });
   started.defer(() => listener.close());
   started.defer(enrolment.onChange(() => listener.reauthorise()));
@@ -58,6 +61,7 @@ export async function engine(config: LoadedConfig, options: EngineOptions): Prom
     revision: () => decisions.revision,
     reload: () => decisions.reload(),
     draining: () => listener.drain(DRAIN_MS),
+    ...(ordering && { failed: ordering.log.lost }),
     stack: started.move(),
   });
 }
@@ -110,7 +114,8 @@ function served(book: ApprovalBook): ServedApprovals {
     cancel: (approvalId, by) => book.cancel(approvalId, by),
     supersede: (approvalId, detail) => book.supersede(approvalId, detail),
     show: (approvalId) => book.show(approvalId),
-    ended: ({ statement_id: statementId, outcome, rows }) => book.ended({ statementId, outcome, ...(rows === undefined ? {} : { rows }) }),
+    ended: ({ approval_id: approvalId, statement_id: statementId, outcome, rows }) =>
+      book.ended({ approvalId, statementId, outcome, ...(rows === undefined ? {} : { rows }) }),
   };
 }
 

@@ -15,6 +15,7 @@ import { webhookChannel } from './approvals/notify/webhook.ts';
 import { refsOf, type Worlds } from './approvals/world.ts';
 import type { LoadedConfig, NotifyTo, SecretSource } from './config/config.ts';
 import type { RedactingLog } from './config/log.ts';
+import { isDoneHere, type Ordering } from './ordering.ts';
 import { readSecret } from './config/secret.ts';
 
 export interface NotifyingFrom {
@@ -36,13 +37,13 @@ export function openNotifying({ config, journal, clock, log, publicUrl, worlds }
 }
 
 /** The book reads the whole history when it opens: what was told is told from the same reading. */
-export function remembered(journal: ApprovalOptions['journal'], notifier: Notifier): ApprovalOptions['journal'] {
+export function remembered(journal: ApprovalOptions['journal'], notifier: Notifier, ordering: Ordering | null): ApprovalOptions['journal'] {
   if (notifier.status().channels === 0) return journal;
   let first = true;
   const events = (): AsyncIterable<Event> => {
     if (!first) return journal.events();
     first = false;
-    return notifier.remembering(journal.events());
+    return notifier.remembering(journal.events(), (event) => isDoneHere(event, ordering));
   };
   return Object.create(journal, { events: { value: events } }) as ApprovalOptions['journal'];
 }

@@ -4,7 +4,7 @@ import type { Identity, Principal } from '#client/identity';
 import type { Ids } from '#client/ids';
 import type { Journal } from '#client/journal';
 import type { Directory } from '#schemas/directory';
-import type { ApprovalOptions } from './approvals/approvals.ts';
+import type { ApprovalOptions, FollowedLog } from './approvals/approvals.ts';
 import { ChainWorlds } from './approvals/chain-worlds.ts';
 import { Delegations } from './approvals/delegations.ts';
 import { SeenGroups } from './approvals/seen-groups.ts';
@@ -28,6 +28,8 @@ export interface WorldsFrom {
   readonly log: RedactingLog;
   readonly decisions: Pick<LocalDecisionService, 'documents' | 'approvers' | 'approversReadTime' | 'revision'>;
   readonly seen: SeenGroups;
+  /** Where other engines write too. */
+  readonly ordered?: FollowedLog;
 }
 
 export interface OpenWorlds {
@@ -39,7 +41,7 @@ export interface OpenWorlds {
   close(): void;
 }
 
-export function openWorlds({ config, journal, clock, ids, log, decisions, seen }: WorldsFrom): OpenWorlds {
+export function openWorlds({ config, journal, clock, ids, log, decisions, seen, ordered }: WorldsFrom): OpenWorlds {
   const directory = new DirectorySource(() => {
     const documents = decisions.documents();
     // checked when the policies were built
@@ -56,6 +58,7 @@ export function openWorlds({ config, journal, clock, ids, log, decisions, seen }
   });
   const delegations = new Delegations({
     journal,
+    ...(ordered && { ordered }),
     clock,
     ids,
     world: () => ({ personsOf: (account) => directory.people.marksOf(account) }),

@@ -68,7 +68,7 @@ export class Delegations {
   readonly #held = new Map<string, Held>();
   /** Until when `list` is right; null: something changed. */
   #inForce: { readonly list: readonly Delegation[]; readonly fromUs: number; readonly until: Deadline } | null = null;
-  readonly #listeners = new Set<(delegationId: string) => void>();
+  readonly #listeners = new Set<(delegationId: string, here: boolean) => void>();
 
   constructor(options: DelegationsOptions) {
     this.#options = options;
@@ -170,8 +170,8 @@ export class Delegations {
     return list;
   }
 
-  /** Told after the change is durable; the answer ends it. */
-  onChange(listener: (delegationId: string) => void): () => void {
+  /** Told after the change is durable, and whether it was made through this engine, just now; the answer ends it. */
+  onChange(listener: (delegationId: string, here: boolean) => void): () => void {
     this.#listeners.add(listener);
     return () => this.#listeners.delete(listener);
   }
@@ -218,13 +218,13 @@ export class Delegations {
     return { wallUs, monotonicUs: clock.monotonicUs() + wallUs - Math.max(clock.wallUs(), seenUs) };
   }
 
-  #apply({ stream, events }: Applied): void {
+  #apply({ stream, events, proposed }: Applied): void {
     for (const event of events as readonly DelegationEvent[]) {
       if (event.type === 'delegation.opened') this.#put(event, { last: event.seq, ended: false }, this.#ordered.shared ? this.#seenUs : 0);
       else this.#end(stream, event.seq);
     }
     this.#forget();
-    for (const listener of this.#listeners) listener(stream);
+    for (const listener of this.#listeners) listener(stream, proposed !== null);
   }
 
   #end(delegationId: string, last: number): void {

@@ -42,6 +42,7 @@ function matching(core: Core, filter: ApprovalFilter): readonly Entry[] {
     const { record } = entry;
     if (states && !states.includes(record.state)) continue;
     if (filter.target !== undefined && record.target !== filter.target) continue;
+    if (filter.here && !entry.here) continue;
     if (filter.requestedBy && !sharesIdentity(record.subject, filter.requestedBy)) continue;
     if (filter.waitingFor && !waitsFor(core, record, filter.waitingFor)) continue;
     if (filter.reviewOpen && !reviewWaitsFor(core, record, filter.reviewOpen)) continue;

@@ -48,6 +48,8 @@ export interface DataInForce {
 export interface ApprovalFilter {
   readonly state?: ApprovalState | readonly ApprovalState[];
   readonly target?: string;
+  /** Those that were asked through this engine. */
+  readonly here?: true;
   /** Those that this principal asked for, or their agents. */
   readonly requestedBy?: Subject;
   /** Those that wait for this principal now. */

@@ -43,9 +43,9 @@ class BookNotifier implements Notifier {
     this.#stations = options.channels.map((channel) => new Station({ channel, clock, limits, random, publicUrl, ...hooks }));
   }
 
-  async *remembering(events: AsyncIterable<Event>): AsyncGenerator<Event> {
+  async *remembering(events: AsyncIterable<Event>, heeds: (event: Event) => boolean = () => true): AsyncGenerator<Event> {
     for await (const event of events) {
-      this.#past.see(event);
+      if (heeds(event)) this.#past.see(event);
       yield event;
     }
   }

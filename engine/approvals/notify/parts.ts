@@ -118,7 +118,7 @@ export interface NotifyStatus {
 
 export interface Notifier extends Notifications {
   /** Passes on what somebody else reads of the journal before `start`, and remembers what it needs: to read a long journal twice is to start twice as slowly. */
-  remembering(events: AsyncIterable<Event>): AsyncGenerator<Event>;
+  remembering(events: AsyncIterable<Event>, heeds?: (event: Event) => boolean): AsyncGenerator<Event>;
   /** Follows the requests from now on, and tells what was not told before the start. Resolves when that is queued; nothing waits for it. */
   start(requests: Requests): Promise<void>;
   /** Somebody handed their place to another; durable already. */

@@ -62,6 +62,8 @@ class SharedLog implements FollowedLog {
   readonly #changes = new Set<string>();
   readonly #pending = new Map<string, Pending>();
   readonly #waiting = new Set<{ readonly met: () => boolean; readonly resolve: () => void }>();
+  /** Rejects with the next trouble: nobody waits for what does not come. */
+  #failed = failing();
   /** Last sequence that was told. */
   #told = 0;
   #own: Claim = null;
@@ -350,6 +352,8 @@ class SharedLog implements FollowedLog {
 
   #fail(trouble: Error): void {
     this.#trouble = trouble;
+    this.#failed.reject(unavailable(trouble.message, trouble));
+    this.#failed = failing();
     for (const listener of this.#troubleListeners) listener(trouble);
   }
 
@@ -389,8 +393,7 @@ class SharedLog implements FollowedLog {
   async #within(promise: Promise<void>, until: number): Promise<void> {
     const late = Promise.withResolvers<'late'>();
     const timer = setTimeout(() => late.resolve('late'), Math.max(0, until - performance.now()));
-    const outcome = await Promise.race([promise, late.promise]);
-    clearTimeout(timer);
+    const outcome = await Promise.race([promise, late.promise, this.#failed.promise]).finally(() => clearTimeout(timer));
     if (outcome === 'late') throw unavailable('what is written does not come back in time');
   }
 
@@ -414,6 +417,12 @@ class SharedLog implements FollowedLog {
   #nowMs(): number {
     return this.#options.clock.wallUs() / 1000;
   }
+}
+
+function failing(): PromiseWithResolvers<never> {
+  const failing = Promise.withResolvers<never>();
+  failing.promise.catch(() => {}); // mostly nobody waits
+  return failing;
 }
 
 interface Sending {

@@ -4,13 +4,14 @@ import type { ApprovalDraft } from '#client/approvals';
 import type { Position, DurablePosition } from '#client/journal';
 import { Ids } from '#client/ids';
 import { silentLog } from '#client/log';
-import { type ApprovalBook, openApprovals } from '#engine/approvals/approvals';
+import { type ApprovalBook, type FollowedLog, openApprovals, openSharedLog } from '#engine/approvals/approvals';
 import type { ApprovalOptions } from '#engine/approvals/parts';
 import type { Requirement } from '#schemas/decision';
 import type { SqlFacts } from '#schemas/sql-facts';
 import { draft, HOUR_MS } from '../approvals.ts';
 import { FakeClock } from '../fake-clock.ts';
 import { MemoryDisk, MemoryJournal } from '../memory-journal.ts';
+import type { Connection, MemoryStream, Weather } from '../memory-stream.ts';
 import { type Known, objections, SHAPES, type Statement, type Yes } from './judge.ts';
 import { accountOf, humanOf, People, REQUESTERS, REQUIREMENTS } from './people.ts';
 import type { Round, Step, Twist } from './steps.ts';
@@ -28,36 +29,49 @@ export class ModelRun {
   readonly #order: string[] = [];
   readonly #people = new People();
   readonly #clock = new FakeClock();
-  readonly #disk = new MemoryDisk();
   readonly #scheduler: Scheduler;
   readonly #broken: Broken;
-  #journal: ScheduledJournal;
-  #book: ApprovalBook | null = null;
+  readonly #seats: readonly Seat[];
   #steps = 0;
   #glass: string | null = null;
 
-  constructor(scheduler: Scheduler, broken: Broken = {}) {
+  /** @param sharing several engines on one stream; absent: one on its own journal */
+  constructor(scheduler: Scheduler, broken: Broken = {}, sharing: Sharing | null = null) {
     this.#scheduler = scheduler;
     this.#broken = broken;
-    this.#journal = new ScheduledJournal(this.#clock, this.#disk, scheduler);
+    const names = sharing ? Array.from({ length: sharing.engines }, (_, i) => `engine-${i}`) : ['engine'];
+    this.#seats = names.map((name) => new Seat(name, { scheduler, clock: this.#clock, sharing }));
   }
 
   async run(rounds: readonly Round[]): Promise<void> {
     try {
-      await this.#open();
+      for (const seat of this.#seats) await this.#open(seat);
       for (const round of rounds) await this.#round(round);
     } finally {
-      this.#book?.close();
+      await this.#scheduler.waitFor(Promise.all(this.#seats.map((seat) => seat.close())));
     }
+  }
+
+  /** Each engine's view of what was asked, once all have seen all. */
+  async agreed(): Promise<readonly (readonly string[])[]> {
+    await this.#scheduler.waitFor(Promise.all(this.#seats.map(async (seat) => await seat.ordered?.catchUp())));
+    return this.#seats.map(({ book }) =>
+      [...this.known.keys()].map((id) => JSON.stringify(book?.story(id).filter(({ type }) => type !== 'executed'))),
+    );
+  }
+
+  /** Each step through another engine. */
+  get #book(): ApprovalBook {
+    return (this.#seats[this.#steps % this.#seats.length] as Seat).book as ApprovalBook;
   }
 
   get uses(): number {
     return [...this.known.values()].reduce((sum, { receipts }) => sum + receipts.size, 0);
   }
 
-  async #open(): Promise<void> {
+  async #open(seat: Seat): Promise<void> {
     const options: ApprovalOptions = {
-      journal: this.#journal,
+      ...seat.begin(),
       clock: this.#clock,
       ids: new Ids(this.#clock),
       log: silentLog,
@@ -69,14 +83,14 @@ export class ModelRun {
       codeParams: () => new Set(),
     };
     const book = await this.#scheduler.waitFor(openApprovals(this.#broken.options?.(options) ?? options));
-    this.#book = this.#broken.book?.(book, (id) => draftOf(this.#known(id).statement)) ?? book;
+    seat.book = this.#broken.book?.(book, (id) => draftOf(this.#known(id).statement)) ?? book;
   }
 
   async #round(round: Round): Promise<void> {
     switch (round.do) {
       case 'pass':
         this.#clock.pass(round.seconds * 1_000);
-        return this.#scheduler.waitFor((this.#book as ApprovalBook).sweep());
+        return void (await this.#scheduler.waitFor(Promise.all(this.#seats.map(async ({ book }) => await book?.sweep()))));
       case 'set':
         for (const one of this.known.values()) one.clockSet = true;
         return this.#clock.set(round.seconds * 1_000);
@@ -101,12 +115,11 @@ export class ModelRun {
   async #restart(crash: readonly Step[]): Promise<void> {
     const half = crash.map((step) => this.#tried(step));
     if (crash.length > 0) await this.#scheduler.waitNext(Math.min(crash.length, this.#scheduler.count()));
-    this.#journal.fail(new Error('crash'));
-    this.#book?.close();
-    await this.#scheduler.waitFor(Promise.all(half));
+    const seat = this.#seats[this.#steps % this.#seats.length] as Seat;
+    const gone = seat.crash();
+    await this.#scheduler.waitFor(Promise.all([gone, ...half]));
     for (const one of this.known.values()) one.uncertain ||= one.clockSet;
-    this.#journal = new ScheduledJournal(this.#clock, this.#disk, this.#scheduler);
-    await this.#open();
+    await this.#open(seat);
   }
 
   async #tried(step: Step): Promise<void> {
@@ -118,7 +131,7 @@ export class ModelRun {
   }
 
   async #try(step: Step, began: number): Promise<void> {
-    const book = this.#book as ApprovalBook;
+    const book = this.#book;
     const by = (account: number) => this.#people.principal(account, this.#clock);
     switch (step.do) {
       case 'request':
@@ -162,7 +175,7 @@ export class ModelRun {
 
   async #request(statement: Statement): Promise<string> {
     const requestedMs = this.#clock.monotonicUs() / 1_000;
-    const { approvalId } = await (this.#book as ApprovalBook).request(draftOf(statement));
+    const { approvalId } = await this.#book.request(draftOf(statement));
     if (this.known.has(approvalId)) return approvalId;
     const empty = { yes: new Set<Yes>(), receipts: new Set<string>(), nonces: new Set<number>() };
     this.known.set(approvalId, { statement, requestedMs, ...empty, ended: null, glass: new Set(), uncertain: false, clockSet: false });
@@ -177,7 +190,7 @@ export class ModelRun {
     const yes: Yes = { login, groups, monotonicMs: this.#clock.monotonicUs() / 1_000 };
     if (outcome === 'approve') known.yes.add(yes);
     try {
-      const view = await (this.#book as ApprovalBook).verdict(id, { reviewer, outcome, comment: 'because' });
+      const view = await this.#book.verdict(id, { reviewer, outcome, comment: 'because' });
       if (humanOf(login) === null) throw new Violation(`${login} is nobody's own account, and decided`);
       if (view.state === 'denied' || view.state === 'changes_requested') this.#end(id, view.state);
     } catch (error) {
@@ -193,7 +206,7 @@ export class ModelRun {
     const first = !known.nonces.has(step.nonce);
     known.nonces.add(step.nonce);
     const d = { ...draftOf(used), statementId: `stm_${step.nonce}` };
-    const { receipt } = await (this.#book as ApprovalBook).consume(id, {
+    const { receipt } = await this.#book.consume(id, {
       statementId: d.statementId,
       enforcer: 'shop',
       nonce: `non_${step.nonce}`,
@@ -209,7 +222,7 @@ export class ModelRun {
     const broken = { monotonicMs: this.#clock.monotonicUs() / 1_000 };
     known.glass.add(broken);
     try {
-      await (this.#book as ApprovalBook).breakGlass(id, { by: this.#people.principal(0, this.#clock), reason: 'an emergency' });
+      await this.#book.breakGlass(id, { by: this.#people.principal(0, this.#clock), reason: 'an emergency' });
     } catch (error) {
       if (!isUnknown(error)) known.glass.delete(broken);
       throw error;
@@ -232,6 +245,59 @@ export class ModelRun {
     const known = this.known.get(id);
     if (!known) throw Object.assign(new Error('nothing was asked yet'), { code: 'NONE' });
     return known;
+  }
+}
+
+/** Several engines on one stream, with the weather that it has. */
+export interface Sharing {
+  readonly engines: number;
+  readonly stream: MemoryStream;
+  readonly weather: Weather;
+}
+
+interface SeatFrom {
+  readonly scheduler: Scheduler;
+  readonly clock: FakeClock;
+  readonly sharing: Sharing | null;
+}
+
+/** One engine: its disk outlives its processes. */
+class Seat {
+  readonly #name: string;
+  readonly #from: SeatFrom;
+  readonly #disk = new MemoryDisk();
+  #journal: ScheduledJournal | null = null;
+  #connection: Connection | null = null;
+  ordered: FollowedLog | null = null;
+  book: ApprovalBook | null = null;
+
+  constructor(name: string, from: SeatFrom) {
+    this.#name = name;
+    this.#from = from;
+  }
+
+  begin(): Pick<ApprovalOptions, 'journal' | 'ordered'> {
+    const { clock, scheduler, sharing } = this.#from;
+    const journal = (this.#journal = new ScheduledJournal(clock, this.#disk, scheduler));
+    if (!sharing) return { journal };
+    const stream = (this.#connection = sharing.stream.connection(sharing.weather));
+    const limits = { retryMs: 0, commitMs: 1_000, presenceMs: 1_000_000, cutOffMs: 1_000 };
+    this.ordered = openSharedLog({ stream, journal, clock, log: silentLog, engine: this.#name, limits });
+    return { journal, ordered: this.ordered };
+  }
+
+  /** What was not durable is lost, and nothing is sent any more. */
+  async crash(): Promise<void> {
+    this.#journal?.fail(new Error('crash'));
+    this.#connection?.end();
+    this.book?.close();
+    await this.ordered?.close();
+  }
+
+  async close(): Promise<void> {
+    this.#connection?.end();
+    this.book?.close();
+    await this.ordered?.close();
   }
 }
 

@@ -1,0 +1,75 @@
+/** The composition root's part for several engines: one order of approvals over NATS, and who of them tells people of what (ADR 0018). */
+import type { Clock } from '#client/clock';
+import type { Event } from '#schemas/event';
+import { type ApprovalBook, type FollowedLog, openSharedLog } from './approvals/approvals.ts';
+import type { NotifyJournal, Requests } from './approvals/notify/parts.ts';
+import { natsSettings } from './archiving.ts';
+import type { LoadedConfig } from './config/config.ts';
+import type { RedactingLog } from './config/log.ts';
+import type { FileJournal } from './journal/file-journal.ts';
+import { openNats } from './nats/connection.ts';
+import { NatsOrderedStream } from './nats/ordered-stream.ts';
+
+export interface Ordering {
+  readonly log: FollowedLog;
+  /** This engine among the others: its journal's id. */
+  readonly engine: string;
+  close(): Promise<void>;
+}
+
+export interface OrderingFrom {
+  readonly config: LoadedConfig;
+  readonly journal: FileJournal;
+  readonly clock: Clock;
+  readonly log: RedactingLog;
+}
+
+/** null: the configuration names no NATS, and this engine is the only one. A connection of its own: what waits for a verdict does not wait for the archive. */
+export function openOrdering({ config, journal, clock, log }: OrderingFrom): Ordering | null {
+  if (config.nats === null) return null;
+  const link = openNats(natsSettings(config.nats, log), { identity: 'engine approvals', clock, log });
+  const stream = new NatsOrderedStream(link, config.nats.streams.approvals);
+  const engine = journal.id;
+  const ordered = openSharedLog({ stream, journal, clock, log, engine });
+  return {
+    log: ordered,
+    engine,
+    close: async () => {
+      await ordered.close();
+      await link.close();
+    },
+  };
+}
+
+/** What this engine's notifier goes by: people are told by the engine through which it was done. */
+export function toldHere(journal: FileJournal, ordering: Ordering | null): NotifyJournal {
+  if (ordering === null) return journal;
+  return {
+    append: (event) => journal.append(event),
+    durable: (position) => journal.durable(position),
+    get fault() {
+      return journal.fault;
+    },
+    events: async function* (from) {
+      for await (const event of journal.events(from)) if (isDoneHere(event, ordering)) yield event;
+    },
+  };
+}
+
+/** Every engine's journal holds what was done through any. */
+export function isDoneHere(event: Event, ordering: Ordering | null): boolean {
+  const by = 'ordered' in event ? event.ordered?.engine : undefined;
+  return by === undefined || ordering === null || by === ordering.engine;
+}
+
+export function askedHere(book: ApprovalBook, ordering: Ordering | null): Requests {
+  if (ordering === null) return book;
+  return {
+    show: (approvalId) => book.show(approvalId),
+    list: (filter) => book.list({ ...filter, here: true }),
+    onChange: (listener) =>
+      book.onChange((change) => {
+        if (change.here) listener(change);
+      }),
+  };
+}
