@@ -1,14 +1,16 @@
 /** What the engine and an enforcer stand on alike, in one process or apart: state directory, journal, time and ids. */
+import { readFileSync } from 'node:fs';
 import { hostname } from 'node:os';
 import { systemClock, type Clock } from '#client/clock';
 import { Ids } from '#client/ids';
 import type { LoadedConfig } from './config/config.ts';
 import type { RedactingLog } from './config/log.ts';
+import { readSecret } from './config/secret.ts';
 import { openStateDir } from './config/state.ts';
 import { openJournal, type FileJournal, type JournalOptions } from './journal/file-journal.ts';
 import { loadCheckpointKey } from './journal/keys.ts';
 import type { Reloadable } from './operations/reload.ts';
-import { openInstruments, type Instruments } from './operations/operations.ts';
+import { openInstruments, type Instruments, type InstrumentsFrom } from './operations/operations.ts';
 
 export interface BaseOptions {
   readonly log: RedactingLog;
@@ -43,11 +45,30 @@ export async function openBase(config: LoadedConfig, options: BaseOptions, start
   const { log, version, clock = systemClock } = options;
   await openStateDir(config.stateDir);
   const key = loadCheckpointKey(config.journal.checkpoint.keyFile);
-  const instruments = openInstruments({ targets: Object.keys(config.targets), clock });
+  const instruments = await openInstruments({
+    targets: Object.keys(config.targets),
+    clock,
+    log,
+    version,
+    role: config.role,
+    traces: await tracesOf(config, log),
+  });
   started.defer(() => instruments.close());
   const journal = await openTheJournal(config, options, { key: key.key, clock, observer: instruments.observer });
   started.defer(() => journal.close('drain'));
   return { config, clock, ids: new Ids(clock), log, version, journal, instruments, live: { config }, reloadables: [], publicKey: key.publicKeyFile };
+}
+
+/** @throws InterlockError CREDENTIAL_UNAVAILABLE: of a header */
+async function tracesOf({ operations }: LoadedConfig, log: RedactingLog): Promise<InstrumentsFrom['traces']> {
+  if (operations.traces === null) return null;
+  const { url, caFile, headers, oneIn } = operations.traces;
+  const read = Object.entries(headers).map(async ([name, source]) => {
+    const value = await readSecret(source);
+    log.hide(value);
+    return [name, value] as const;
+  });
+  return { url, oneIn, ca: caFile === null ? null : readFileSync(caFile, 'utf8'), headers: Object.fromEntries(await Promise.all(read)) };
 }
 
 interface JournalFrom {

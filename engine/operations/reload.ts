@@ -60,11 +60,13 @@ export function openReloading<C>(from: ReloadingFrom<C>): Reloading {
   };
 }
 
-/** Dotted paths whose value is another; a list is one value. */
+/** Dotted paths whose value is another; a list is one value. A section that was left out is an empty one, but for TLS: there it is another state. */
 export function changedKeys(before: unknown, after: unknown, path = ''): readonly string[] {
-  if (isMap(before) && isMap(after))
-    return [...new Set([...Object.keys(before), ...Object.keys(after)])].flatMap((key) =>
-      changedKeys(before[key], after[key], path === '' ? key : `${path}.${key}`),
+  const sections = [before, after].map((value) => (value === undefined && !/(^|\.)tls$/.test(path) ? {} : value));
+  const [from, to] = sections;
+  if (isMap(from) && isMap(to) && (before !== undefined || after !== undefined))
+    return [...new Set([...Object.keys(from), ...Object.keys(to)])].flatMap((key) =>
+      changedKeys(from[key], to[key], path === '' ? key : `${path}.${key}`),
     );
   return JSON.stringify(before) === JSON.stringify(after) ? [] : [path];
 }

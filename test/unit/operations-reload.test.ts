@@ -15,6 +15,8 @@ test('keys whose value is another, by their path; a list is one value', () => {
   const before = { log: { level: 'info' }, targets: { shop: { limits: { idle: '1m' }, tls: 'off' } }, list: [1, 2] };
   const after = { log: { level: 'info', format: 'json' }, targets: { shop: { limits: { idle: '2m' }, tls: { cert: 'c' } } }, list: [1, 3] };
   expect(changedKeys(before, after)).toEqual(['log.format', 'targets.shop.limits.idle', 'targets.shop.tls', 'list']);
+  expect(changedKeys({}, { log: { level: 'debug' } })).toEqual(['log.level']);
+  expect(changedKeys({ api: { tls: { cert: 'c' } } }, { api: {} })).toEqual(['api.tls']);
 });
 
 test.each([
