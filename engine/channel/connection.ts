@@ -57,7 +57,6 @@ export class Connection implements Channel {
   #answering: Answering | null = null;
   #streams: Streams | null = null;
   #heartbeat: Heartbeat | null = null;
-  #preAuthBytes = 0;
   #lastId: number;
   #lastOfPeer = 0;
 
@@ -71,6 +70,7 @@ export class Connection implements Channel {
     this.#sealer = new Sealer(socket.exportKeyingMaterial(KEY_BYTES, SEAL_LABEL, NOTHING));
     this.#wire = new Wire(socket, limits.frameBytes);
     this.#assembly = new Assembly(limits);
+    // until the first frame, which decides, no more than that is kept
     this.#reader = new FrameReader(limits.preAuthBytes, (type, flags, id, buffer, start, end) => this.#frame(type, flags, id, buffer, start, end));
     this.#patience = setTimeout(() => this.fail('CHANNEL_PROTOCOL', `no hello within ${limits.preAuthMs} ms`), limits.preAuthMs);
     socket.setNoDelay(true);
@@ -173,9 +173,6 @@ export class Connection implements Channel {
 
   #data(chunk: Buffer): void {
     if (this.ended) return;
-    if (this.version === 0 && (this.#preAuthBytes += chunk.length) > 2 * this.#options.limits.preAuthBytes) {
-      return this.fail('CHANNEL_PROTOCOL', 'too many bytes before the hello');
-    }
     this.#heartbeat?.heard();
     try {
       this.#reader.push(chunk);
