@@ -1,6 +1,5 @@
 /** The engine's half of the composition: policies, identity, approvals, credentials, projection, API and console on one journal. */
 import { join } from 'node:path';
-import type { Credentials } from '#client/credentials';
 import type { Identity, Principal } from '#client/identity';
 import type { Journal } from '#client/journal';
 import type { Status } from './api/parts.ts';
@@ -13,13 +12,14 @@ import type { Base } from './base.ts';
 import type { LoadedConfig, SecretSource } from './config/config.ts';
 import type { RedactingLog } from './config/log.ts';
 import { readSecret } from './config/secret.ts';
-import { openCredentials } from './credentials/credentials.ts';
+import type { CredentialDesk } from './credentials/credentials.ts';
 import type { LocalDecisionService } from './decide/service.ts';
 import { paramsThatFlowToCode } from './facts/postgres/reader.ts';
 import { openIdentity } from './identity/identity.ts';
 import { openProjection } from './journal/projection/live.ts';
 import type { Projection } from './journal/projection/projection.ts';
 import { openJudging, openTheLocalIssuer, type JudgingOptions } from './judging.ts';
+import { openLeasing, type Upstreams } from './leasing.ts';
 import { located, pem } from './located.ts';
 import { openNotifying, remembered } from './notifying.ts';
 import { askedHere, type Ordering, toldHere } from './ordering.ts';
@@ -30,13 +30,14 @@ import type { Operations } from './operations/operations.ts';
 import { byTarget } from './operations/targets.ts';
 import type { Enforcers } from './running.ts';
 import { apiParts, Changes, watched } from './serving.ts';
-import { leases } from './targets.ts';
 import { openWorlds, seeing, type OpenWorlds } from './worlds.ts';
 
 export interface Central {
   readonly decisions: LocalDecisionService;
   readonly identity: Identity;
-  readonly credentials: Credentials;
+  readonly credentials: CredentialDesk;
+  /** Where the targets are. @throws InterlockError CREDENTIAL_UNAVAILABLE, CONFIG_INVALID */
+  upstreams(): Promise<Upstreams>;
   readonly approvals: ApprovalBook;
   /** Enforcers of this process write here: the book hears how statements that used an approval ended. */
   readonly journal: Journal;
@@ -95,6 +96,8 @@ export async function openCentral(base: Base, options: CentralOptions, started: 
   const decisions = started.use(await openJudging(config, { ...options.judging, log, clock, ids, record: activated }));
   const local = config.identity.local.enabled ? { local: await openTheLocalIssuer(config, clock) } : {};
   const seen = new SeenGroups();
+  const leasing = openLeasing(base);
+  started.defer(() => leasing.close());
   const identity = seeing(await openIdentity({ issuers: issuersOf(config, log), ...local, clock, log }), seen);
   const { ordering = null } = options;
   const who = openWorlds({ config, journal, clock, ids, log, decisions, seen, ...(ordering && { ordered: ordering.log }) });
@@ -120,8 +123,16 @@ export async function openCentral(base: Base, options: CentralOptions, started: 
   await openOperationsListener(base, operations, started);
   const publicUrl = config.api.publicUrl ?? api.url;
   const { book, ends } = await openTheBook(halls, publicUrl, started);
-  const credentials = openCredentials({ targets: leases(base.live), ids, log });
-  return { decisions, identity, credentials, approvals: book, journal: ends, api: api.url, publicUrl };
+  return {
+    decisions,
+    identity,
+    credentials: leasing.desk,
+    upstreams: () => leasing.upstreams(),
+    approvals: book,
+    journal: ends,
+    api: api.url,
+    publicUrl,
+  };
 }
 
 function openTheApi(halls: Halls): ReturnType<typeof openApi> {

@@ -4,7 +4,7 @@ import { openBase, type BaseOptions } from './base.ts';
 import { openCentral } from './central.ts';
 import type { LoadedConfig } from './config/config.ts';
 import { running, type Running } from './running.ts';
-import { resolveUpstreams, saidBy, startEnforcer, type Upstreams } from './targets.ts';
+import { type Place, saidBy, startEnforcer } from './targets.ts';
 
 export type { Running } from './running.ts';
 
@@ -21,15 +21,15 @@ export async function up(config: LoadedConfig, options: UpOptions): Promise<Runn
   await using started = new AsyncDisposableStack();
   const enforcers: (readonly [target: string, enforcer: Enforcer])[] = [];
   const base = await openBase(config, options, started);
-  const upstreams = await resolveUpstreams(config, base.log);
   const shown = options.console === undefined ? {} : { console: options.console };
   const central = await openCentral(base, { ...shown, enforcers: () => enforcers }, started);
   const deps: EnforcerDeps = { ...base, ...central };
+  const upstreams = await central.upstreams();
   for (const target of Object.values(config.targets)) {
     const enforcer = await startEnforcer(target, {
       config,
       deps,
-      place: upstreams[target.name] as Upstreams[string],
+      place: upstreams[target.name] as Place,
       said: () => saidBy(config, target, central.publicUrl),
     });
     started.defer(() => enforcer.close());

@@ -70,6 +70,6 @@ function follow(live: Live, next: LoadedConfig): void {
 
 function signedInBy(target: TargetConfig, next: TargetConfig | undefined): TargetConfig {
   if (next?.upstream.kind !== 'fields' || target.upstream.kind !== 'fields') return target;
-  const { user, password } = next.upstream;
-  return { ...target, upstream: { ...target.upstream, user, password } };
+  const { user, password, vault } = next.upstream;
+  return { ...target, upstream: { ...target.upstream, user, password, vault } };
 }

@@ -1,42 +1,20 @@
-/** The targets of a configuration, as their enforcers are started: where they stand, what is leased for them, what the enforcer is told. */
+/** The targets of a configuration, as their enforcers are started: where they stand, and what their enforcer is told. */
 import { readFileSync } from 'node:fs';
 import { startPostgresEnforcer } from '#enforcers/postgres/enforcer';
 import type { PostgresTarget } from '#enforcers/postgres/target';
 import type { Enforcer, EnforcerDeps } from '#enforcers/common/enforcer';
 import { InterlockError } from '#schemas/errors';
-import type { Live } from './base.ts';
 import type { LoadedConfig, TargetConfig, UpstreamTls } from './config/config.ts';
-import type { RedactingLog } from './config/log.ts';
-import { resolveUpstream, type Upstream } from './config/upstream.ts';
+import type { Upstream } from './config/upstream.ts';
 import { located, pem } from './located.ts';
 
-export type Upstreams = Readonly<Record<string, Upstream>>;
 /** Where a target is, without what signs in there. */
 export type Place = Pick<Upstream, 'host' | 'port' | 'databases' | 'tls'>;
-
-/** @throws InterlockError CREDENTIAL_UNAVAILABLE, CONFIG_INVALID */
-export async function resolveUpstreams(config: LoadedConfig, log: RedactingLog): Promise<Upstreams> {
-  const entries = Object.values(config.targets).map(async (target) => {
-    const upstream = await resolveUpstream(config, target);
-    log.hide(upstream.password);
-    if (upstream.notice !== null) log.warn({ target: target.name }, upstream.notice);
-    return [target.name, upstream] as const;
-  });
-  return Object.fromEntries(await Promise.all(entries));
-}
 
 /** Of an enforcer's own file, in which no credential stands. */
 export function placeOf({ name, upstream }: TargetConfig): Place {
   if (upstream.kind === 'url') throw new InterlockError('CONFIG_INVALID', `targets.${name}.upstream.url: holds a credential, which is the engine’s`);
   return upstream;
-}
-
-/** The reference is read again for each lease: a rotated password is used from the next session on. */
-export function leases(live: Live): Record<string, () => Promise<{ user: string; password: string }>> {
-  const { config } = live;
-  return Object.fromEntries(
-    Object.values(config.targets).map((target) => [target.name, () => resolveUpstream(config, live.config.targets[target.name] ?? target)]),
-  );
 }
 
 /** What the engine decides about a target: in force for what begins after it was said. */

@@ -6,6 +6,7 @@ import type { Principal } from '#client/identity';
 import type { DecisionSession } from '#client/decision-service';
 import type { Client, Resource } from '#schemas/decision-request';
 import { InterlockError } from '#schemas/errors';
+import { leased, roleOfLease, type Leased } from '#enforcers/common/leased';
 import { LIMITS } from '#enforcers/common/limits';
 import { HandshakeReader, ReadEnded } from '#enforcers/common/reader';
 import { policyRefusal, refusal, refusalOf, type Refusal } from '#enforcers/common/refusal';
@@ -97,7 +98,17 @@ class Guest {
     this.#house.room();
     if (!target.upstream.databases.includes(login.database))
       throw new InterlockError('SESSION_DENIED', `database "${login.database}" is not offered here`);
-    const lease = await deps.credentials.lease(target.name);
+    const lease = await leased(deps.credentials, target.name);
+    try {
+      await this.#signIn(login, principal, client, lease);
+    } catch (error) {
+      lease.over();
+      throw error;
+    }
+  }
+
+  async #signIn(login: Login, principal: Principal, client: Client, lease: Leased): Promise<void> {
+    const { deps, target } = this.#house;
     const sessionId = deps.ids.next('ses');
     const resource: Resource = {
       type: 'postgresql',
@@ -106,7 +117,7 @@ class Guest {
         env: target.env,
         labels: { ...target.labels },
         database: login.database,
-        role: lease.user,
+        role: roleOfLease(lease),
         server_version: this.#house.serverVersion,
       },
     };
@@ -139,7 +150,8 @@ class Guest {
     try {
       await this.#house.catalogs.current(login.database);
       const connection = await connectTarget(target.upstream, lease, { database: login.database, ...login.parameters, ...PINS });
-      await this.#enter(login, principal, client, sessionId, decisions, connection, opened, lease.user);
+      if (lease.role !== undefined) this.#house.sets.calls(lease.user, lease.role, connection.socket);
+      await this.#enter(login, principal, client, sessionId, decisions, connection, opened, roleOfLease(lease));
     } catch (error) {
       decisions.close();
       deps.journal.append({

@@ -3,6 +3,7 @@ import { createServer, type AddressInfo, type Server, type Socket } from 'node:n
 import { createSecureContext, type SecureContext } from 'node:tls';
 import { InterlockError } from '#schemas/errors';
 import type { Enforcer, EnforcerChange, EnforcerDeps, SessionInfo } from '#enforcers/common/enforcer';
+import { leased } from '#enforcers/common/leased';
 import { LIMITS } from '#enforcers/common/limits';
 import { refusal, type Refusal } from '#enforcers/common/refusal';
 import { Buckets, CancelKeys, type CancelKey } from './cancel.ts';
@@ -39,7 +40,7 @@ async function versionOf(options: PostgresEnforcerOptions): Promise<string> {
   const { upstream, name } = options.target;
   const [database] = upstream.databases;
   if (database === undefined) throw new InterlockError('CONFIG_INVALID', `target ${name} offers no database`);
-  const client = await openOwnClient(upstream, await options.credentials.lease(name), database);
+  const client = await openOwnClient(upstream, await leased(options.credentials, name), database);
   try {
     const version = (await client.query('SHOW server_version'))[0]?.[0] ?? '';
     const encoding = (await client.query('SHOW server_encoding'))[0]?.[0] ?? '';
@@ -92,11 +93,11 @@ class PostgresEnforcer implements Enforcer, House {
     this.catalogs = new CatalogKeeper({
       target: options.target.name,
       upstream: options.target.upstream,
-      lease: () => options.credentials.lease(options.target.name),
+      lease: () => leased(options.credentials, options.target.name),
       decisions: options.decisions,
       log: options.log,
     });
-    this.surveyor = new Surveyor({ upstream: options.target.upstream, lease: () => options.credentials.lease(options.target.name) });
+    this.surveyor = new Surveyor({ upstream: options.target.upstream, lease: () => leased(options.credentials, options.target.name) });
     this.#server = createServer({ noDelay: true, pauseOnConnect: true, allowHalfOpen: false }, (socket) => this.#accept(socket));
     options.journal.onFault(() => this.#endAll('fault', refusal('JOURNAL_UNAVAILABLE')));
   }

@@ -1,4 +1,5 @@
 /** The settings that change meaning, as the target has them: read back whenever a statement may have changed one. */
+import type { Socket } from 'node:net';
 import { LIMITS } from '#enforcers/common/limits';
 import { InterlockError } from '#schemas/errors';
 import { ownQuery } from './own-client.ts';
@@ -15,6 +16,14 @@ export const SETTINGS_TEXTS: readonly string[] = NAMES.map((name) => `SHOW ${nam
 /** One object for each distinct set, so that the decision service can compare by identity. */
 export class SettingSets {
   readonly #sets: Map<string, Settings> = new Map();
+  /** Users that were made for one session: what they are called. */
+  readonly #roles: Map<string, string> = new Map();
+
+  /** As long as this connection lives: approvals and surveys must not depend on which user somebody was given. */
+  calls(user: string, role: string, until: Socket): void {
+    this.#roles.set(user, role);
+    until.once('close', () => this.#roles.delete(user));
+  }
 
   /** At the start of a session, before the client is let through. @throws InterlockError */
   async first(connection: TargetConnection): Promise<Settings> {
@@ -29,7 +38,8 @@ export class SettingSets {
       const value = values[index];
       if (value === null || value === undefined) throw new InterlockError('TARGET_UNREACHABLE', `the target did not say what ${name} is`);
       if (value.length > LIMITS.settingBytes) throw new InterlockError('BUDGET_TEXT', `the value of ${name} is longer than the limit`);
-      if (!Object.hasOwn(PINS, name)) settings[name] = value;
+      if (name === 'session_authorization') settings[name] = this.#roles.get(value) ?? value;
+      else if (!Object.hasOwn(PINS, name)) settings[name] = value;
       else if (!isPinnedValue(name as Pin, value))
         throw new InterlockError('PIN_REFUSED', `${name} is ${value} at the target, not ${PINS[name as Pin]}`);
     }

@@ -1,5 +1,6 @@
 /** Asks about statements over the gateway's own connections: one for each database, one statement after the other. */
 import type { Lease } from '#client/credentials';
+import { roleOfLease } from '#enforcers/common/leased';
 import { LIMITS } from '#enforcers/common/limits';
 import type { Survey } from '#enforcers/common/survey';
 import { InterlockError } from '#schemas/errors';
@@ -95,7 +96,7 @@ export class Surveyor {
     const lease = await this.#options.lease();
     const client = await openOwnClient(this.#options.upstream, lease, database);
     client.connection.socket.unref();
-    const made = { client, user: lease.user };
+    const made = { client, user: roleOfLease(lease) };
     this.#clients.set(database, made);
     return made;
   }

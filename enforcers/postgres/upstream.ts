@@ -2,6 +2,7 @@
 import { connect, isIP, type Socket } from 'node:net';
 import { connect as connectTls } from 'node:tls';
 import type { Lease } from '#client/credentials';
+import type { Leased } from '#enforcers/common/leased';
 import { LIMITS } from '#enforcers/common/limits';
 import { onReadOf } from '#enforcers/common/read-buffer';
 import { HandshakeReader } from '#enforcers/common/reader';
@@ -21,13 +22,19 @@ export interface TargetConnection {
 }
 
 /** @throws InterlockError TARGET_UNREACHABLE; the message names the step, never the credential. */
-export async function connectTarget(upstream: Upstream, lease: Lease, parameters: Readonly<Record<string, string>>): Promise<TargetConnection> {
+export async function connectTarget(
+  upstream: Upstream,
+  lease: Lease & Partial<Leased>,
+  parameters: Readonly<Record<string, string>>,
+): Promise<TargetConnection> {
   let socket: Socket | null = null;
   try {
     socket = await openTarget(upstream);
+    if (lease.over !== undefined) socket.once('close', lease.over);
     return await startUp(socket, lease, parameters);
   } catch (error) {
     socket?.destroy();
+    lease.over?.();
     if (error instanceof InterlockError) throw error;
     throw new InterlockError('TARGET_UNREACHABLE', `the target did not accept the gateway's connection: ${(error as Error).message}`, {
       cause: error,

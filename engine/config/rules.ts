@@ -24,7 +24,7 @@ export function checkRules(raw: Config, config: Omit<LoadedConfig, 'places' | 'n
   checkPorts(raw, config, findings);
   if (config.role !== 'enforcer' || raw.api !== undefined) checkApi(config, findings, notices);
   if (config.role !== 'enforcer') checkIdentity(config, findings, notices);
-  checkLogins(raw, config, findings);
+  checkLogins(config, findings);
   checkNotify(raw, config, findings, notices);
   checkOnCall(raw, config, findings, notices);
   checkNats(raw.nats, config.nats, findings, notices);
@@ -106,7 +106,7 @@ function checkIdentity({ identity }: Pick<LoadedConfig, 'identity'>, findings: F
 }
 
 /** Whoever logs in to the console may carry a verdict: that must not make everybody of the company a reader of everything (N6). */
-function checkLogins(raw: Config, { api, identity }: Pick<LoadedConfig, 'api' | 'identity'>, findings: Findings): void {
+function checkLogins({ api, identity }: Pick<LoadedConfig, 'api' | 'identity'>, findings: Findings): void {
   const seen = new Map<string, number>();
   identity.issuers.forEach(({ login }, index) => {
     if (login === null) return;

@@ -57,7 +57,7 @@ export async function startTestGateway(server: PostgresServer, options: TestGate
     decisions,
     journal,
     approvals: options.approvals ? await options.approvals(journal) : noApprovals,
-    credentials: { lease: () => Promise.resolve({ id: 'lea_test', user: server.user, password: server.password }) },
+    credentials: { lease: () => Promise.resolve({ id: 'lea_test', user: server.user, password: server.password }), release: () => {} },
     identity: identityOf(tokens),
     clock: systemClock,
     ids: new Ids(systemClock),

@@ -3,15 +3,17 @@ import { randomUUID } from 'node:crypto';
 import { describe, expect, test } from 'vitest';
 import { systemClock } from '#client/clock';
 import { Ids } from '#client/ids';
-import { type Credential, openCredentials } from '#engine/credentials/credentials';
+import { openCredentials } from '#engine/credentials/credentials';
+import { type Credential, readSource } from '#engine/credentials/source';
 import { InterlockError } from '#schemas/errors';
 
 function desk(read: () => Promise<Credential>) {
   const said: string[] = [];
   const hidden: string[] = [];
   const write = (fields: object, message: string): void => void said.push(`${message} ${JSON.stringify(fields)}`);
-  const log = { debug: write, info: write, warn: write, error: write, hide: (secret: string) => void hidden.push(secret) };
-  return { said, hidden, credentials: openCredentials({ targets: { shop: read }, ids: new Ids(systemClock), log }) };
+  const log = { debug: write, info: write, warn: write, error: write, hide: (secret: string) => void hidden.push(secret), forget: () => {} };
+  const sourceOf = (target: string) => (target === 'shop' ? readSource(read) : null);
+  return { said, hidden, credentials: openCredentials({ sourceOf, clock: systemClock, ids: new Ids(systemClock), log }) };
 }
 
 describe('a lease', () => {
