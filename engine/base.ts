@@ -89,6 +89,7 @@ function openTheJournal(config: LoadedConfig, options: BaseOptions, { key, clock
     clock,
     observer,
     version: options.version,
+    role: config.role,
     ...files,
   });
 }

@@ -4,6 +4,7 @@ import { Digest, Timestamp } from './common.ts';
 import { Approver, Binding, Decision, EFFECTS, Reason, Requirement } from './decision.ts';
 import { Client, Resource, Subject } from './decision-request.ts';
 import { EnforcerInvited, EnforcerJoined, EnforcerRemoved, EnforcerRenewed } from './event-enrolment.ts';
+import { Ordered } from './event-ordered.ts';
 
 /** A reference to bytes that stand beside the record: `digest` is sha256(salt ‖ bytes). */
 export const PayloadRef = {
@@ -76,6 +77,7 @@ export const JournalOpened = {
       required: ['records', 'cut_bytes', 'unknown'],
       properties: { records: count, cut_bytes: count, unknown: count },
     },
+    /** Which process: `up`, `engine` or `enforcer`. */ role: text,
   },
 } as const;
 export type JournalOpened = Static<typeof JournalOpened>;
@@ -221,25 +223,6 @@ export const Estimate = {
   },
 } as const;
 export type Estimate = Static<typeof Estimate>;
-
-/**
- * Where several engines write: which message of which log it is. Each engine that follows the log has the event in its own journal; events of one
- * `change` and `index` are one event.
- */
-export const Ordered = {
-  type: 'object',
-  additionalProperties: false,
-  required: ['log', 'seq', 'index', 'change', 'engine', 'time'],
-  properties: {
-    /** The stream, and when it was made. */ log: text,
-    seq: count,
-    /** Of the event in its change. */ index: count,
-    change: text,
-    /** Who wrote it. */ engine: text,
-    /** By its clock. */ time: Timestamp,
-  },
-} as const;
-export type Ordered = Static<typeof Ordered>;
 
 export const ApprovalRequested = {
   type: 'object',

@@ -11,6 +11,7 @@ import { Definitions } from './definitions.ts';
 import { type JournalFiles, realFiles } from './files.ts';
 import { lockDirectory } from './lock.ts';
 import type { CarriedPayload } from './payload-forms.ts';
+import { reservedId } from './journal-id.ts';
 import { JournalReader, readPayload, readPayloads } from './reader.ts';
 import { RecordEncoder } from './record-encoder.ts';
 import { RecordLog, unavailable } from './record-log.ts';
@@ -30,6 +31,8 @@ export interface JournalOptions {
   readonly checkpoint: { readonly everyMs: number; readonly key: KeyObject; readonly origin: string };
   readonly clock: Clock;
   readonly version: string;
+  /** Which process writes it: `up`, `engine` or `enforcer`; who verifies needs to know where approvals were consumed. */
+  readonly role?: string;
   readonly files?: JournalFiles;
   readonly observer?: JournalObserver;
 }
@@ -137,7 +140,7 @@ export class FileJournal implements Journal {
       throw unavailable(`the journal in ${dir} cannot be written: ${cause instanceof Error ? cause.message : String(cause)}`, cause);
     }
     const encoder = new RecordEncoder(new Definitions(found.segment, found.definitions, mode), new ByteWriter(64 << 10));
-    const state = { ...found, journal: found.journal ?? randomUUID().replaceAll('-', ''), segmentBytes };
+    const state = { ...found, journal: found.journal ?? reservedId(dir) ?? randomUUID().replaceAll('-', ''), segmentBytes };
     const journal = new FileJournal(options, lock, found, segments, encoder, new RecordLog(segments, encoder, clock, state));
     spareFailed = (error) => void journal.#diskFailed(error);
     return journal;
@@ -145,7 +148,7 @@ export class FileJournal implements Journal {
 
   /** Use `openJournal`. */
   async begin(): Promise<void> {
-    const { version } = this.#options;
+    const { version, role } = this.#options;
     this.#records.onDead = (fault) => this.#died(fault);
     this.#records.onProgress = () => {
       this.#progress.resolve();
@@ -153,7 +156,8 @@ export class FileJournal implements Journal {
     };
     this.#records.onSynced = this.#observer.synced ?? null;
     const { records, cutBytes, unknown } = this.recovered;
-    this.append({ type: 'journal.opened', version, boot: randomBytes(8).toString('hex'), recovered: { records, cut_bytes: cutBytes, unknown } });
+    const recovered = { records, cut_bytes: cutBytes, unknown };
+    this.append({ type: 'journal.opened', version, boot: randomBytes(8).toString('hex'), recovered, ...(role === undefined ? {} : { role }) });
     for (const entry of this.#found.unfinished) this.#endUnknown(entry);
     await this.checkpoint();
     this.#checkpoints.start();

@@ -20,6 +20,9 @@ export type ProblemCode =
   | 'TRUNCATED'
   | 'SESSION_SEQ'
   | 'LIFECYCLE'
-  | 'APPROVAL_NOT_CONSUMED';
+  | 'APPROVAL_NOT_CONSUMED'
+  | 'SILENCE'
+  | 'FORKED'
+  | 'WITNESS_UNKNOWN';
 
 export type Report = (seq: number, code: ProblemCode, detail: string) => void;

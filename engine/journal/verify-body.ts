@@ -1,191 +1,222 @@
-/** A record's body as the verifier reads it: who, which statement, what kind of event; not every field. */
-import { FORMS, ITEM, CLEARED, DECIDED, MEDIA, OUTCOMES } from './format.ts';
-
-export interface SeenEvent {
-  readonly type: string;
-  readonly sessionId?: string | undefined;
-  readonly sessionSeq?: number | undefined;
-  readonly statementId?: string | undefined;
-  /** The whole of an event that stands as JSON; of a clearance its approval, of a decision its effect. */
-  readonly fields: Readonly<Record<string, unknown>>;
-}
-export interface SeenRecord {
-  readonly seq: number;
-  readonly time: string;
-  readonly events: readonly SeenEvent[];
-  /** Digests that it defines and whose bytes do not stand in the segment. */
-  readonly missing: readonly string[];
-}
+/**
+ * A record's body as the verifier reads it: who, which statement, what kind of event; not every field. Nothing is made for an event that nobody keeps:
+ * it is told to the lifecycle as it is read.
+ */
+import { CLEARED, DECIDED, FORMS, ITEM, MEDIA, OUTCOMES } from './format.ts';
+import type { Lifecycle } from './verify-lifecycle.ts';
 
 type Kind = 'json' | 'payload';
 
+interface Session {
+  readonly session_id: string;
+}
+
 /** The bodies of one segment, in order: later ones refer to what earlier ones define. */
 export class SegmentBodies {
-  readonly #defined: { kind: Kind; value: unknown }[] = [];
+  readonly #lifecycle: Lifecycle;
+  readonly #kinds: Kind[] = [];
+  readonly #values: unknown[] = [];
+  /** latin1 */
   readonly #payloads = new Set<string>();
+  #bytes: Buffer = Buffer.alloc(0);
+  #at = 0;
+  #end = 0;
+  /** Of the record that was read last. */
+  seq = 0;
+  wallUs = 0;
+  tickUs = 0;
+  /** Digests that it defines and whose bytes do not stand in the segment. */
+  missing: readonly string[] = [];
 
+  constructor(lifecycle: Lifecycle) {
+    this.#lifecycle = lifecycle;
+  }
+
+  /** @param digest latin1 */
   payloadStands(digest: string): void {
     this.#payloads.add(digest);
   }
 
   /** @throws Error when the bytes are not of the format. */
-  read(body: Buffer): SeenRecord {
-    const cursor = new Cursor(body);
-    cursor.take(4);
-    const seq = cursor.fixed();
-    const wallUs = cursor.fixed();
-    cursor.fixed();
-    const events: SeenEvent[] = [];
-    const missing: string[] = [];
-    let head: { sessionId: string; statementId: string; seq: number } | null = null;
-    while (cursor.left) {
-      const item = cursor.byte();
-      if (item === ITEM.defineJson) this.#defined.push({ kind: 'json', value: JSON.parse(cursor.string()) as unknown });
-      else if (item === ITEM.definePayload) this.#payloadDefinition(cursor, missing);
-      else if (item === ITEM.stream) cursor.string();
-      else if (item === ITEM.json) events.push(jsonEvent(cursor));
-      else if (item === ITEM.statement) {
-        const session = this.#value('json', cursor.number()) as { session_id: string };
-        head = { sessionId: session.session_id, seq: cursor.number(), statementId: cursor.string() };
-      } else {
-        if (head === null) throw new Error('an event of a statement before the statement');
-        cursor.number();
-        events.push({ ...this.#statementEvent(item, cursor), sessionId: head.sessionId, sessionSeq: head.seq++, statementId: head.statementId });
-      }
+  read(bytes: Buffer, start: number, end: number): void {
+    this.#bytes = bytes;
+    this.#at = start + 4;
+    this.#end = end;
+    this.seq = this.#fixed();
+    this.wallUs = this.#fixed();
+    this.tickUs = this.#fixed();
+    this.missing = NONE;
+    let sessionId = '';
+    let statementId: string | null = null;
+    let sessionSeq = 0;
+    while (this.#at < this.#end) {
+      const item = this.#byte();
+      if (item >= ITEM.received) {
+        if (statementId === null) throw new Error('an event of a statement before the statement');
+        this.#statementEvent(item, statementId, sessionId, sessionSeq++);
+      } else if (item === ITEM.statement) {
+        sessionId = (this.#value('json', this.#number()) as Session).session_id;
+        sessionSeq = this.#number();
+        statementId = this.#string();
+      } else this.#other(item);
     }
-    return {
-      seq,
-      time: new Date(Math.floor(wallUs / 1000)).toISOString().replace('Z', `${String(wallUs % 1000).padStart(3, '0')}Z`),
-      events,
-      missing,
-    };
   }
 
-  #payloadDefinition(cursor: Cursor, missing: string[]): void {
-    const digest = cursor.take(32).toString('hex');
-    cursor.number();
-    const form = FORMS[cursor.byte()];
-    if (form === undefined || MEDIA[cursor.byte()] === undefined) throw new Error('a payload of unknown form or kind');
-    const stands = form === 'redacted' ? cursor.take(32).toString('hex') : digest;
-    if ((form === 'clear' || form === 'redacted') && !this.#payloads.has(stands)) missing.push(digest);
-    this.#defined.push({ kind: 'payload', value: digest });
-  }
-
-  #statementEvent(item: number, cursor: Cursor): Pick<SeenEvent, 'type' | 'fields'> {
+  #other(item: number): void {
     switch (item) {
-      case ITEM.received:
-        this.#refer(cursor, 'json', 'json', 'payload');
-        this.#referOptional(cursor, 'payload', 'json');
-        return { type: 'statement.received', fields: {} };
-      case ITEM.decided:
-        return this.#decided(cursor);
-      case ITEM.refused:
-        this.#refer(cursor, 'json', 'json');
-        this.#referOptional(cursor, 'json');
-        return { type: 'statement.refused', fields: {} };
-      case ITEM.cleared:
-        return this.#cleared(cursor);
-      case ITEM.finished:
-        return this.#finished(cursor);
+      case ITEM.defineJson:
+        this.#define('json', JSON.parse(this.#string()));
+        return;
+      case ITEM.definePayload:
+        this.#payloadDefinition();
+        return;
+      case ITEM.stream:
+        this.#skip(this.#number());
+        return;
+      case ITEM.json:
+        this.#number();
+        this.#lifecycle.event(JSON.parse(this.#string()) as Record<string, unknown>, this.seq);
+        return;
       default:
         throw new Error(`item ${item} is unknown`);
     }
   }
 
-  #decided(cursor: Cursor): Pick<SeenEvent, 'type' | 'fields'> {
-    cursor.string();
-    this.#refer(cursor, 'payload');
-    const { effect } = this.#value('json', cursor.number()) as { effect: unknown };
-    this.#refer(cursor, 'payload');
-    cursor.take(32 + 8);
-    cursor.number();
-    if (cursor.byte() & DECIDED.rewritten) this.#refer(cursor, 'json');
-    return { type: 'statement.decided', fields: { effect } };
+  #define(kind: Kind, value: unknown): void {
+    this.#kinds.push(kind);
+    this.#values.push(value);
   }
 
-  #cleared(cursor: Cursor): Pick<SeenEvent, 'type' | 'fields'> {
-    this.#refer(cursor, 'payload', 'json');
-    const flags = cursor.byte();
-    if (flags & CLEARED.params) this.#refer(cursor, 'payload');
-    const approval = flags & CLEARED.approval ? { approval: this.#value('json', cursor.number()) } : {};
-    if (!(flags & CLEARED.ownBinding)) cursor.take(32 + 32 + 8);
-    return { type: 'statement.cleared', fields: approval };
+  #payloadDefinition(): void {
+    const digest = this.#digest();
+    this.#number();
+    const form = FORMS[this.#byte()];
+    if (form === undefined || MEDIA[this.#byte()] === undefined) throw new Error('a payload of unknown form or kind');
+    const stands = form === 'redacted' ? this.#digest() : digest;
+    if ((form === 'clear' || form === 'redacted') && !this.#payloads.has(stands))
+      this.missing = [...this.missing, Buffer.from(digest, 'latin1').toString('hex')];
+    this.#define('payload', digest);
   }
 
-  #finished(cursor: Cursor): Pick<SeenEvent, 'type' | 'fields'> {
-    const outcome = OUTCOMES[cursor.byte()];
-    if (outcome === undefined) throw new Error('an unknown outcome');
-    for (let number = 0; number < 3; number++) cursor.number();
-    this.#referOptional(cursor, 'json', 'json', 'json');
-    if (cursor.byte() !== 0) cursor.take(32);
-    return { type: 'statement.finished', fields: { outcome } };
-  }
-
-  #refer(cursor: Cursor, ...kinds: Kind[]): void {
-    for (const kind of kinds) this.#value(kind, cursor.number());
-  }
-
-  #referOptional(cursor: Cursor, ...kinds: Kind[]): void {
-    for (const kind of kinds) {
-      const plusOne = cursor.number();
-      if (plusOne > 0) this.#value(kind, plusOne - 1);
+  #statementEvent(item: number, id: string, sessionId: string, sessionSeq: number): void {
+    const { seq } = this;
+    const lifecycle = this.#lifecycle;
+    this.#number();
+    lifecycle.numbered(sessionId, sessionSeq, seq);
+    switch (item) {
+      case ITEM.received:
+        this.#refer('json');
+        this.#refer('json');
+        this.#refer('payload');
+        this.#referOptional('payload');
+        this.#referOptional('json');
+        return lifecycle.received(id, seq);
+      case ITEM.decided:
+        return lifecycle.decided(id, this.#decided(), seq);
+      case ITEM.refused:
+        this.#refer('json');
+        this.#refer('json');
+        this.#referOptional('json');
+        return lifecycle.refused(id, seq);
+      case ITEM.cleared:
+        return lifecycle.cleared(id, this.#cleared(), seq);
+      case ITEM.finished:
+        return lifecycle.finished(id, this.#finished(), seq);
+      default:
+        throw new Error(`item ${item} is unknown`);
     }
+  }
+
+  /** Whether it denies. */
+  #decided(): boolean {
+    this.#skip(this.#number());
+    this.#refer('payload');
+    const { effect } = this.#value('json', this.#number()) as { effect: unknown };
+    this.#refer('payload');
+    this.#skip(32 + 8);
+    this.#number();
+    if (this.#byte() & DECIDED.rewritten) this.#refer('json');
+    return effect === 'deny';
+  }
+
+  /** The approval that it rests on. */
+  #cleared(): { readonly approval_id: string; readonly receipt: string } | null {
+    this.#refer('payload');
+    this.#refer('json');
+    const flags = this.#byte();
+    if (flags & CLEARED.params) this.#refer('payload');
+    const approval = flags & CLEARED.approval ? this.#value('json', this.#number()) : null;
+    if (!(flags & CLEARED.ownBinding)) this.#skip(32 + 32 + 8);
+    return approval as { approval_id: string; receipt: string } | null;
+  }
+
+  /** Whether its outcome is unknown. */
+  #finished(): boolean {
+    const outcome = OUTCOMES[this.#byte()];
+    if (outcome === undefined) throw new Error('an unknown outcome');
+    this.#number();
+    this.#number();
+    this.#number();
+    this.#referOptional('json');
+    this.#referOptional('json');
+    this.#referOptional('json');
+    if (this.#byte() !== 0) this.#skip(32);
+    return outcome === 'unknown';
+  }
+
+  #refer(kind: Kind): void {
+    this.#value(kind, this.#number());
+  }
+
+  #referOptional(kind: Kind): void {
+    const plusOne = this.#number();
+    if (plusOne > 0) this.#value(kind, plusOne - 1);
   }
 
   #value(kind: Kind, id: number): unknown {
-    const found = this.#defined[id];
-    if (found?.kind !== kind) throw new Error(`definition ${id} is no ${kind}`);
-    return found.value;
-  }
-}
-
-function jsonEvent(cursor: Cursor): SeenEvent {
-  cursor.number();
-  const fields = JSON.parse(cursor.string()) as Record<string, unknown>;
-  const text = (name: string): string | undefined => (typeof fields[name] === 'string' ? fields[name] : undefined);
-  const sessionSeq = typeof fields['session_seq'] === 'number' ? fields['session_seq'] : undefined;
-  return { type: text('type') ?? '', sessionId: text('session_id'), sessionSeq, statementId: text('statement_id'), fields };
-}
-
-class Cursor {
-  readonly #bytes: Buffer;
-  #at = 0;
-
-  constructor(bytes: Buffer) {
-    this.#bytes = bytes;
+    if (this.#kinds[id] !== kind) throw new Error(`definition ${id} is no ${kind}`);
+    return this.#values[id];
   }
 
-  get left(): boolean {
-    return this.#at < this.#bytes.length;
+  /** From here on every read stays within the body, whatever its lengths claim. */
+  #skip(length: number): number {
+    const from = this.#at;
+    if (from + length > this.#end) throw new Error('the body ends within an item');
+    this.#at = from + length;
+    return from;
   }
 
-  take(bytes: number): Buffer {
-    const end = this.#at + bytes;
-    if (end > this.#bytes.length) throw new Error('the body ends within an item');
-    const taken = this.#bytes.subarray(this.#at, end);
-    this.#at = end;
-    return taken;
+  #byte(): number {
+    return this.#bytes[this.#skip(1)] as number;
   }
 
-  byte(): number {
-    return this.take(1)[0] as number;
+  #fixed(): number {
+    const at = this.#skip(8);
+    return this.#bytes.readUInt32LE(at) + this.#bytes.readUInt32LE(at + 4) * 2 ** 32;
   }
 
-  fixed(): number {
-    return Number(this.take(8).readBigUInt64LE());
+  #digest(): string {
+    const at = this.#skip(32);
+    return this.#bytes.latin1Slice(at, at + 32);
   }
 
-  number(): number {
-    let value = 0n;
-    for (let shift = 0n; ; shift += 7n) {
-      const byte = this.byte();
-      value |= BigInt(byte & 0x7f) << shift;
-      if (byte < 0x80) return Number(value);
-      if (shift > 49n) throw new Error('a number is too long');
+  #number(): number {
+    const first = this.#byte();
+    if (first < 0x80) return first;
+    let value = first & 0x7f;
+    for (let scale = 128; ; scale *= 128) {
+      if (scale > 2 ** 49) throw new Error('a number is too long');
+      const byte = this.#byte();
+      value += (byte & 0x7f) * scale;
+      if (byte < 0x80) return value;
     }
   }
 
-  string(): string {
-    return this.take(this.number()).toString();
+  #string(): string {
+    const length = this.#number();
+    const at = this.#skip(length);
+    return this.#bytes.utf8Slice(at, at + length);
   }
 }
+
+const NONE: readonly string[] = [];

@@ -14,8 +14,26 @@ export function signatureOver(key: KeyObject, claim: CheckpointClaim): boolean {
   return verify(null, Buffer.from(text), key, Buffer.from(claim.signature, 'base64'));
 }
 
+/** The one that signed it; null: none of them. */
+export function claimsKey(keys: readonly KeyObject[], claim: CheckpointClaim): KeyObject | null {
+  return keys.find((key) => signatureOver(key, claim)) ?? null;
+}
+
+export function noteKey(keys: readonly KeyObject[], { signed, signature }: Note): KeyObject | null {
+  return keys.find((key) => verify(null, signed, key, signature)) ?? null;
+}
+
+export interface Note {
+  readonly origin: string;
+  readonly size: number;
+  /** base64 */
+  readonly root: string;
+  readonly signed: Buffer;
+  readonly signature: Buffer;
+}
+
 /** null: not a note with an origin, a size, a root and a signature of an Ed25519 key. */
-export function noteOf(note: string): { readonly size: number; readonly root: string; readonly signed: Buffer; readonly signature: Buffer } | null {
+export function noteOf(note: string): Note | null {
   const blank = note.indexOf('\n\n');
   if (blank < 0) return null;
   const signed = note.slice(0, blank + 1);
@@ -26,5 +44,5 @@ export function noteOf(note: string): { readonly size: number; readonly root: st
     .find((each) => each.startsWith(`— ${origin} `));
   const blob = Buffer.from(line?.slice(origin.length + 3) ?? '', 'base64');
   if (!/^(0|[1-9]\d{0,14})$/.test(size) || blob.length !== 68) return null;
-  return { size: Number(size), root, signed: Buffer.from(signed), signature: blob.subarray(4) };
+  return { origin, size: Number(size), root, signed: Buffer.from(signed), signature: blob.subarray(4) };
 }

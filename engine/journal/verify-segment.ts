@@ -1,5 +1,5 @@
 /** One segment's frames, as FORMAT.md draws them. */
-import { createHash } from 'node:crypto';
+import { hash } from 'node:crypto';
 import {
   ERASED_FLAG,
   FRAME_HEADER_BYTES,
@@ -12,22 +12,27 @@ import {
 } from './format.ts';
 import type { ProblemCode, Report } from './problem.ts';
 import { SegmentBodies } from './verify-body.ts';
+import { frameChecksum, headerChecksum } from './verify-crc.ts';
 import type { Lifecycle } from './verify-lifecycle.ts';
+import type { Silences } from './verify-silence.ts';
 import type { LeafTree } from './verify-tree.ts';
 
 /** What is known so far; segments are read in order. */
 export interface Walk {
   readonly tree: LeafTree;
   readonly lifecycle: Lifecycle;
+  readonly silences: Silences;
   readonly report: Report;
   journal: string | null;
   nextSeq: number;
-  lastHash: Buffer;
+  /** latin1 */
+  lastHash: string;
   cutBytes: number;
   /** Nothing may stand behind: a blank or a torn segment was met. */
   ended: boolean;
-  first: string | null;
-  last: string | null;
+  /** Wall clocks of the first and the last record, µs; -1: there is none. */
+  firstUs: number;
+  lastUs: number;
 }
 
 export function readSegment(file: Buffer, segment: number, walk: Walk): void {
@@ -35,7 +40,7 @@ export function readSegment(file: Buffer, segment: number, walk: Walk): void {
   if (!headerFits(file)) return blank(file, used, segment, walk);
   if (walk.ended) walk.report(walk.nextSeq, 'SEGMENT_HEADER', `segment ${segment} stands behind the journal’s end`);
   checkHeader(file, segment, walk);
-  const bodies = new SegmentBodies();
+  const bodies = new SegmentBodies(walk.lifecycle);
   let at = SEGMENT_HEADER_BYTES;
   while (at + 4 <= file.length && file.readUInt32LE(at) !== 0) {
     const end = frameEnd(file, at);
@@ -45,7 +50,7 @@ export function readSegment(file: Buffer, segment: number, walk: Walk): void {
       const next = end + FRAME_HEADER_BYTES <= file.length ? frameEnd(file, end) : null;
       if (next === null || !sound(file, end, next)) break;
       damaged(file, at, walk);
-    } else if ((file.readUInt32LE(at) & PAYLOAD_FLAG) !== 0) payload(file, at, end, bodies, walk);
+    } else if (((file[at + 3] as number) & 0x80) !== 0) payload(file, at, end, bodies, walk);
     else record(file, at, end, bodies, walk);
     at = end;
   }
@@ -54,7 +59,7 @@ export function readSegment(file: Buffer, segment: number, walk: Walk): void {
 
 function headerFits(file: Buffer): boolean {
   if (file.length < SEGMENT_HEADER_BYTES || !file.subarray(0, 8).equals(MAGIC)) return false;
-  return file.readUInt32LE(8) === crc([file.subarray(0, 8), file.subarray(12, SEGMENT_HEADER_BYTES)]);
+  return file.readUInt32LE(8) === headerChecksum(file, SEGMENT_HEADER_BYTES);
 }
 
 function blank(file: Buffer, used: number, segment: number, walk: Walk): void {
@@ -65,14 +70,15 @@ function blank(file: Buffer, used: number, segment: number, walk: Walk): void {
 function checkHeader(file: Buffer, segment: number, walk: Walk): void {
   const journal = file.toString('hex', 56, 72);
   const firstSeq = Number(file.readBigUInt64LE(16));
+  const prev = file.latin1Slice(24, 56);
   const fail = (code: ProblemCode, detail: string): void => walk.report(walk.nextSeq, code, `segment ${segment} ${detail}`);
   if (file.readUInt32LE(12) !== segment) fail('SEGMENT_HEADER', 'bears another number');
   if (walk.journal !== null && walk.journal !== journal) fail('SEGMENT_HEADER', 'is another journal’s');
   if (firstSeq !== walk.nextSeq) fail('SEQ_GAP', `starts with record ${firstSeq}`);
-  else if (!file.subarray(24, 56).equals(walk.lastHash)) fail('CHAIN_BROKEN', 'does not go on from the record before it');
-  walk.journal = journal;
+  else if (prev !== walk.lastHash) fail('CHAIN_BROKEN', 'does not go on from the record before it');
+  walk.journal ??= journal;
   walk.nextSeq = firstSeq;
-  walk.lastHash = Buffer.from(file.subarray(24, 56));
+  walk.lastHash = prev;
 }
 
 function frameEnd(file: Buffer, at: number): number | null {
@@ -84,7 +90,7 @@ function frameEnd(file: Buffer, at: number): number | null {
 }
 
 function sound(file: Buffer, at: number, end: number): boolean {
-  return file.readUInt32LE(at + 4) === crc([file.subarray(at, at + 4), file.subarray(at + 8, end)]);
+  return file.readUInt32LE(at + 4) === frameChecksum(file, at, end);
 }
 
 /** The stored hash still stands, most likely, and lets the records behind it be judged. */
@@ -94,41 +100,54 @@ function damaged(file: Buffer, at: number, walk: Walk): void {
     return;
   }
   walk.report(walk.nextSeq, 'RECORD_CORRUPT', `the record at byte ${at} fails its checksum`);
-  walk.lastHash = Buffer.from(file.subarray(at + 8, at + FRAME_HEADER_BYTES));
+  walk.lastHash = file.latin1Slice(at + 8, at + FRAME_HEADER_BYTES);
   walk.tree.add(walk.lastHash);
   walk.lifecycle.hole();
   walk.nextSeq++;
 }
 
 function payload(file: Buffer, at: number, end: number, bodies: SegmentBodies, walk: Walk): void {
-  const digest = file.subarray(at + 8, at + FRAME_HEADER_BYTES);
+  const digest = file.latin1Slice(at + 8, at + FRAME_HEADER_BYTES);
   const body = file.subarray(at + FRAME_HEADER_BYTES, end);
-  bodies.payloadStands(digest.toString('hex'));
+  bodies.payloadStands(digest);
   const erased = (file.readUInt32LE(at) & ERASED_FLAG) !== 0;
-  const whole = erased ? lastNonZero(body) < 0 : sha256([body]).equals(digest);
+  const whole = erased ? lastNonZero(body) < 0 : hash('sha256', body, 'binary') === digest;
   if (!whole) walk.report(walk.nextSeq, 'PAYLOAD_CORRUPT', `the payload at byte ${at} is not what its digest says`);
 }
 
 function record(file: Buffer, at: number, end: number, bodies: SegmentBodies, walk: Walk): void {
-  const stored = file.subarray(at + 8, at + FRAME_HEADER_BYTES);
-  const body = file.subarray(at + FRAME_HEADER_BYTES, end);
-  const hash = sha256([Buffer.of(0), walk.lastHash, body]);
-  if (!hash.equals(stored)) walk.report(walk.nextSeq, 'CHAIN_BROKEN', `record ${walk.nextSeq} is not what its hash, over it and all before it, says`);
+  const body = at + FRAME_HEADER_BYTES;
+  const stored = file.latin1Slice(at + 8, body);
+  const found = chained(walk.lastHash, file, body, end);
+  if (found !== stored) walk.report(walk.nextSeq, 'CHAIN_BROKEN', `record ${walk.nextSeq} is not what its hash, over it and all before it, says`);
   try {
-    const read = bodies.read(body);
-    if (read.seq !== walk.nextSeq) walk.report(walk.nextSeq, 'SEQ_GAP', `record ${read.seq} stands where ${walk.nextSeq} should`);
-    walk.nextSeq = read.seq;
-    for (const digest of read.missing) walk.report(read.seq, 'PAYLOAD_MISSING', `the bytes of ${digest} were taken away without a trace`);
-    for (const event of read.events) walk.lifecycle.see(event, read.seq);
-    walk.first ??= read.time;
-    walk.last = read.time;
+    bodies.read(file, body, end);
+    const { seq, wallUs } = bodies;
+    if (seq !== walk.nextSeq) walk.report(walk.nextSeq, 'SEQ_GAP', `record ${seq} stands where ${walk.nextSeq} should`);
+    walk.nextSeq = seq;
+    for (const digest of bodies.missing) walk.report(seq, 'PAYLOAD_MISSING', `the bytes of ${digest} were taken away without a trace`);
+    if (walk.firstUs < 0) walk.firstUs = wallUs;
+    walk.lastUs = wallUs;
+    walk.silences.record(seq, wallUs, bodies.tickUs, walk.lifecycle);
   } catch (error) {
     walk.report(walk.nextSeq, 'FORMAT', error instanceof Error ? error.message : String(error));
     walk.lifecycle.hole();
   }
-  walk.tree.add(hash);
-  walk.lastHash = Buffer.from(stored);
+  walk.tree.add(found);
+  walk.lastHash = stored;
   walk.nextSeq++;
+}
+
+let scratch = Buffer.alloc(1 << 16);
+
+/** latin1 */
+function chained(before: string, file: Buffer, body: number, end: number): string {
+  const length = 33 + end - body;
+  if (scratch.length < length) scratch = Buffer.alloc(2 * length);
+  scratch[0] = 0;
+  scratch.latin1Write(before, 1, 32);
+  file.copy(scratch, 33, body, end);
+  return hash('sha256', scratch.subarray(0, length), 'binary');
 }
 
 /** A torn tail, unless a record of a later batch stands behind it: that batch was written only when everything before it was durable. */
@@ -151,33 +170,12 @@ function laterBatchStands(file: Buffer, from: number, used: number): boolean {
   return false;
 }
 
+const ZEROS = Buffer.alloc(1 << 14);
+
 function lastNonZero(bytes: Buffer): number {
-  let at = bytes.length - 1;
+  let end = bytes.length;
+  while (end >= ZEROS.length && bytes.compare(ZEROS, 0, ZEROS.length, end - ZEROS.length, end) === 0) end -= ZEROS.length;
+  let at = end - 1;
   while (at >= 0 && bytes[at] === 0) at--;
   return at;
 }
-
-function sha256(parts: readonly Uint8Array[]): Buffer {
-  const digest = createHash('sha256');
-  for (const part of parts) digest.update(part);
-  return digest.digest();
-}
-
-/** CRC-32C: reflected polynomial 0x82f63b78, a nibble at a step. */
-function crc(parts: readonly Buffer[]): number {
-  let register = 0xffffffff;
-  for (const part of parts) {
-    for (const byte of part) {
-      register ^= byte;
-      register = (register >>> 4) ^ (NIBBLES[register & 15] as number);
-      register = (register >>> 4) ^ (NIBBLES[register & 15] as number);
-    }
-  }
-  return ~register >>> 0;
-}
-
-const NIBBLES = Array.from({ length: 16 }, (_, nibble) => {
-  let value = nibble;
-  for (let bit = 0; bit < 4; bit++) value = value & 1 ? (value >>> 1) ^ 0x82f63b78 : value >>> 1;
-  return value;
-});
