@@ -1,6 +1,7 @@
 /** CONTRACT §4: who is an enforcer of this installation. The registry is a fold over these, each enforcer a stream of its own (`enforcer:NAME`). */
 import type { Static } from 'typebox';
 import { Digest, Timestamp } from './common.ts';
+import { Ordered } from './event-ordered.ts';
 
 const text = { type: 'string' } as const;
 const names = { type: 'array', minItems: 1, items: text } as const;
@@ -11,6 +12,7 @@ export const EnforcerInvited = {
   required: ['type', 'enforcer', 'enrolment_id', 'targets', 'code_hash', 'expires_at', 'by'],
   properties: {
     type: { const: 'enforcer.invited' },
+    ordered: Ordered,
     enforcer: text,
     /** What its certificates will name: they are valid as long as this enrolment is. */ enrolment_id: text,
     targets: names,
@@ -27,6 +29,7 @@ export const EnforcerJoined = {
   required: ['type', 'enforcer', 'enrolment_id', 'serial', 'key', 'not_after'],
   properties: {
     type: { const: 'enforcer.joined' },
+    ordered: Ordered,
     enforcer: text,
     enrolment_id: text,
     /** Of the certificate, hexadecimal. */ serial: text,
@@ -46,6 +49,6 @@ export type EnforcerRenewed = Static<typeof EnforcerRenewed>;
 export const EnforcerRemoved = {
   type: 'object',
   required: ['type', 'enforcer', 'by'],
-  properties: { type: { const: 'enforcer.removed' }, enforcer: text, by: text },
+  properties: { type: { const: 'enforcer.removed' }, ordered: Ordered, enforcer: text, by: text },
 } as const;
 export type EnforcerRemoved = Static<typeof EnforcerRemoved>;
