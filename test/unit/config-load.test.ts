@@ -60,7 +60,15 @@ test('defaults are filled in, units are in the names, paths are relative to the 
     stateDir: '/srv/gateway/.interlock',
     api: { listen: { host: '127.0.0.1', port: 8400 }, publicUrl: null, tls: null, readers: null, admins: [], evaluators: null },
     identity: { issuers: [], local: { enabled: true } },
-    policies: { dir: '/srv/gateway/policies', data: [], watch: true, maxAgeMs: 86_400_000 },
+    policies: {
+      dir: '/srv/gateway/policies',
+      bundle: null,
+      data: [],
+      watch: true,
+      maxAgeMs: 86_400_000,
+      signing: { keyFile: '/srv/gateway/.interlock/keys/bundles', validMs: 86_400_000, trusted: [] },
+    },
+    vault: null,
     targets: {
       shop: {
         name: 'shop',
@@ -141,6 +149,7 @@ test('the example of CONTRACT §5, as far as this version goes', () => {
     tls: { mode: 'verify-full', caFile: '/etc/interlock/db-ca.crt' },
     user: 'interlock_rw',
     password: { kind: 'exec', argv: ['pass', 'show', 'shop'] },
+    vault: null,
   });
   expect(config.targets['shop']?.inTransaction).toBe('any');
   expect(config.approvals.inTransaction).toBe('idle');
