@@ -13,6 +13,7 @@ import { enforcerCommand } from './commands/enforcer.ts';
 import { eventsCommand } from './commands/events.ts';
 import { factsCommand } from './commands/facts.ts';
 import { initCommand } from './commands/init.ts';
+import { natsCommand } from './commands/nats.ts';
 import { notifyCommand } from './commands/notify.ts';
 import { policyCommand } from './commands/policy.ts';
 import { projectionCommand } from './commands/projection.ts';
@@ -58,6 +59,7 @@ function interlock(): Command {
     eventsCommand(),
     auditCommand(),
     projectionCommand(),
+    natsCommand(),
     policyCommand(),
     doctorCommand(),
     statusCommand(),

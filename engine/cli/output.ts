@@ -83,8 +83,12 @@ export function exitCode(code: ErrorCode): number {
     case 'TOOL_MISSING':
     case 'PORT_TAKEN':
     case 'CREDENTIAL_UNAVAILABLE':
+    case 'ARCHIVE_SETUP':
+    case 'ARCHIVE_CONFLICT':
       return EXIT.config;
     case 'NOT_REACHABLE':
+    case 'ARCHIVE_UNAVAILABLE':
+    case 'ARCHIVE_BACKLOG':
     case 'TARGET_UNREACHABLE':
     case 'CATALOG_UNAVAILABLE':
     case 'DRAINING':

@@ -17,7 +17,7 @@ export class ApiRefused extends InterlockError {
   }
 }
 
-/** @throws InterlockError ARCHIVE_UNAVAILABLE: nobody answered; it is not known whether the request arrived */
+/** @throws InterlockError ARCHIVE_UNAVAILABLE: nobody answered, and it is not known whether the request arrived; ARCHIVE_SETUP: it is not permitted */
 export async function request(
   connection: NatsConnection,
   subject: string,
@@ -28,6 +28,8 @@ export async function request(
   try {
     return await connection.request(subject, body, headers === undefined ? { timeout } : { timeout, headers });
   } catch (error) {
+    const forbidden = violationIn(error);
+    if (forbidden !== null) throw new InterlockError('ARCHIVE_SETUP', `NATS does not permit it: ${forbidden.message}`, { cause: error });
     throw new InterlockError('ARCHIVE_UNAVAILABLE', whyUnanswered(error, timeout), { cause: error });
   }
 }
@@ -44,6 +46,10 @@ function whyUnanswered(error: unknown, timeout: number): string {
     return 'no stream answers: it is missing, or has no leader';
   if (error instanceof errors.TimeoutError || (error instanceof errors.RequestError && error.cause instanceof errors.TimeoutError))
     return `NATS did not answer within ${timeout} ms`;
-  for (let at: unknown = error; at instanceof Error; at = at.cause) if (at instanceof errors.PermissionViolationError) return at.message;
   return error instanceof Error ? error.message : String(error);
+}
+
+function violationIn(error: unknown): Error | null {
+  for (let at: unknown = error; at instanceof Error; at = at.cause) if (at instanceof errors.PermissionViolationError) return at;
+  return null;
 }

@@ -1,5 +1,11 @@
-/** The server's configuration as text (https://docs.nats.io/running-a-nats-service/configuration): accounts, nkeys, allow-lists, and a store that syncs. */
-import { type Grant, permissionsOf } from './permissions.ts';
+/**
+ * The server's configuration as text (https://docs.nats.io/running-a-nats-service/configuration): accounts, nkeys, allow-lists, and a store that syncs.
+ *
+ * Each enforcer has an account of its own, without JetStream, into which exactly its journal's subjects are imported. Allow-lists alone are not enough:
+ * a server sends its answers, acknowledgements and stored messages among them, to whatever subject the request names for them, and asks no list.
+ * In one account an enforcer could thus have the server itself write to another's journal, to the approvals, or into another's inbox.
+ */
+import { type Allowed, type Grant, permissionsOf } from './permissions.ts';
 import { LIMITS } from './limits.ts';
 
 export interface ServerPlan {
@@ -24,7 +30,15 @@ export interface ServerFiles {
 }
 
 export function serverConfig(plan: ServerPlan): string {
-  const { name, listen, storeDir, tls, cluster, system, grants } = plan;
+  const { name, listen, storeDir, tls, cluster, system, grants, streams } = plan;
+  const allowed = (grant: Grant): Allowed => permissionsOf(grant, streams);
+  const user = (grant: Grant): string => userBlock(grant, allowed(grant));
+  const exported = (grant: Grant): string[] =>
+    allowed(grant).publish.map((subject) => `\n      { service: ${quoted(subject)}, accounts: [${accountOf(grant)}] }`);
+  const imported = (grant: Grant): string[] =>
+    allowed(grant).publish.map((subject) => `\n      { service: { account: INTERLOCK, subject: ${quoted(subject)} } }`);
+  const account = (grant: Grant): string =>
+    `  ${accountOf(grant)} {\n    imports: [${imported(grant).join('')}\n    ]\n    users: [\n${user(grant)}\n    ]\n  }`;
   return `# Written by \`interlock nats setup --print-config\`. Nobody may do what no list allows: there is no user without a key,
 # no websocket, no MQTT, no leaf node, and no list that denies.
 server_name: ${quoted(name)}
@@ -44,17 +58,31 @@ accounts {
   }
   INTERLOCK {
     jetstream: enabled
+    exports: [${grants.filter(isEnforcer).flatMap(exported).join('')}
+    ]
     users: [
-${grants.map((grant) => user(grant, plan.streams)).join('\n')}
+${grants
+  .filter((grant) => !isEnforcer(grant))
+  .map(user)
+  .join('\n')}
     ]
   }
+${grants.filter(isEnforcer).map(account).join('\n')}
 }
 system_account: SYS
 `;
 }
 
-function user(grant: Grant, streams: ServerPlan['streams']): string {
-  const { publish, subscribe } = permissionsOf(grant, streams);
+function isEnforcer({ role }: Grant): boolean {
+  return role === 'enforcer';
+}
+
+/** One for each key: a name may stand twice. */
+function accountOf({ publicKey }: Grant): string {
+  return `ENFORCER_${publicKey}`;
+}
+
+function userBlock(grant: Grant, { publish, subscribe }: Allowed): string {
   const list = (subjects: readonly string[]): string => subjects.map((subject) => `\n            ${quoted(subject)}`).join('');
   return `      # ${grant.role} ${grant.name.replaceAll(/[^A-Za-z0-9._-]/g, '_')}
       {

@@ -253,14 +253,14 @@ describe('G5: strict', () => {
     const standard = archivedJournal(journal, forwarder, 'standard');
     const proof = await strict.durable(strict.append(RECEIVED));
     expect(forwarder.acked).toBeGreaterThanOrEqual(proof);
-    nats.signal('SIGSTOP');
+    await nats.freeze();
     const started = performance.now();
     await expect(strict.durable(strict.append(RECEIVED))).rejects.toMatchObject({ code: 'ARCHIVE_UNAVAILABLE' });
     expect(performance.now() - started).toBeLessThan(1000);
     expect(() => strict.append(RECEIVED)).toThrow(expect.objectContaining({ code: 'ARCHIVE_UNAVAILABLE' }));
     expect(await standard.durable(standard.append(RECEIVED))).toBeGreaterThan(proof);
     const back = performance.now();
-    nats.signal('SIGCONT');
+    nats.thaw();
     await caughtUp(forwarder, journal);
     expect(await strict.durable(strict.append(RECEIVED))).toBeGreaterThan(proof);
     expect(performance.now() - back).toBeLessThan(10_000);

@@ -1,7 +1,7 @@
 /** A real nats-server with accounts and allow-lists, started and stopped by the test, from the configuration that `interlock nats setup` prints. */
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { connect, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -91,8 +91,15 @@ export class TestNats implements AsyncDisposable {
     return join(this.dir, 'store');
   }
 
-  signal(signal: NodeJS.Signals): void {
-    this.#process?.kill(signal);
+  /** Stands still, as a machine that is frozen does: every thread of it when this resolves. */
+  async freeze(): Promise<void> {
+    this.#process?.kill('SIGSTOP');
+    const tasks = `/proc/${this.pid}/task`;
+    await until(() => readdirSync(tasks).every((task) => /\) [Tt] /.test(readFileSync(`${tasks}/${task}/stat`, 'utf8'))));
+  }
+
+  thaw(): void {
+    this.#process?.kill('SIGCONT');
   }
 
   /** kill -9 unless another signal is named. */
