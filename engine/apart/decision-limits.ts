@@ -26,6 +26,7 @@ export const DECISION_LIMITS = {
   /** Facts as the same object for the same facts: the journal stores an object once. */
   factsBytes: 16_777_216,
 } as const;
+export type DecisionLimits = { readonly [K in keyof typeof DECISION_LIMITS]: number };
 
 /** How often the engine looks whether another revision is in force. */
 export const STATE_EVERY_MS = 100;

@@ -6,7 +6,7 @@ import type { Catalog } from '#schemas/catalog';
 import { Client, Resource, Subject } from '#schemas/decision-request';
 import { InterlockError } from '#schemas/errors';
 import type { CallContext, Channel, Handlers, Stream } from '../channel/parts.ts';
-import { DECISION_LIMITS, STATE_EVERY_MS } from './decision-limits.ts';
+import { DECISION_LIMITS, type DecisionLimits, STATE_EVERY_MS } from './decision-limits.ts';
 import { METHOD, Reading } from './decision-wire.ts';
 import { requireGranted } from './granted.ts';
 import { encode, form } from './messages.ts';
@@ -15,7 +15,7 @@ import { ServedConnection } from './served-connection.ts';
 export interface ServeDecisionsOptions {
   readonly decisions: DecisionService;
   readonly clock: Clock;
-  readonly limits?: Partial<typeof DECISION_LIMITS>;
+  readonly limits?: Partial<DecisionLimits>;
 }
 
 /** For the listener, beside whatever else it answers. Sessions belong to their connection and end with it. */

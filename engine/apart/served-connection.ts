@@ -6,14 +6,14 @@ import type { Judgement } from '#schemas/decision';
 import { ApprovalContext } from '#schemas/decision-request';
 import { InterlockError } from '#schemas/errors';
 import { Param, type SqlFacts } from '#schemas/sql-facts';
-import type { DECISION_LIMITS } from './decision-limits.ts';
+import type { DecisionLimits } from './decision-limits.ts';
 import { ACTIONS, ANSWER, ASKED, DECIDED, DIGEST_BYTES, encodeRewrite, piece, READ, Reading, TOLD, TRANSACTIONS, writeU48 } from './decision-wire.ts';
 import { encode, form } from './messages.ts';
 
 export interface ServedOptions {
   readonly decisions: DecisionService;
   readonly clock: Clock;
-  readonly limits: { readonly [K in keyof typeof DECISION_LIMITS]: number };
+  readonly limits: DecisionLimits;
 }
 
 interface Served {

@@ -15,7 +15,7 @@ export function openDialer(options: DialerOptions): Dialer {
   return dialer;
 }
 
-/** After a round over all engines: from the first to the last, doubled each time, and anything between nothing and that. */
+/** After a round over all engines: from the first to the last, doubled each time, and anything between half of it and all. */
 const BACKOFF_MS = { first: 100, last: 5_000 } as const;
 /** A connection that was replaced ends when nothing of it is under way, or after so long. */
 const RETIRE_MS = 30_000;
@@ -41,6 +41,8 @@ class ChannelDialer implements Dialer {
   readonly #listeners: Set<(channel: Channel | null) => void> = new Set();
   readonly #retired: Set<Connection> = new Set();
   #current: Current | null = null;
+  /** Its engine asked us to go elsewhere. */
+  #leaving: Connection | null = null;
   /** Index of the engine that is tried next. */
   #next: number;
   #attempts = 0;
@@ -149,6 +151,7 @@ class ChannelDialer implements Dialer {
   }
 
   #attempt(): void {
+    if (this.#waiting) clearTimeout(this.#waiting);
     this.#waiting = null;
     if (this.#closed || this.#connecting !== null) return;
     const engine = this.#next % this.#addresses.length;
@@ -248,6 +251,7 @@ class ChannelDialer implements Dialer {
   #left(connection: Connection): void {
     const current = this.#current;
     if (current?.connection !== connection || this.#connecting !== null || this.#addresses.length === 1) return;
+    this.#leaving = connection;
     this.#next = (current.engine + 1) % this.#addresses.length;
     this.#attempt();
   }
@@ -271,10 +275,14 @@ class ChannelDialer implements Dialer {
     this.#next = (this.#next + 1) % this.#addresses.length;
     const rounds = Math.floor(this.#attempts / this.#addresses.length);
     this.#options.log.warn({ problem: why, attempts: this.#attempts }, 'an engine could not be reached');
-    if (this.#current) return; // what was to be replaced stands; the next second tries again
+    if (this.#current) {
+      // what was to be replaced stands; a rotation is tried again with the next second
+      if (this.#current.connection === this.#leaving) this.#waiting = setTimeout(() => this.#attempt(), BACKOFF_MS.first);
+      return;
+    }
     const inRound = this.#attempts % this.#addresses.length !== 0;
     const most = Math.min(BACKOFF_MS.last, BACKOFF_MS.first * 2 ** Math.min(rounds - 1, 10));
-    this.#waiting = setTimeout(() => this.#attempt(), inRound ? 0 : most * this.#random());
+    this.#waiting = setTimeout(() => this.#attempt(), inRound ? 0 : most * (0.5 + this.#random() / 2));
   }
 
   #tell(channel: Channel | null): void {

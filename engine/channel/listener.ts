@@ -32,12 +32,14 @@ class ChannelListener implements Listener {
   /** TCP connections, whatever became of them, and the addresses of those that did not get as far as an agreement. */
   readonly #sockets: Set<Socket> = new Set();
   readonly #unknown: Set<string> = new Set();
+  address: Listener['address'];
   #tls: TlsIdentity;
   #rotation: NodeJS.Timeout | null = null;
   #draining = false;
 
   constructor(options: ListenerOptions) {
     this.#options = options;
+    this.address = options.listen;
     this.#limits = { ...LIMITS, ...options.limits };
     this.#tls = options.tls();
     try {
@@ -45,11 +47,6 @@ class ChannelListener implements Listener {
     } catch (error) {
       throw new InterlockError('CONFIG_INVALID', 'the channel’s certificate and key cannot be used', { cause: error });
     }
-  }
-
-  get address(): Listener['address'] {
-    const { address, port } = this.#server.address() as AddressInfo;
-    return { host: address, port };
   }
 
   async start(): Promise<void> {
@@ -64,6 +61,8 @@ class ChannelListener implements Listener {
       });
       this.#server.listen({ host, port }, resolve);
     });
+    const { address, port: taken } = this.#server.address() as AddressInfo;
+    this.address = { host: address, port: taken };
     this.#rotation = setInterval(() => this.#rotated(), this.#limits.heartbeatMs).unref();
   }
 
