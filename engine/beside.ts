@@ -2,15 +2,18 @@
 import type { DecisionService } from '#client/decision-service';
 import type { Enforcer, SessionInfo } from '#enforcers/common/enforcer';
 import type { SessionMessage } from '#schemas/apart';
+import type { Event } from '#schemas/event';
 import type { ChannelReport } from '#schemas/enforcer-report';
 import { InterlockError } from '#schemas/errors';
 import { tellingEnds } from './approvals/approvals.ts';
 import { enforcerHandlers, startReporting } from './apart/enforcer-side.ts';
 import type { SessionControl } from './apart/parts.ts';
-import { describeTargets, remoteCredentials, remoteIdentity } from './apart/remote-access.ts';
+import { describeTargets, remoteIdentity } from './apart/remote-access.ts';
+import { RemoteCredentials } from './apart/remote-credentials.ts';
 import { openRemoteDecisions } from './apart/remote-decisions.ts';
 import { remoteApprovals } from './apart/remote-approvals.ts';
-import { UseEnds } from './apart/use-ends.ts';
+import { APART_LIMITS } from './apart/limits.ts';
+import { type Recorded, UseEnds } from './apart/use-ends.ts';
 import { openBase, type Base, type BaseOptions } from './base.ts';
 import { openDialer } from './channel/dialer.ts';
 import type { Dialer } from './channel/parts.ts';
@@ -52,6 +55,9 @@ export async function beside(whole: LoadedConfig, name: string, options: BaseOpt
   const url = await openOperationsListener(base, operations, started);
   const ends = new UseEnds(engines, base.log);
   started.defer(() => ends.close());
+  recall(ends, base);
+  const credentials = new RemoteCredentials({ engines, log: base.log });
+  started.defer(() => credentials.close());
   const enforcer = await startEnforcer(target, {
     config,
     place: placeOf(target),
@@ -61,7 +67,7 @@ export async function beside(whole: LoadedConfig, name: string, options: BaseOpt
       decisions,
       journal: tellingEnds(base.journal, ends),
       approvals: remoteApprovals(engines, ends),
-      credentials: remoteCredentials(engines, (secret) => base.log.hide(secret)),
+      credentials,
       identity: remoteIdentity(engines, name),
     },
   });
@@ -76,6 +82,18 @@ export async function beside(whole: LoadedConfig, name: string, options: BaseOpt
     reload: () => said.again(),
     stack: started.move(),
   });
+}
+
+/** Of the process before this one; nothing waits for it. */
+function recall(ends: UseEnds, { journal, log }: Base): void {
+  const since = Math.max(-1, journal.status().records - APART_LIMITS.recordsRecalled);
+  const done = ends.recall(recorded(journal.events({ since })));
+  done.catch((error: unknown) => log.warn({ err: error }, 'how approved statements ended before the start is not known'));
+}
+
+/** Only what is of use, so that nothing more is looked at. */
+async function* recorded(events: AsyncIterable<Event>): AsyncGenerator<Recorded> {
+  for await (const event of events) if (event.type === 'statement.cleared' || event.type === 'statement.finished') yield event;
 }
 
 interface Own {

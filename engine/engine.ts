@@ -6,12 +6,14 @@ import { engineHandlers } from './apart/engine-side.ts';
 import { Fleet } from './apart/fleet.ts';
 import type { BundleSource } from './apart/parts.ts';
 import { serveDecisions } from './apart/serve-decisions.ts';
+import type { ServedCredentials } from './apart/serve-access.ts';
 import type { ServedApprovals } from './apart/serve-approvals.ts';
 import { openBase, type Base, type BaseOptions } from './base.ts';
 import type { BundlePublisher } from './bundles/publisher.ts';
 import { openCentral, type Central } from './central.ts';
 import { openListener } from './channel/listener.ts';
 import type { Listener } from './channel/parts.ts';
+import type { CredentialDesk } from './credentials/credentials.ts';
 import type { LoadedConfig } from './config/config.ts';
 import { openEnrolment } from './enrolment/enrolment.ts';
 import type { Enrolment } from './enrolment/parts.ts';
@@ -52,6 +54,7 @@ export async function engine(config: LoadedConfig, options: EngineOptions): Prom
   const listener = await openChannel(base, { central, enrolment, fleet });
   started.defer(() => listener.close());
   started.defer(enrolment.onChange(() => listener.reauthorise()));
+  started.defer(enrolment.onRemoved((name) => central.credentials.releaseAll(name)));
   const { decisions, api } = central;
   return running({
     base,
@@ -76,7 +79,7 @@ function openChannel({ config, clock, log, version }: Base, { central, enrolment
   const { decisions, identity, credentials, approvals, publicUrl } = central;
   const { calls, streams } = engineHandlers({
     identity,
-    credentials,
+    credentials: leased(credentials),
     fleet,
     approvals: served(approvals),
     publicUrl: () => publicUrl,
@@ -116,6 +119,18 @@ function served(book: ApprovalBook): ServedApprovals {
     show: (approvalId) => book.show(approvalId),
     ended: ({ approval_id: approvalId, statement_id: statementId, outcome, rows }) =>
       book.ended({ approvalId, statementId, outcome, ...(rows === undefined ? {} : { rows }) }),
+  };
+}
+
+/** An enforcer releases what it holds itself, and nobody else’s. */
+function leased(desk: CredentialDesk): ServedCredentials {
+  return {
+    lease: (target, holder) => desk.lease(target, holder),
+    keep: (holder, target, leases) => desk.keep(holder, target, leases),
+    release: (holder, target, leases) => {
+      const foreign = new Set(desk.keep(holder, target, leases));
+      for (const lease of leases) if (!foreign.has(lease.id)) desk.release(lease);
+    },
   };
 }
 

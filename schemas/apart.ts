@@ -140,6 +140,8 @@ const SessionMessage = object(
 );
 export type SessionMessage = Static<typeof SessionMessage>;
 
+const HeldLeases = { type: 'array', maxItems: 1_000, items: object({ id, handle: text }, ['id']) } as const;
+
 /** Asked by enforcers, answered by the engine. */
 export const ENGINE_CALLS = {
   'identity.authenticate': {
@@ -148,14 +150,17 @@ export const ENGINE_CALLS = {
   },
   'credentials.lease': {
     question: object({ target: name }, ['target']),
-    answer: object({ id, user: text, password: text }, ['id', 'user', 'password']),
+    answer: object({ id, user: text, password: text, role: text, handle: text }, ['id', 'user', 'password']),
   },
+  /** Still used; `gone`: those of which it need not speak again. */
+  'credentials.keep': {
+    question: object({ target: name, leases: HeldLeases }, ['target', 'leases']),
+    answer: object({ gone: { type: 'array', items: id } }, ['gone']),
+  },
+  'credentials.release': { question: object({ target: name, leases: HeldLeases }, ['target', 'leases']), answer: NOTHING },
   'targets.describe': {
     question: object({ targets: { type: 'array', maxItems: 256, items: name } }, ['targets']),
-    answer: object({ public_url: text, targets: { type: 'object', additionalProperties: TargetDescription } }, [
-      'public_url',
-      'targets',
-    ]),
+    answer: object({ public_url: text, targets: { type: 'object', additionalProperties: TargetDescription } }, ['public_url', 'targets']),
   },
   'approvals.request': { question: object({ draft: DraftMessage }, ['draft']), answer: TicketMessage },
   'approvals.consume': {

@@ -15,9 +15,19 @@ export async function askEngine<M extends Method>(engines: Engines, method: M, q
   try {
     return await ask(engines, method, question, options);
   } catch (error) {
-    await anotherEngine(engines, channel, error);
-    return await ask(engines, method, question, options);
+    try {
+      await anotherEngine(engines, channel, error);
+      return await ask(engines, method, question, options);
+    } catch (last) {
+      throw forClients(last);
+    }
   }
+}
+
+/** A client learns that the engine is away, and not where it would be: that stands in the log of the channel. */
+export function forClients(error: unknown): unknown {
+  if (!(error instanceof InterlockError) || error.code !== 'ENGINE_UNAVAILABLE') return error;
+  return new InterlockError('ENGINE_UNAVAILABLE', 'the engine cannot be asked just now', { cause: error });
 }
 
 /** Resolves when another connection is there; rejects with `error` when it is not of a connection that died, or none is there in time. */

@@ -16,11 +16,17 @@ export const APART_LIMITS = {
   confirmMs: 5_000,
   /** Without a report for so long an enforcer is said to be silent. */
   silentMs: 5_000,
+  /** Which leases an enforcer still uses is told so often; an engine that hears nothing of one for five minutes ends it. */
+  keepMs: 20_000,
+  leasesAtOnce: 1_000,
+  leasesHeld: 20_000,
   /** Approved statements that run at once; of what is beyond, the engine does not learn the end. */
   usesRunning: 10_000,
   /** Ends of approved statements that an enforcer keeps to tell them again to an engine that has not heard of them. */
   endsKept: 1_000,
   endsAtOnce: 256,
+  /** So far back an enforcer that starts looks for them in its own journal. */
+  recordsRecalled: 200_000,
   /** Enforcers whose last report is kept after they went. */
   goneKept: 256,
 } as const;

@@ -1,5 +1,4 @@
-/** Identity, credentials and descriptions of targets as an enforcer has them when the engine is elsewhere. */
-import type { Credentials } from '#client/credentials';
+/** Identity and descriptions of targets as an enforcer has them when the engine is elsewhere. */
 import type { Identity } from '#client/identity';
 import type { TargetDescription } from '#schemas/apart';
 import { InterlockError } from '#schemas/errors';
@@ -14,17 +13,6 @@ export function remoteIdentity(engines: Engines, target: string): Identity {
       const principal = await askEngine(engines, 'identity.authenticate', { target, token }, { deadlineMs: APART_LIMITS.authenticateMs });
       const { subject, scopes, expires_at_ms: expiresAtMs, issued_at_ms: issuedAtMs } = principal;
       return { subject, scopes, expiresAtMs, issuedAtMs };
-    },
-  };
-}
-
-/** `hide`: from now on this value is in no line of the log. */
-export function remoteCredentials(engines: Engines, hide: (secret: string) => void): Credentials {
-  return {
-    lease: async (target) => {
-      const lease = await askEngine(engines, 'credentials.lease', { target }, { deadlineMs: APART_LIMITS.leaseMs });
-      hide(lease.password);
-      return lease;
     },
   };
 }

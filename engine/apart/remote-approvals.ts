@@ -66,7 +66,7 @@ async function waited(engines: Engines, approvalId: string, signal: AbortSignal)
 /** Whoever was held learns why, and that nothing is lost. */
 function staysOpen(error: unknown, approvalId: string): unknown {
   if (!(error instanceof InterlockError) || error.code !== 'ENGINE_UNAVAILABLE') return error;
-  return new InterlockError('ENGINE_UNAVAILABLE', `the engine was lost while ${approvalId} waited for approval: ${error.message}`, {
+  return new InterlockError('ENGINE_UNAVAILABLE', `the engine was lost while ${approvalId} waited for approval`, {
     cause: error,
     hint: 'The approval request stays open: run the same statement again once the engine is back.',
   });

@@ -1,21 +1,30 @@
 /** What an enforcer needs before a session is there: who it is, what signs in at the target, and what the engine says of the target. */
-import type { Credentials } from '#client/credentials';
+import type { HeldLease, Lease } from '#client/credentials';
 import type { Identity } from '#client/identity';
 import type { TargetDescription } from '#schemas/apart';
 import { InterlockError } from '#schemas/errors';
 import { requireGranted } from './granted.ts';
 import type { Answering } from './messages.ts';
 
+/** Leases for enforcers elsewhere, each under its own name. */
+export interface ServedCredentials {
+  lease(target: string, holder: string): Promise<Lease>;
+  /** Ids of those that are not its own, or need not be spoken of. */
+  keep(holder: string, target: string, leases: readonly HeldLease[]): readonly string[];
+  /** Of this holder. */
+  release(holder: string, target: string, leases: readonly HeldLease[]): void;
+}
+
 export interface ServedAccess {
   readonly identity: Identity;
-  readonly credentials: Credentials;
+  readonly credentials: ServedCredentials;
   /** What refusals and notices point to. */
   readonly publicUrl: () => string;
   /** null: this engine does not have it. */
   readonly describe: (target: string) => TargetDescription | null;
 }
 
-type Asked = 'identity.authenticate' | 'credentials.lease' | 'targets.describe';
+type Asked = 'identity.authenticate' | 'credentials.lease' | 'credentials.keep' | 'credentials.release' | 'targets.describe';
 
 export function answerAccess({ identity, credentials, publicUrl, describe }: ServedAccess): Answering<Asked> {
   return {
@@ -26,8 +35,16 @@ export function answerAccess({ identity, credentials, publicUrl, describe }: Ser
     },
     'credentials.lease': async ({ target }, { peer }) => {
       requireGranted(peer, target);
-      const { id, user, password } = await credentials.lease(target);
-      return { id, user, password };
+      return await credentials.lease(target, peer.name);
+    },
+    'credentials.keep': ({ target, leases }, { peer }) => {
+      requireGranted(peer, target);
+      return { gone: [...credentials.keep(peer.name, target, leases)] };
+    },
+    'credentials.release': ({ target, leases }, { peer }) => {
+      requireGranted(peer, target);
+      credentials.release(peer.name, target, leases);
+      return {};
     },
     'targets.describe': ({ targets }, { peer }) => {
       for (const target of targets) requireGranted(peer, target);

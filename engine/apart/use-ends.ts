@@ -8,6 +8,15 @@ import { ask } from './messages.ts';
 /** An end as the enforcer's journal has it, once that is durable. */
 export type StatementEnded = Pick<UseEnd, 'outcome' | 'rows'> & { readonly statementId: string };
 
+/** What is read of the journal's events. */
+export interface Recorded {
+  readonly type: string;
+  readonly statement_id?: string;
+  readonly approval?: { readonly approval_id: string };
+  readonly outcome?: UseEnd['outcome'];
+  readonly rows?: number;
+}
+
 /** Each engine that is connected is told the last ends once more: what it heard already it passes over. */
 export class UseEnds {
   readonly #engines: Pick<Dialer, 'call' | 'onChange' | 'channel'>;
@@ -34,6 +43,24 @@ export class UseEnds {
     if (this.#running.size > APART_LIMITS.usesRunning) this.#running.delete(this.#running.keys().next().value as string);
   }
 
+  /**
+   * What the process before this one ran: its ends, `unknown` for what it left open among them. What
+   * began or ended meanwhile is newer.
+   */
+  async recall(events: AsyncIterable<Recorded>): Promise<void> {
+    const cleared = new Map<string, string>();
+    for await (const event of events) {
+      const id = event.statement_id ?? '';
+      if (event.type === 'statement.cleared' && event.approval !== undefined) cleared.set(id, event.approval.approval_id);
+      if (event.type !== 'statement.finished' || event.outcome === undefined) continue;
+      const approvalId = cleared.get(id);
+      cleared.delete(id);
+      if (approvalId === undefined || this.#running.has(id) || this.#ended.has(id)) continue;
+      this.#keep({ approval_id: approvalId, statement_id: id, outcome: event.outcome, ...(event.rows === undefined ? {} : { rows: event.rows }) });
+    }
+    void this.#tell();
+  }
+
   runs(statementId: string): boolean {
     return this.#running.has(statementId);
   }
@@ -42,18 +69,22 @@ export class UseEnds {
     const approvalId = this.#running.get(statementId);
     if (approvalId === undefined) return;
     this.#running.delete(statementId);
-    this.#ended.set(statementId, { approval_id: approvalId, statement_id: statementId, outcome, ...(rows === undefined ? {} : { rows }) });
-    this.#untold.add(statementId);
-    for (const oldest of this.#ended.keys()) {
-      if (this.#ended.size <= APART_LIMITS.endsKept) break;
-      this.#ended.delete(oldest);
-      this.#untold.delete(oldest);
-    }
+    this.#keep({ approval_id: approvalId, statement_id: statementId, outcome, ...(rows === undefined ? {} : { rows }) });
     void this.#tell();
   }
 
   close(): void {
     this.#stop();
+  }
+
+  #keep(end: UseEnd): void {
+    this.#ended.set(end.statement_id, end);
+    this.#untold.add(end.statement_id);
+    for (const oldest of this.#ended.keys()) {
+      if (this.#ended.size <= APART_LIMITS.endsKept) break;
+      this.#ended.delete(oldest);
+      this.#untold.delete(oldest);
+    }
   }
 
   async #tell(): Promise<void> {

@@ -14,7 +14,7 @@ export function began(core: Core, entry: Entry, statementId: string): void {
 
 export function ended(core: Core, end: StatementEnd): void {
   const { statementId, outcome, rows } = end;
-  const entry = core.running.get(statementId);
+  const entry = core.running.get(statementId) ?? begunBefore(core, end);
   if (!entry) return;
   core.running.delete(statementId);
   put(core, entry, statementId, { outcome, ...(rows !== undefined && { rows }) });
@@ -22,12 +22,23 @@ export function ended(core: Core, end: StatementEnd): void {
   core.ordered.tellEnd({ approvalId, statementId, outcome, ...(rows !== undefined && { rows }), time: timestamp(core.clock.wallUs()) });
 }
 
+/** It ran when this engine was started: its enforcer has gone on meanwhile, and says so now. */
+function begunBefore(core: Core, { approvalId, statementId }: StatementEnd): Entry | null {
+  const entry = approvalId === undefined ? undefined : core.store.get(approvalId);
+  if (!entry || !entry.record.uses.some((use) => use.statementId === statementId)) return null;
+  return open(entry.executions.get(statementId)) ? entry : null;
+}
+
+/** Where the end is not known, whoever knows it is believed. */
+function open(known: Execution | undefined): boolean {
+  return known === undefined || known.outcome === 'running' || known.outcome === 'unknown';
+}
+
 /** Another engine says how a use ended that its enforcers told it of. */
 export function endedElsewhere(core: Core, { approvalId, statementId, outcome, rows, time }: SharedEnd): void {
   const entry = core.store.get(approvalId);
   if (!entry || !entry.record.uses.some((use) => use.statementId === statementId)) return;
-  const known = entry.executions.get(statementId);
-  if (known && known.outcome !== 'running') return;
+  if (!open(entry.executions.get(statementId))) return;
   core.running.delete(statementId);
   keep(core, entry, statementId, { outcome, ...(rows !== undefined && { rows }), time });
 }

@@ -105,6 +105,8 @@ export interface ApprovalRecord {
 
 /** The end of a statement, from whoever sees it in the journal: `statement.finished`, or `statement.refused` (never sent: `aborted`). */
 export interface StatementEnd {
+  /** Said by an enforcer elsewhere: the engine that began the use may have been another process. */
+  readonly approvalId?: string;
   readonly statementId: string;
   readonly outcome: 'ok' | 'error' | 'aborted' | 'cancelled' | 'unknown';
   readonly rows?: number;

@@ -7,10 +7,11 @@ import type { Execution } from './store.ts';
 const USES_MAX = 100_000;
 
 export class Uses {
+  /** `cleared`: it may have run, as far as the own journal tells: of an enforcer elsewhere it tells nothing. */
   readonly #uses = new Map<string, Execution & { readonly cleared: boolean }>();
 
   note(event: Event): void {
-    if (event.type === 'approval.consumed') this.#began(event.statement_id ?? '', event.time);
+    if (event.type === 'approval.consumed') this.#began(event.statement_id ?? '', event.time, isApart(event.enforcer));
     if (this.#uses.size === 0 || event.statement_id === undefined) return;
     const use = this.#uses.get(event.statement_id);
     if (!use) return;
@@ -35,8 +36,13 @@ export class Uses {
     return new Map(ends);
   }
 
-  #began(statementId: string, time: string): void {
-    this.#uses.set(statementId, { outcome: 'running', time, cleared: false });
+  #began(statementId: string, time: string, apart: boolean): void {
+    this.#uses.set(statementId, { outcome: 'running', time, cleared: apart });
     if (this.#uses.size > USES_MAX) this.#uses.delete(this.#uses.keys().next().value as string);
   }
+}
+
+/** `shop-1/postgresql/shop`: by the name of its certificate; in one process it is `postgresql/shop`. */
+function isApart(enforcer: string): boolean {
+  return enforcer.split('/').length > 2;
 }

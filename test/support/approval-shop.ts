@@ -7,10 +7,12 @@ import { join } from 'node:path';
 import pg from 'pg';
 import { expect, vi } from 'vitest';
 import type { ApprovalView } from '#schemas/approval';
+import { JournalReader } from '#engine/journal/reader';
 import type { Event } from '#schemas/event';
 import { type Gateway, type GatewayOptions, startGateway, type TokenOptions } from './gateway.ts';
 import { type PostgresServer, startPostgres } from './postgres.ts';
 import { type Relay, startRelay } from './relay.ts';
+import type { Shape } from './shapes.ts';
 
 export const alice: TokenOptions = { login: 'alice', groups: ['support'] };
 export const bob: TokenOptions = { login: 'bob', groups: ['owners'], scope: 'approve' };
@@ -50,6 +52,7 @@ export async function startShop(
     readonly approvals?: object;
     readonly config?: object;
     readonly target?: object;
+    readonly shape?: Shape;
   } = {},
 ): Promise<Shop> {
   const dir = mkdtempSync(join(existsSync(RAM) ? RAM : tmpdir(), 'interlock-shop-'));
@@ -68,6 +71,7 @@ export async function startShop(
     policies: more.policies?.(dir) ?? { dir: join(import.meta.dirname, '..', '..', 'policies'), data: [join(dir, 'data.yaml')] },
     target: { env: 'production', upstream: { host, port, databases: ['shop', 'other'], tls: { mode: 'off' } }, ...more.target },
     config: { approvals: { wait: '1m', ...more.approvals }, ...more.config },
+    ...(more.shape === undefined ? {} : { shape: more.shape }),
   };
   let gateway = await startGateway(options);
   const tokens = new Map<string, Promise<string>>();
@@ -114,11 +118,14 @@ export async function startShop(
     opened,
     show: (id) => document(`/v1/approvals/${id}`),
     verdict: (id, outcome, comment) => document(`/v1/approvals/${id}/verdict`, comment === undefined ? { outcome } : { outcome, comment }),
-    events: async () =>
-      ((await call(bob, '/v1/events')).body as string)
+    events: async () => {
+      const told = ((await call(bob, '/v1/events')).body as string)
         .split('\n')
         .filter(Boolean)
-        .map((line) => JSON.parse(line) as Event),
+        .map((line) => JSON.parse(line) as Event);
+      // apart, statements stand in the enforcer's journal
+      return gateway.engine === null ? told : [...told, ...(await eventsIn(gateway.ready.journal))].toSorted((a, b) => (a.time < b.time ? -1 : 1));
+    },
     n: async (id) => (await server.query<{ n: number }>(`SELECT n FROM payments WHERE id = ${id}`, 'shop')).rows[0]?.n ?? -1,
     environment: async (who = alice) => ({
       ...process.env,
@@ -148,6 +155,14 @@ export async function startShop(
     },
   };
   return shop;
+}
+
+/** What is on the disk. */
+async function eventsIn(dir: string): Promise<Event[]> {
+  await using reader = new JournalReader(dir);
+  const events: Event[] = [];
+  for await (const event of reader.read()) events.push(event);
+  return events;
 }
 
 /** Ordinary clients that a machine may lack; `npm test` says which tests it skipped. */

@@ -4,8 +4,8 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
-import { cli, root, type Ready, type Running } from './processes.ts';
-import { shapeAsked, startShape, type Shape } from './shapes.ts';
+import { cli, root, type Ready } from './processes.ts';
+import { type EngineProcess, shapeAsked, startShape, type Shape } from './shapes.ts';
 
 export type { Ready } from './processes.ts';
 
@@ -44,7 +44,7 @@ export interface Gateway extends AsyncDisposable {
   readonly process: ChildProcess;
   readonly shape: Shape;
   /** Where it is apart; null: in the same process. */
-  readonly engine: Running | null;
+  readonly engine: EngineProcess | null;
   readonly host: string;
   readonly port: number;
   /** Everything on stderr so far. */
@@ -127,7 +127,10 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
     if (options.dir === undefined) rmSync(dir, { recursive: true, force: true });
   };
   return {
-    ready,
+    get ready() {
+      // of an engine that was started anew
+      return engine === null ? ready : { ...ready, api: engine.running.ready.api };
+    },
     dir,
     configFile,
     process: front.process,
@@ -135,7 +138,7 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
     engine,
     host,
     port: Number(port),
-    log: () => `${front.log()}${engine?.log() ?? ''}`,
+    log: () => `${front.log()}${engine?.running.log() ?? ''}`,
     token,
     interlock,
     stop,

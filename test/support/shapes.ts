@@ -23,11 +23,20 @@ export interface Parts {
   /** The gateway, or the enforcer. */
   readonly front: Running;
   /** null: in the same process. */
-  readonly engine: Running | null;
+  readonly engine: EngineProcess | null;
   /** For commands. */
   readonly configFile: string;
   /** The enforcers first. */
-  end(signal: NodeJS.Signals): Promise<void>;
+  readonly end: (signal: NodeJS.Signals) => Promise<void>;
+}
+
+/** The engine where it is apart. */
+export interface EngineProcess {
+  readonly running: Running;
+  /** Once more, on the same files and addresses; it must have ended. */
+  start(): Promise<void>;
+  /** Another address that the enforcers know, where nobody listens: for a second engine. */
+  readonly spare: string;
 }
 
 type Json = Readonly<Record<string, unknown>>;
@@ -40,7 +49,7 @@ export async function startShape(shape: Shape, config: object, dir: string, env:
     const front = await startProcess(['up', '-c', configFile], env);
     return { ready: front.ready, front, engine: null, configFile, end: (signal) => front.end(signal) };
   }
-  const channel = `127.0.0.1:${await freePort()}`;
+  const [channel, spare] = [`127.0.0.1:${await freePort()}`, `127.0.0.1:${await freePort()}`];
   writeFileSync(configFile, JSON.stringify(engineHalf(config as Json, channel), null, 2));
   const names = Object.keys((config as { targets: object }).targets);
   const enforcers = names.map((target) => ({ target, dir: join(dir, `enforcer-${target}`) }));
@@ -48,27 +57,38 @@ export async function startShape(shape: Shape, config: object, dir: string, env:
     configFile,
     enforcers.map((one) => ({ name: `${one.target}-1`, targets: [one.target], dir: join(one.dir, 'identity') })),
   );
-  const engine = await startProcess(['engine', '-c', configFile], env);
+  let running = await startProcess(['engine', '-c', configFile], env);
+  const engine: EngineProcess = {
+    spare,
+    get running() {
+      return running;
+    },
+    start: async () => {
+      running = await startProcess(['engine', '-c', configFile], env);
+    },
+  };
   try {
     const started = await Promise.all(
-      enforcers.map((one) => startEnforcer(config as Json, one, { channel, judging: shape === 'apart-local' ? 'local' : 'remote', env })),
+      enforcers.map((one) =>
+        startEnforcer(config as Json, one, { engines: [channel, spare], judging: shape === 'apart-local' ? 'local' : 'remote', env }),
+      ),
     );
     const front = started[0] as Running;
     const targets = Object.assign({}, ...started.map(({ ready }) => ready.targets)) as Ready['targets'];
-    const ready = { ...front.ready, api: engine.ready.api, revision: engine.ready.revision, targets };
+    const ready = { ...front.ready, api: running.ready.api, revision: running.ready.revision, targets };
     const end = async (signal: NodeJS.Signals): Promise<void> => {
       await Promise.all(started.map((one) => one.end(signal)));
-      await engine.end(signal);
+      await running.end(signal);
     };
     return { ready, front, engine, configFile, end };
   } catch (error) {
-    await engine.end('SIGKILL');
-    throw new Error(`${String(error)}\nthe engine:\n${engine.log()}`, { cause: error });
+    await running.end('SIGKILL');
+    throw new Error(`${String(error)}\nthe engine:\n${running.log()}`, { cause: error });
   }
 }
 
 export interface EnforcerAsk {
-  readonly channel: string;
+  readonly engines: readonly string[];
   readonly judging: 'local' | 'remote';
   readonly env: NodeJS.ProcessEnv;
 }
@@ -76,10 +96,10 @@ export interface EnforcerAsk {
 async function startEnforcer(
   config: Json,
   { target, dir }: { target: string; dir: string },
-  { channel, judging, env }: EnforcerAsk,
+  { engines, judging, env }: EnforcerAsk,
 ): Promise<Running> {
   const file = join(dir, 'interlock.yaml');
-  writeFileSync(file, JSON.stringify(enforcerHalf(config, target, { engines: [channel], dir, judging }), null, 2));
+  writeFileSync(file, JSON.stringify(enforcerHalf(config, target, { engines, dir, judging }), null, 2));
   return await startProcess(['enforce', target, '-c', file], env);
 }
 
