@@ -9,6 +9,7 @@ import type { Running } from '../running.ts';
 import type { Common } from './command.ts';
 import type { Output } from './output.ts';
 import { announce, withdraw, writeWhole, type Ready } from './running.ts';
+import { tellServiceManager } from './service-manager.ts';
 import { version } from './version.ts';
 
 export interface ForegroundOptions extends Common {
@@ -32,6 +33,7 @@ export async function foreground(
     await announce(config, ready);
     if (options.ready !== undefined) await writeWhole(options.ready, ready);
     output.document(ready, () => greeting(ready, config.identity.local.enabled));
+    await tellServiceManager('READY=1', log);
     await running.finished;
   } finally {
     ended();
@@ -78,6 +80,7 @@ function obeySignals(running: Running, log: RedactingLog): () => void {
   const drain = (): void => {
     const step = draining ? running.close() : running.drain();
     draining = true;
+    void tellServiceManager('STOPPING=1', log); // it does not reject
     step.catch((error: unknown) => log.error({ err: error }, 'the shutdown failed'));
   };
   const reload = (): void => {

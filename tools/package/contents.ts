@@ -6,7 +6,7 @@ import { ensureConsole } from '../console.ts';
 import { opaWasi } from '../opa-wasi.ts';
 import { dependencies } from './dependencies.ts';
 import { filesBelow, packed } from './files.ts';
-import { type Checkout, codeManifest, command, manifest } from './manifest.ts';
+import { type Checkout, codeManifest, command, healthCommand, manifest, shipped } from './manifest.ts';
 import { notice } from './notice.ts';
 import { root } from './root.ts';
 import type { PackedFile } from './tar.ts';
@@ -15,18 +15,19 @@ type Files = Map<string, PackedFile>;
 
 const CODE = ['engine', 'enforcers', 'schemas'];
 const DOCUMENTS = ['SURFACE.md', 'ERRORS.md', 'engine/journal/FORMAT.md'];
-/** Types, source maps: nothing of a package that runs. */
-const NEVER_RUN = /\.(d\.[cm]?ts|[cm]?ts|map|tsbuildinfo)$/;
+/** Types, source maps, tests and the like: nothing of a package that runs. */
+const NEVER_RUN = /\.(d\.[cm]?ts|[cm]?ts|map|tsbuildinfo)$|^(tests?|benchmarks?|docs?|examples?|\.github)\//;
 
 /** @throws Error with the compiler's output; InterlockError TOOL_MISSING without Go and without OPA's module in the cache */
 export async function contents(say: (line: string) => void): Promise<ReadonlyMap<string, PackedFile>> {
   const checkout = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as Checkout;
   const opa = await opaWasi();
-  const used = dependencies();
+  const used = dependencies(Object.keys(shipped(checkout)));
   const files: Files = new Map();
   text(files, 'package.json', `${JSON.stringify(manifest(checkout), null, 2)}\n`);
   text(files, 'NOTICE', await notice(used, opa));
   text(files, 'bin/interlock.js', command(checkout), true);
+  text(files, 'bin/health.js', healthCommand(), true);
   text(files, 'dist/package.json', `${JSON.stringify(codeManifest(checkout), null, 2)}\n`);
   for (const name of ['LICENSE', 'README.md']) files.set(name, packed(join(root, name)));
   for (const path of DOCUMENTS) files.set(`doc/${path.split('/').at(-1)}`, packed(join(root, path)));

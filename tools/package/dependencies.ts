@@ -17,28 +17,27 @@ export interface Dependencies {
   readonly console: readonly string[];
 }
 
-/** @throws Error when the lock file lacks something that is needed */
-export function dependencies(): Dependencies {
+/** @param direct names of what the package's own code imports @throws Error when the lock file lacks something that is needed */
+export function dependencies(direct: readonly string[]): Dependencies {
   const { packages } = JSON.parse(readFileSync(join(root, 'package-lock.json'), 'utf8')) as { packages: Lock };
   // whoever compiles a console with types needs types; nobody runs them
-  const compiled = closure(packages, 'engine/console').filter((folder) => !/\/(@types\/|csstype$)/.test(folder));
-  return { running: closure(packages, ''), console: compiled };
+  const compiled = closure(packages, 'engine/console', Object.keys(packages['engine/console']?.dependencies ?? {})).filter(
+    (folder) => !/\/(@types\/|csstype$)/.test(folder),
+  );
+  return { running: closure(packages, '', direct), console: compiled };
 }
 
-function closure(lock: Lock, from: string): readonly string[] {
+function closure(lock: Lock, from: string, direct: readonly string[]): readonly string[] {
   const found = new Set<string>();
-  const visit = (folder: string): void => {
-    const { dependencies: needed = {}, peerDependencies: besides = {} } = lock[folder] ?? {};
-    for (const name of Object.keys(needed)) take(resolve(lock, folder, name), `${folder || 'the project'} needs ${name}`);
-    for (const name of Object.keys(besides)) take(resolve(lock, folder, name), null); // an optional one may be missing
-  };
   const take = (folder: string | null, missing: string | null): void => {
     if (folder === null && missing !== null) throw new Error(`package-lock.json: ${missing}, which is not locked`);
     if (folder === null || found.has(folder)) return;
     found.add(folder);
-    visit(folder);
+    const { dependencies: needed = {}, peerDependencies: besides = {} } = lock[folder] ?? {};
+    for (const name of Object.keys(needed)) take(resolve(lock, folder, name), `${folder} needs ${name}`);
+    for (const name of Object.keys(besides)) take(resolve(lock, folder, name), null); // an optional one may be missing
   };
-  visit(from);
+  for (const name of direct) take(resolve(lock, from, name), `the project needs ${name}`);
   return [...found].sort();
 }
 

@@ -7,6 +7,16 @@ export interface Checkout {
   readonly engines: Readonly<Record<string, string>>;
   readonly imports: Readonly<Record<string, string>>;
   readonly dependencies: Readonly<Record<string, string>>;
+  readonly optionalDependencies: Readonly<Record<string, string>>;
+}
+
+/** Programs of a checkout for one kind of machine: Node itself, and PostgreSQL for the tests. */
+const PROGRAMS = /^(node|pg-server)-/;
+
+/** What the product imports, whether it could do without or not. */
+export function shipped({ dependencies, optionalDependencies }: Checkout): Readonly<Record<string, string>> {
+  const all = Object.entries({ ...dependencies, ...optionalDependencies });
+  return Object.fromEntries(all.filter(([name]) => !PROGRAMS.test(name)).sort(([a], [b]) => (a < b ? -1 : 1)));
 }
 
 export const PACKAGE_NAME = 'interlock-gateway';
@@ -16,7 +26,9 @@ export const PACKAGE_NAME = 'interlock-gateway';
  * (Two of them npm could not install at all: the parsers are aliases of one name, and their types are resolved by an override that
  * reaches no consumer.)
  */
-export function manifest({ version, description, license, engines, dependencies }: Checkout): object {
+export function manifest(checkout: Checkout): object {
+  const { version, description, license, engines } = checkout;
+  const dependencies = shipped(checkout);
   return {
     name: PACKAGE_NAME,
     version,
@@ -52,5 +64,17 @@ if (major > ${wanted?.[1]} || (major === ${wanted?.[1]} && minor >= ${wanted?.[2
   process.stderr.write('interlock: needs Node >= ${wanted?.[0]}; this is ' + process.versions.node + '\\n');
   process.exitCode = 70;
 }
+`;
+}
+
+/** For a container's HEALTHCHECK, which has no shell and no curl: 0 when one of the addresses answers 200. */
+export function healthCommand(): string {
+  return `#!/usr/bin/env node
+const named = process.env.INTERLOCK_HEALTH_URL;
+const urls = named ? [named] : ['http://127.0.0.1:8400/healthz', 'http://127.0.0.1:8401/healthz'];
+const answers = urls.map(async (url) => {
+  if (!(await fetch(url, { signal: AbortSignal.timeout(2500) })).ok) throw new Error(url);
+});
+await Promise.any(answers).catch(() => (process.exitCode = 1));
 `;
 }

@@ -11,8 +11,8 @@ export async function notice({ running, console: compiled }: Dependencies, opa: 
   return `Interlock
 Licensed under the Apache License, Version 2.0 (see LICENSE).
 
-This package contains the work of others. Packages from npm are in node_modules, unchanged but for type declarations and source maps, which
-are left out; those of the console (React and what it needs) are compiled into dist/engine/console/dist. dist/tools/carried/opa.wasm.gz is the
+This package contains the work of others. Packages from npm are in node_modules, unchanged but for what never runs (type declarations,
+source maps, tests, documentation), which is left out; those of the console (React and what it needs) are compiled into dist/engine/console/dist. dist/tools/carried/opa.wasm.gz is the
 compiler of the Open Policy Agent, with the Go modules that it needs.
 
 ${packages.join('\n')}
