@@ -3,6 +3,7 @@ import type { KeyObject } from 'node:crypto';
 import { join } from 'node:path';
 import type { Clock } from '#client/clock';
 import type { Journal } from '#client/journal';
+import type { ArchiveReport } from '#schemas/enforcer-report';
 import type { LoadedConfig, NatsConfig } from './config/config.ts';
 import type { RedactingLog } from './config/log.ts';
 import { readSecret } from './config/secret.ts';
@@ -35,6 +36,8 @@ export interface ArchivingStatus extends ForwarderStatus {
 export interface Archiving {
   readonly link: NatsLink;
   readonly alarms: Alarms;
+  /** What the operations tell of it. @param strict whether a target of this process asks for that */
+  report(strict: boolean): ArchiveReport;
   /** The journal as the enforcer of a target gets it. @param journal the process' own, or a wrapper of it */
   wrap(journal: Journal, audit: Audit): Journal;
   status(): ArchivingStatus;
@@ -88,6 +91,19 @@ export function openArchiving(config: LoadedConfig, parts: ArchivingParts): Arch
     link,
     alarms,
     wrap: (wrapped, audit) => archivedJournal(wrapped, forwarder, audit),
+    report: (strict) => {
+      const { connected, error, backlog_records, backlog_bytes, backlog_age_s, full } = forwarder.status();
+      return {
+        mode: strict ? 'strict' : 'standard',
+        // a server that takes nothing is as good as none
+        connected: connected && error === null,
+        backlog_records,
+        backlog_bytes,
+        backlog_age_ms: Math.round(backlog_age_s * 1000),
+        full,
+        drift: alarms.open.length > 0,
+      };
+    },
     status: () => ({ ...forwarder.status(), nats: link.status(), alarms: alarms.open }),
     close: async () => {
       await forwarder.close();

@@ -1,8 +1,10 @@
 /** What the engine and an enforcer stand on alike, in one process or apart: state directory, journal, time and ids. */
+import { createPublicKey, type KeyObject } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { hostname } from 'node:os';
 import { systemClock, type Clock } from '#client/clock';
 import { Ids } from '#client/ids';
+import { openArchiving, openMirroring, type Archiving } from './archiving.ts';
 import type { LoadedConfig } from './config/config.ts';
 import type { RedactingLog } from './config/log.ts';
 import { readSecret } from './config/secret.ts';
@@ -32,6 +34,8 @@ export interface Base {
   readonly log: RedactingLog;
   readonly version: string;
   readonly journal: FileJournal;
+  /** null: there is no archive. */
+  readonly archiving: Archiving | null;
   readonly instruments: Instruments;
   readonly live: Live;
   /** What parts apply when the configuration is read again: they add it as they start. */
@@ -55,8 +59,33 @@ export async function openBase(config: LoadedConfig, options: BaseOptions, start
   });
   started.defer(() => instruments.close());
   const journal = await openTheJournal(config, options, { key: key.key, clock, observer: instruments.observer });
+  const archiving = openTheArchive(config, { journal, clock, log, key: createPublicKey(key.publicKeyPem) });
+  started.defer(() => archiving?.close());
   started.defer(() => journal.close('drain'));
-  return { config, clock, ids: new Ids(clock), log, version, journal, instruments, live: { config }, reloadables: [], publicKey: key.publicKeyFile };
+  const { publicKeyFile: publicKey } = key;
+  return { config, clock, ids: new Ids(clock), log, version, journal, archiving, instruments, live: { config }, reloadables: [], publicKey };
+}
+
+interface ArchiveFrom {
+  readonly journal: FileJournal;
+  readonly clock: Clock;
+  readonly log: RedactingLog;
+  /** Of the process' own checkpoints. */
+  readonly key: KeyObject;
+}
+
+/** Closed behind the journal, so that its last record goes too. An engine keeps the archive's files besides. */
+function openTheArchive(config: LoadedConfig, { journal, clock, log, key }: ArchiveFrom): Archiving | null {
+  const archiving = openArchiving(config, { journal, clock, log, identity: `${config.role} ${hostname()}` });
+  if (archiving === null || config.role === 'enforcer') return archiving;
+  const mirroring = openMirroring(config, { archiving, log, keyOf: (id) => (id === journal.id ? key : null) });
+  return {
+    ...archiving,
+    close: async () => {
+      await mirroring.close();
+      await archiving.close();
+    },
+  };
 }
 
 /** @throws InterlockError CREDENTIAL_UNAVAILABLE: of a header */

@@ -1,10 +1,10 @@
 /** The composition root: the only place, with cli/, that builds concrete parts and sees both the engine and the enforcers. */
-import type { Enforcer, EnforcerDeps } from '#enforcers/common/enforcer';
+import type { Enforcer } from '#enforcers/common/enforcer';
 import { openBase, type BaseOptions } from './base.ts';
 import { openCentral } from './central.ts';
 import type { LoadedConfig } from './config/config.ts';
 import { running, type Running } from './running.ts';
-import { type Place, saidBy, startEnforcer } from './targets.ts';
+import { type Place, saidBy, startEnforcer, type TargetParts } from './targets.ts';
 
 export type { Running } from './running.ts';
 
@@ -23,7 +23,7 @@ export async function up(config: LoadedConfig, options: UpOptions): Promise<Runn
   const base = await openBase(config, options, started);
   const shown = options.console === undefined ? {} : { console: options.console };
   const central = await openCentral(base, { ...shown, enforcers: () => enforcers }, started);
-  const deps: EnforcerDeps = { ...base, ...central };
+  const deps: TargetParts['deps'] = { ...base, ...central };
   const upstreams = await central.upstreams();
   for (const target of Object.values(config.targets)) {
     const enforcer = await startEnforcer(target, {

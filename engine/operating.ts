@@ -33,6 +33,7 @@ export async function openOperating(base: Base, from: OperatingFrom): Promise<Op
       clock,
       log,
       journal: () => journalReport(base),
+      ...archiveReport(base),
       targets: config.role === 'engine' ? [] : Object.keys(config.targets),
       listeners: () => enforcers().map(([target, enforcer]) => stateOf(target, enforcer, config)),
     },
@@ -62,6 +63,11 @@ async function metricsAccess({ operations }: LoadedConfig, log: RedactingLog): P
 function journalReport({ journal }: Base): ReturnType<OperationsParts['journal']> {
   const { records, bytes, lastSyncUs } = journal.status();
   return { journal: journal.id, records, bytes, last_sync_us: lastSyncUs, fault: journal.fault?.message ?? null };
+}
+
+function archiveReport({ archiving, config }: Base): Pick<OperationsParts, 'archive'> {
+  const strict = Object.values(config.targets).some(({ audit }) => audit === 'strict');
+  return archiving === null ? {} : { archive: () => archiving.report(strict) };
 }
 
 function stateOf(target: string, enforcer: Enforcer, config: LoadedConfig): ListenerState {

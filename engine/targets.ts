@@ -4,6 +4,7 @@ import { startPostgresEnforcer } from '#enforcers/postgres/enforcer';
 import type { PostgresTarget } from '#enforcers/postgres/target';
 import type { Enforcer, EnforcerDeps } from '#enforcers/common/enforcer';
 import { InterlockError } from '#schemas/errors';
+import type { Archiving } from './archiving.ts';
 import type { LoadedConfig, TargetConfig, UpstreamTls } from './config/config.ts';
 import type { Upstream } from './config/upstream.ts';
 import { located, pem } from './located.ts';
@@ -32,7 +33,7 @@ export function saidBy(config: LoadedConfig, { env, labels, inTransaction }: Tar
 
 export interface TargetParts {
   readonly config: LoadedConfig;
-  readonly deps: EnforcerDeps;
+  readonly deps: EnforcerDeps & { /** null: there is none. */ readonly archiving: Archiving | null };
   readonly place: Place;
   readonly said: () => Said;
 }
@@ -59,7 +60,9 @@ export function startEnforcer(target: TargetConfig, { config, deps, place, said 
     ...(tls === null ? {} : { tls }),
     upstream: { host: place.host, port: place.port, databases: place.databases, tls: upstreamTls(place.tls) },
   };
-  return startPostgresEnforcer({ target: described, ...deps }).catch(located(config, `targets.${target.name}`));
+  const { archiving } = deps;
+  const journal = archiving === null ? deps.journal : archiving.wrap(deps.journal, target.audit);
+  return startPostgresEnforcer({ target: described, ...deps, journal }).catch(located(config, `targets.${target.name}`));
 }
 
 function upstreamTls(tls: UpstreamTls): PostgresTarget['upstream']['tls'] {
