@@ -42,15 +42,22 @@ export async function engine(config: LoadedConfig, options: EngineOptions): Prom
   const base = await openBase(config, options, started);
   const { publisher, source, publicKeys } = await openPublishing(config, base);
   started.defer(() => publisher.close());
-  const enrolment = await openEnrolment({ ...base, keysDir: join(config.stateDir, 'keys'), trusted: () => publicKeys });
+  const ordering = openOrdering(base);
+  if (ordering) started.defer(() => ordering.close());
+  const enrolment = await openEnrolment({
+    ...base,
+    ...(ordering && { journal: ordering.registry }),
+    keysDir: join(config.stateDir, 'keys'),
+    trusted: () => publicKeys,
+  });
   started.defer(() => enrolment.close());
+  ordering?.registry.follow((event) => enrolment.follow(event));
   const fleet = new Fleet({ ...base, bundles: bundlesOf(publisher) });
   started.defer(() => fleet.close());
   const shown = options.console === undefined ? {} : { console: options.console };
   const remote = fleetReports({ fleet, enrolment });
-  const ordering = openOrdering(base);
-  if (ordering) started.defer(() => ordering.close());
   const central = await openCentral(base, { ...shown, enforcers: () => [], remote, judging: source, ordering }, started);
+  await ordering?.registry.share();
   const listener = await openChannel(base, { central, enrolment, fleet });
   started.defer(() => listener.close());
   started.defer(enrolment.onChange(() => listener.reauthorise()));

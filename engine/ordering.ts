@@ -9,9 +9,12 @@ import type { RedactingLog } from './config/log.ts';
 import type { FileJournal } from './journal/file-journal.ts';
 import { openNats } from './nats/connection.ts';
 import { NatsOrderedStream } from './nats/ordered-stream.ts';
+import { SharedRegistry } from './shared-registry.ts';
 
 export interface Ordering {
   readonly log: FollowedLog;
+  /** Who is an enforcer, in the same order. */
+  readonly registry: SharedRegistry;
   /** This engine among the others: its journal's id. */
   readonly engine: string;
   close(): Promise<void>;
@@ -33,6 +36,7 @@ export function openOrdering({ config, journal, clock, log }: OrderingFrom): Ord
   const ordered = openSharedLog({ stream, journal, clock, log, engine });
   return {
     log: ordered,
+    registry: new SharedRegistry(ordered, journal),
     engine,
     close: async () => {
       await ordered.close();

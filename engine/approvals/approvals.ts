@@ -5,7 +5,7 @@ import { APPROVAL_LIMITS } from './limits.ts';
 import type { ApprovalBook, ApprovalOptions } from './parts.ts';
 
 export { tellingEnds } from './ends.ts';
-export type { FollowedLog } from './ordering/parts.ts';
+export type { Applied, FollowedLog, OrderedDraft } from './ordering/parts.ts';
 export { openSharedLog, type SharedLogOptions } from './ordering/shared-log.ts';
 export type { ApprovalBook, ApprovalFilter, ApprovalOptions } from './parts.ts';
 

@@ -2,7 +2,8 @@
 import { setTimeout as wait } from 'node:timers/promises';
 import type { EventDraft, Payload, Position } from '#client/journal';
 import type { Log } from '#client/log';
-import type { Ordered, PayloadRef } from '#schemas/event';
+import type { PayloadRef } from '#schemas/event';
+import type { Ordered } from '#schemas/event-ordered';
 import type { ApprovalJournal } from '../store.ts';
 import type { LOG_LIMITS } from './limits.ts';
 import { type Carried, type ChangeMessage, decodeMessage, type LogMessage, mapRefs, markOf } from './message.ts';

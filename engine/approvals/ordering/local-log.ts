@@ -99,8 +99,8 @@ export class LocalLog implements OrderedLog {
   }
 }
 
-export function kindOf([first]: readonly { readonly type: string }[]): OrderedKind {
-  return first?.type.startsWith('delegation.') ? 'delegation' : 'approval';
+export function kindOf([first]: readonly OrderedEvent[]): OrderedKind {
+  return (first?.type.split('.', 1)[0] ?? 'approval') as OrderedKind;
 }
 
 function streamOf(event: Event): string | undefined {

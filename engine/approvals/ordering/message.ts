@@ -114,10 +114,21 @@ function changeOf(found: Record<string, unknown>, engine: string): ChangeMessage
 
 function eventOf(event: unknown, stream: string): CarriedEvent {
   if (!isObject(event) || typeof event['type'] !== 'string') throw new Error('an event without a type');
-  const [kind] = event['type'].split('.');
-  const id = kind === 'approval' ? event['approval_id'] : kind === 'delegation' ? event['delegation_id'] : null;
-  if (id !== stream) throw new Error(`${event['type'].slice(0, 64)} is none of ${stream.slice(0, 64)}`);
+  if (idOf(event['type'].split('.', 1)[0], event) !== stream) throw new Error(`${event['type'].slice(0, 64)} is none of ${stream.slice(0, 64)}`);
   return event as CarriedEvent;
+}
+
+function idOf(kind: string | undefined, { approval_id: approval, delegation_id: delegation, enforcer }: Record<string, unknown>): unknown {
+  switch (kind) {
+    case 'approval':
+      return approval;
+    case 'delegation':
+      return delegation;
+    case 'enforcer':
+      return `enforcer:${String(enforcer)}`;
+    default:
+      return null;
+  }
 }
 
 const MEDIA: readonly string[] = ['text', 'params', 'facts', 'comment', 'rows'] satisfies Payload['media'][];

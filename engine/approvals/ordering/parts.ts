@@ -1,18 +1,20 @@
 /** Ordering: who was first. One engine asks its own journal; several ask a stream that all of them follow (ADR 0018). */
 import type { EventDraft } from '#client/journal';
-import type { DelegationEnded, DelegationOpened, Event, EventBase } from '#schemas/event';
+import type { DelegationEnded, DelegationOpened, Event, EventBase, EventBody } from '#schemas/event';
 import type { Bound } from '../binding.ts';
 import type { Deadline } from '../deadline.ts';
 import type { ApprovalEvent } from '../record.ts';
 
-export type OrderedKind = 'approval' | 'delegation';
+export type OrderedKind = 'approval' | 'delegation' | 'enforcer';
 export type OrderedDraft = Extract<EventDraft, { type: `${OrderedKind}.${string}` }>;
 export type DelegationEvent = Pick<EventBase, 'seq' | 'time' | 'subject'> & (DelegationOpened | DelegationEnded);
-export type OrderedEvent = ApprovalEvent | DelegationEvent;
+/** Who is an enforcer: ordered here, judged elsewhere. */
+export type EnforcerEvent = Pick<EventBase, 'seq' | 'time'> & Extract<EventBody, { type: `enforcer.${string}` }>;
+export type OrderedEvent = ApprovalEvent | DelegationEvent | EnforcerEvent;
 
 /** One change: written whole or not at all. */
 export interface Proposed {
-  /** The id of the request or delegation. */
+  /** The id of the request or delegation, or `enforcer:NAME`. */
   readonly stream: string;
   /** Its last position as the plan knew it; -1: it is new. */
   readonly expectedLast: number;

@@ -8,7 +8,7 @@ export interface Mark {
   readonly log: string;
   readonly seq: number;
   readonly change: string;
-  /** The request or delegation. */
+  /** What it is a change of. */
   readonly stream: string;
 }
 
@@ -53,5 +53,6 @@ export class Past {
 
 function streamOf(event: Event): string {
   if ('approval_id' in event && typeof event.approval_id === 'string') return event.approval_id;
-  return 'delegation_id' in event && typeof event.delegation_id === 'string' ? event.delegation_id : '';
+  if ('delegation_id' in event && typeof event.delegation_id === 'string') return event.delegation_id;
+  return event.type.startsWith('enforcer.') && 'enforcer' in event ? `enforcer:${event.enforcer}` : '';
 }

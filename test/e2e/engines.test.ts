@@ -1,0 +1,101 @@
+/** Two engines, one enforcer, one NATS, all real: any engine serves any request, and killed ones change nothing (A5, A6, E6; ADR 0018). */
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import type { ApprovalView } from '#schemas/approval';
+import { until } from '#test/support/nats';
+import { SharedGateway } from '#test/support/shared-gateway';
+
+const alice = { login: 'alice', groups: ['support'] };
+const bob = { login: 'bob', groups: ['owners'], scope: 'approve' } as const;
+let gateway: SharedGateway;
+
+beforeAll(async () => {
+  gateway = await SharedGateway.start();
+}, 120_000);
+afterAll(async () => {
+  await gateway[Symbol.asyncDispose]();
+});
+
+async function opened(engine: string, text: string): Promise<ApprovalView> {
+  let found: ApprovalView | undefined;
+  await until(async () => {
+    found = (await gateway.open(engine, bob)).find(({ payload_text: shown }) => shown.includes(text));
+    return found !== undefined;
+  });
+  return found as ApprovalView;
+}
+
+async function verdict(engine: string, { approval_id: id, payload_digest: digest }: ApprovalView, outcome: 'approve' | 'deny'): Promise<number> {
+  return (await gateway.call(engine, bob, `/v1/approvals/${id}/verdict`, { outcome, seen: digest })).status;
+}
+
+async function show(engine: string, id: string): Promise<ApprovalView> {
+  const { status, body } = await gateway.call(engine, bob, `/v1/approvals/${id}`);
+  expect(status).toBe(200);
+  return body as ApprovalView;
+}
+
+test('a held statement is shown and approved at either engine, and runs once', { timeout: 60_000 }, async () => {
+  const client = await gateway.client(alice);
+  for (const [i, engine] of ['one', 'two', 'one', 'two'].entries()) {
+    const id = i + 1;
+    const held = client.query(`UPDATE payments SET n = n + 1 WHERE id = ${id}`);
+    const asked = await opened(engine, `WHERE id = ${id}`);
+    expect(await verdict(engine, asked, 'approve')).toBe(200);
+    await held;
+    expect(await gateway.n(id)).toBe(1);
+    for (const other of ['one', 'two']) {
+      await until(async () => (await show(other, asked.approval_id)).state === 'consumed');
+    }
+  }
+  await client.end();
+});
+
+test('an engine is killed while it holds: the client hears of it within a second, the request lives on at the other, and runs once', {
+  timeout: 60_000,
+}, async () => {
+  for (const [i, name] of ['one', 'two', 'one'].entries()) {
+    const id = 10 + i;
+    const client = await gateway.client(alice);
+    const sql = `UPDATE payments SET n = n + 1 WHERE id = ${id}`;
+    const held = client.query(sql).then(
+      () => 'done',
+      (error: { readonly code?: string }) => error.code,
+    );
+    const other = name === 'one' ? 'two' : 'one';
+    const asked = await opened(other, `WHERE id = ${id}`);
+    await gateway.engine(name).process.end('SIGKILL');
+    expect(await verdict(other, asked, 'approve')).toBe(200);
+    const first = await held;
+    // the enforcer was at the engine that died, or at the one that lives
+    expect(['58000', 'done']).toContain(first);
+    if (first !== 'done') await gateway.client(alice).then(async (again) => (await again.query(sql), again.end()));
+    expect(await gateway.n(id)).toBe(1);
+    await gateway.again(name);
+    expect((await show(name, asked.approval_id)).state).toBe('consumed');
+    await client.end().catch(() => {});
+  }
+});
+
+test('NATS is killed while a statement is held: nothing is approved meanwhile, and all goes on by itself within 10 s', {
+  timeout: 60_000,
+}, async () => {
+  const client = await gateway.client(alice);
+  const sql = 'UPDATE payments SET n = n + 1 WHERE id = 20';
+  const held = client.query(sql).then(
+    () => 'done',
+    (error: { readonly code?: string }) => error.code,
+  );
+  const asked = await opened('two', 'WHERE id = 20');
+  await gateway.nats.stop();
+  const since = performance.now();
+  expect(await held).toBe('58000');
+  expect(performance.now() - since).toBeLessThan(3_000);
+  expect(await verdict('one', asked, 'approve')).toBe(503);
+  await gateway.nats.start();
+  const up = performance.now();
+  await until(async () => (await verdict('one', asked, 'approve')) === 200);
+  await client.query(sql);
+  expect(performance.now() - up).toBeLessThan(10_000);
+  expect(await gateway.n(20)).toBe(1);
+  await client.end();
+});

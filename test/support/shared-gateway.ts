@@ -1,0 +1,175 @@
+/** One shop, two engines, one NATS: real processes of each. The enforcer knows both engines. */
+import { cpSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import pg from 'pg';
+import type { ApprovalView } from '#schemas/approval';
+import { enrolAll } from './enrolled.ts';
+import { gatewayConfig, type TokenOptions } from './gateway.ts';
+import { type Somebody, somebody, STREAMS, TestNats } from './nats.ts';
+import { type PostgresServer, startPostgres } from './postgres.ts';
+import { cli, type Running, startProcess } from './processes.ts';
+import { engineHalf, enforcerHalf, freePort } from './shapes.ts';
+import { execFile } from 'node:child_process';
+import { promisify } from 'node:util';
+
+const run = promisify(execFile);
+
+export interface EngineSeat {
+  readonly name: string;
+  readonly configFile: string;
+  readonly channel: string;
+  process: Running;
+}
+
+export class SharedGateway implements AsyncDisposable {
+  readonly dir: string;
+  readonly nats: TestNats;
+  readonly server: PostgresServer;
+  readonly engines: EngineSeat[] = [];
+  enforcer: Running | null = null;
+  readonly #tokens = new Map<string, Promise<string>>();
+  readonly #first: string;
+
+  private constructor(dir: string, nats: TestNats, server: PostgresServer, first: string) {
+    this.#first = first;
+    this.dir = dir;
+    this.nats = nats;
+    this.server = server;
+  }
+
+  static async start(names: readonly string[] = ['one', 'two'], approvals: object = {}): Promise<SharedGateway> {
+    const dir = mkdtempSync(join(tmpdir(), 'interlock-shared-'));
+    const who = names.map((name) => somebody('engine', name));
+    const setup = somebody('setup', 'setup');
+    const [nats, server] = await Promise.all([TestNats.start({ grants: [...who, setup] }), startPostgres({ major: 15 })]);
+    const gateway = new SharedGateway(dir, nats, server, names[0] ?? '');
+    await nats.setUp(setup);
+    await server.query('CREATE DATABASE shop');
+    await server.query('CREATE TABLE payments (id int PRIMARY KEY, n int NOT NULL)', 'shop');
+    await server.query('INSERT INTO payments SELECT i, 0 FROM generate_series(1, 100) i', 'shop');
+    const channels = await Promise.all(names.map(async () => `127.0.0.1:${await freePort()}`));
+    const configs = names.map((name, i) => gateway.#engineConfig(name, channels[i] as string, who[i] as Somebody, approvals));
+    await gateway.#enrol(names, configs, channels);
+    for (const [i, name] of names.entries()) {
+      const configFile = join(dir, name, 'interlock.yaml');
+      gateway.engines.push({ name, configFile, channel: channels[i] as string, process: await startProcess(['engine', '-c', configFile]) });
+    }
+    await gateway.enforce();
+    return gateway;
+  }
+
+  #engineConfig(name: string, channel: string, { seed }: Somebody, approvals: object): object {
+    const own = join(this.dir, name);
+    mkdirSync(own, { recursive: true });
+    writeFileSync(join(own, 'seed'), seed, { mode: 0o600 });
+    writeFileSync(join(own, 'data.yaml'), DATA);
+    const { host, port, user, password } = this.server;
+    const config = gatewayConfig(
+      {
+        upstream: { host, port, user, password, database: 'shop' },
+        policies: { dir: join(import.meta.dirname, '..', '..', 'policies'), data: [join(own, 'data.yaml')] },
+        target: { env: 'production' },
+        config: {
+          approvals: { wait: '30s', ...approvals },
+          operations: { listen: 'off' },
+          nats: { servers: [this.nats.url], credentials: { file: join(own, 'seed') }, streams: STREAMS },
+        },
+      },
+      own,
+    );
+    const half = engineHalf(config as Readonly<Record<string, unknown>>, channel);
+    writeFileSync(join(own, 'interlock.yaml'), JSON.stringify(half, null, 2));
+    return config;
+  }
+
+  /** The operator copies the keys of the installation; a journal's own key is its own. */
+  async #enrol(names: readonly string[], configs: readonly object[], channels: readonly string[]): Promise<void> {
+    const [first = '', ...others] = names;
+    const dir = join(this.dir, 'enforcer');
+    await enrolAll(join(this.dir, first, 'interlock.yaml'), [{ name: 'shop-1', targets: ['shop'], dir: join(dir, 'identity') }]);
+    await this.token({ login: 'alice', groups: ['support'] }); // makes the key of the local issuer
+    for (const name of others) {
+      mkdirSync(join(this.dir, name, 'state'), { mode: 0o700 });
+      for (const part of ['keys', 'issuer']) {
+        const filter = (source: string): boolean => !source.includes('checkpoint');
+        cpSync(join(this.dir, first, 'state', part), join(this.dir, name, 'state', part), { recursive: true, filter });
+      }
+    }
+    const { nats: _nats, ...config } = configs[0] as Readonly<Record<string, unknown>>;
+    writeFileSync(join(dir, 'interlock.yaml'), JSON.stringify(enforcerHalf(config, 'shop', { engines: channels, dir, judging: 'local' }), null, 2));
+  }
+
+  async enforce(): Promise<void> {
+    this.enforcer = await startProcess(['enforce', 'shop', '-c', join(this.dir, 'enforcer', 'interlock.yaml')]);
+  }
+
+  engine(name: string): EngineSeat {
+    return this.engines.find((one) => one.name === name) as EngineSeat;
+  }
+
+  async again(name: string): Promise<void> {
+    const seat = this.engine(name);
+    seat.process = await startProcess(['engine', '-c', seat.configFile]);
+  }
+
+  token(who: TokenOptions): Promise<string> {
+    const key = JSON.stringify(who);
+    const made = this.#tokens.get(key) ?? this.#makeToken(who);
+    this.#tokens.set(key, made);
+    return made;
+  }
+
+  async #makeToken({ login, groups = [], scope = 'connect' }: TokenOptions): Promise<string> {
+    const args = [
+      'token',
+      '-c',
+      join(this.dir, this.#first, 'interlock.yaml'),
+      '--login',
+      login,
+      '--scope',
+      scope,
+      ...groups.flatMap((group) => ['--group', group]),
+    ];
+    return (await run(process.execPath, [cli, ...args])).stdout.trim();
+  }
+
+  async client(who: TokenOptions): Promise<pg.Client> {
+    const [host, port] = (this.enforcer?.ready.targets['shop']?.address ?? '').split(':');
+    const client = new pg.Client({ host: host ?? '', port: Number(port), user: who.login, password: await this.token(who), database: 'shop' });
+    client.on('error', () => {}); // a killed enforcer ends its clients
+    await client.connect();
+    return client;
+  }
+
+  async call(engine: string, who: TokenOptions, path: string, body?: unknown): Promise<{ readonly status: number; readonly body: unknown }> {
+    const answer = await fetch(`${this.engine(engine).process.ready.api}${path}`, {
+      ...(body === undefined ? {} : { method: 'POST', body: JSON.stringify(body) }),
+      headers: { authorization: `Bearer ${await this.token(who)}`, 'content-type': 'application/json' },
+    });
+    return { status: answer.status, body: await answer.json() };
+  }
+
+  /** The open requests as an engine sees them. */
+  async open(engine: string, who: TokenOptions): Promise<readonly ApprovalView[]> {
+    const { body } = await this.call(engine, who, '/v1/approvals?state=open');
+    return (body as { readonly items?: readonly ApprovalView[] }).items ?? (body as readonly ApprovalView[]);
+  }
+
+  /** How often the payment was changed. */
+  async n(id: number): Promise<number> {
+    const { rows } = await this.server.query(`SELECT n FROM payments WHERE id = ${id}`, 'shop');
+    return (rows[0] as { readonly n: number }).n;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.enforcer?.end('SIGKILL');
+    await Promise.all(this.engines.map(({ process: engine }) => engine.end('SIGKILL')));
+    await this.nats[Symbol.asyncDispose]();
+    await this.server.stop();
+    rmSync(this.dir, { recursive: true, force: true });
+  }
+}
+
+const DATA =
+  'guardrails: { read_write: [support] }\nproduction_writes: { stages: [{ id: owner, order: 1, any_of: [{ group: owners }], quorum: 1 }] }\n';
