@@ -2,7 +2,18 @@
 import type { Clock } from '#client/clock';
 import type { HeldLease } from '#client/credentials';
 import type { SecretLog } from './credentials.ts';
-import { CLOSE_MS_MAX, KEPT_MS_MAX, LEASES_MAX, LOOK_MS, RENEW_AGAIN_MS, RENEW_AT, REVOKE_AGAIN_MS, REVOKE_TRIES, UPKEEP_AT_ONCE } from './limits.ts';
+import {
+  CLOSE_MS_MAX,
+  GAIN_MIN,
+  KEPT_MS_MAX,
+  LEASES_MAX,
+  LOOK_MS,
+  RENEW_AGAIN_MS,
+  RENEW_AT,
+  REVOKE_AGAIN_MS,
+  REVOKE_TRIES,
+  UPKEEP_AT_ONCE,
+} from './limits.ts';
 import type { CredentialSource, Grant } from './source.ts';
 
 export interface Issued {
@@ -152,9 +163,9 @@ export class LeaseBook {
     try {
       const renewed = (await source.renew?.(grant.handle)) ?? { ...grant, renewable: false };
       const times = timesOf(renewed, this.#clock.monotonicUs());
-      // renewed to where it would have ended anyhow: its longest life is reached
-      if (entry.known && times.endsUs < entry.endsUs + RENEW_AGAIN_MS * 1000)
-        Object.assign(entry, { grant: { ...grant, renewable: false }, dueUs: entry.endsUs });
+      // hardly further than to where it would have ended anyhow: its longest life is reached
+      const gainedUs = times.endsUs - entry.endsUs;
+      if (entry.known && gainedUs < renewed.lifeMs * 1000 * GAIN_MIN) entry.dueUs = this.#last(entry);
       else Object.assign(entry, { grant: renewed, known: true }, times);
     } catch (error) {
       const nowUs = this.#clock.monotonicUs();
@@ -165,6 +176,11 @@ export class LeaseBook {
       entry.busy = false;
       this.#running--;
     }
+  }
+
+  #last(entry: Entry): number {
+    entry.grant = { ...entry.grant, renewable: false };
+    return entry.endsUs;
   }
 
   /** Its own time is up: there is nothing left to revoke. */

@@ -11,6 +11,8 @@ export const KEPT_MS_MAX: number = 5 * 60_000;
 /** What ends is renewed when this part of its life is left, and tried again so often when that fails. */
 export const RENEW_AT = 1 / 2;
 export const RENEW_AGAIN_MS = 5_000;
+/** A renewal that gains less than this part of what it grants is the last one. */
+export const GAIN_MIN = 1 / 10;
 /** How often it is looked which leases are due. */
 export const LOOK_MS = 1_000;
 /** Renewals and revocations at a time. */
