@@ -1,13 +1,17 @@
 /** `interlock audit export`: every event with the bytes it refers to, as one JSON object a line. */
 import type { Event } from '#schemas/event';
+import { cloudEvent } from './cloud-event.ts';
 import { SALT_BYTES } from './format.ts';
 import { JournalReader } from './reader.ts';
 
 /** Payload bytes held at a time; past it the oldest are forgotten, and read as absent. */
 const HELD_BYTES_MAX = 64 << 20;
 
+/** One JSON object a line in either form. */
+export type ExportForm = 'ndjson' | 'cloudevents';
+
 /** Payloads stand in `payloads`, by digest: `{text}` where they are UTF-8, else `{base64}`; those that were removed are missing. */
-export async function* exportJournal(dir: string): AsyncGenerator<string> {
+export async function* exportJournal(dir: string, form: ExportForm = 'ndjson'): AsyncGenerator<string> {
   const held = new HeldPayloads();
   await using reader = new JournalReader(dir, {
     onRedacted: (digest, stored) => held.alias(digest, stored),
@@ -15,7 +19,8 @@ export async function* exportJournal(dir: string): AsyncGenerator<string> {
   });
   for await (const event of reader.read()) {
     const payloads = Object.fromEntries(digestsIn(event).flatMap((digest) => held.shown(digest)));
-    yield `${JSON.stringify(Object.keys(payloads).length === 0 ? event : { ...event, payloads })}\n`;
+    const whole = Object.keys(payloads).length === 0 ? event : { ...event, payloads };
+    yield `${JSON.stringify(form === 'cloudevents' ? cloudEvent(whole) : whole)}\n`;
   }
 }
 

@@ -197,7 +197,7 @@ export class SegmentBodies {
 
   #digest(): string {
     const at = this.#skip(32);
-    return this.#bytes.latin1Slice(at, at + 32);
+    return this.#bytes.toString('latin1', at, at + 32);
   }
 
   #number(): number {
@@ -215,7 +215,7 @@ export class SegmentBodies {
   #string(): string {
     const length = this.#number();
     const at = this.#skip(length);
-    return this.#bytes.utf8Slice(at, at + length);
+    return this.#bytes.toString('utf8', at, at + length);
   }
 }
 

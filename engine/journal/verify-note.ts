@@ -7,11 +7,19 @@ export interface CheckpointClaim {
   readonly size: number;
   readonly root: string;
   readonly signature: string;
+  /** 8 hexadecimal digits; names the key, proves nothing. */
+  readonly key_id?: string;
 }
 
 export function signatureOver(key: KeyObject, claim: CheckpointClaim): boolean {
   const text = `${claim.origin}\n${claim.size}\n${claim.root}\n`;
   return verify(null, Buffer.from(text), key, Buffer.from(claim.signature, 'base64'));
+}
+
+/** The note that a `checkpoint.signed` event is another form of. */
+export function noteText({ origin, size, root, signature, key_id: keyId = '' }: CheckpointClaim): string {
+  const blob = Buffer.concat([Buffer.from(keyId.padStart(8, '0').slice(0, 8), 'hex'), Buffer.from(signature, 'base64')]);
+  return `${origin}\n${size}\n${root}\n\n— ${origin} ${blob.toString('base64')}\n`;
 }
 
 /** The one that signed it; null: none of them. */

@@ -33,6 +33,9 @@ export interface Walk {
   /** Wall clocks of the first and the last record, µs; -1: there is none. */
   firstUs: number;
   lastUs: number;
+  /** The record that somebody wants, and what stands of it, once it was met. */
+  readonly wanted: number;
+  kept: { readonly prev: Buffer; readonly body: Buffer } | null;
 }
 
 export function readSegment(file: Buffer, segment: number, walk: Walk): void {
@@ -70,7 +73,7 @@ function blank(file: Buffer, used: number, segment: number, walk: Walk): void {
 function checkHeader(file: Buffer, segment: number, walk: Walk): void {
   const journal = file.toString('hex', 56, 72);
   const firstSeq = Number(file.readBigUInt64LE(16));
-  const prev = file.latin1Slice(24, 56);
+  const prev = file.toString('latin1', 24, 56);
   const fail = (code: ProblemCode, detail: string): void => walk.report(walk.nextSeq, code, `segment ${segment} ${detail}`);
   if (file.readUInt32LE(12) !== segment) fail('SEGMENT_HEADER', 'bears another number');
   if (walk.journal !== null && walk.journal !== journal) fail('SEGMENT_HEADER', 'is another journal’s');
@@ -100,14 +103,14 @@ function damaged(file: Buffer, at: number, walk: Walk): void {
     return;
   }
   walk.report(walk.nextSeq, 'RECORD_CORRUPT', `the record at byte ${at} fails its checksum`);
-  walk.lastHash = file.latin1Slice(at + 8, at + FRAME_HEADER_BYTES);
+  walk.lastHash = file.toString('latin1', at + 8, at + FRAME_HEADER_BYTES);
   walk.tree.add(walk.lastHash);
   walk.lifecycle.hole();
   walk.nextSeq++;
 }
 
 function payload(file: Buffer, at: number, end: number, bodies: SegmentBodies, walk: Walk): void {
-  const digest = file.latin1Slice(at + 8, at + FRAME_HEADER_BYTES);
+  const digest = file.toString('latin1', at + 8, at + FRAME_HEADER_BYTES);
   const body = file.subarray(at + FRAME_HEADER_BYTES, end);
   bodies.payloadStands(digest);
   const erased = (file.readUInt32LE(at) & ERASED_FLAG) !== 0;
@@ -117,7 +120,7 @@ function payload(file: Buffer, at: number, end: number, bodies: SegmentBodies, w
 
 function record(file: Buffer, at: number, end: number, bodies: SegmentBodies, walk: Walk): void {
   const body = at + FRAME_HEADER_BYTES;
-  const stored = file.latin1Slice(at + 8, body);
+  const stored = file.toString('latin1', at + 8, body);
   const found = chained(walk.lastHash, file, body, end);
   if (found !== stored) walk.report(walk.nextSeq, 'CHAIN_BROKEN', `record ${walk.nextSeq} is not what its hash, over it and all before it, says`);
   try {
@@ -128,6 +131,7 @@ function record(file: Buffer, at: number, end: number, bodies: SegmentBodies, wa
     for (const digest of bodies.missing) walk.report(seq, 'PAYLOAD_MISSING', `the bytes of ${digest} were taken away without a trace`);
     if (walk.firstUs < 0) walk.firstUs = wallUs;
     walk.lastUs = wallUs;
+    if (seq === walk.wanted) walk.kept = { prev: Buffer.from(walk.lastHash, 'latin1'), body: Buffer.from(file.subarray(body, end)) };
     walk.silences.record(seq, wallUs, bodies.tickUs, walk.lifecycle);
   } catch (error) {
     walk.report(walk.nextSeq, 'FORMAT', error instanceof Error ? error.message : String(error));
@@ -145,7 +149,7 @@ function chained(before: string, file: Buffer, body: number, end: number): strin
   const length = 33 + end - body;
   if (scratch.length < length) scratch = Buffer.alloc(2 * length);
   scratch[0] = 0;
-  scratch.latin1Write(before, 1, 32);
+  scratch.write(before, 1, 32, 'latin1');
   file.copy(scratch, 33, body, end);
   return hash('sha256', scratch.subarray(0, length), 'binary');
 }

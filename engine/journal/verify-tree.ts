@@ -18,7 +18,7 @@ export class LeafTree {
   add(leafHash: string): void {
     const within = this.#size % CHUNK_LEAVES;
     if (within === 0) this.#chunks.push(Buffer.allocUnsafe(CHUNK_LEAVES * 32));
-    (this.#chunks[this.#chunks.length - 1] as Buffer).latin1Write(leafHash, within * 32, 32);
+    (this.#chunks[this.#chunks.length - 1] as Buffer).write(leafHash, within * 32, 32, 'latin1');
     this.#size++;
   }
 
@@ -43,7 +43,7 @@ export class LeafTree {
   /** latin1 */
   leaf(index: number): string {
     const at = (index % CHUNK_LEAVES) * 32;
-    return (this.#chunks[Math.floor(index / CHUNK_LEAVES)] as Buffer).latin1Slice(at, at + 32);
+    return (this.#chunks[Math.floor(index / CHUNK_LEAVES)] as Buffer).toString('latin1', at, at + 32);
   }
 
   #path(index: number, from: number, to: number): string[] {
@@ -82,7 +82,7 @@ const scratch = Buffer.alloc(65, 1);
 
 /** latin1 */
 export function node(left: string, right: string): string {
-  scratch.latin1Write(left, 1, 32);
-  scratch.latin1Write(right, 33, 32);
+  scratch.write(left, 1, 32, 'latin1');
+  scratch.write(right, 33, 32, 'latin1');
   return hash('sha256', scratch, 'binary');
 }

@@ -10,11 +10,18 @@ import { readSegment, type Walk } from './verify-segment.ts';
 import { Silences } from './verify-silence.ts';
 import { LeafTree } from './verify-tree.ts';
 
-/** @param session whose first and last record are wanted */
-export async function walkJournal(dir: string, report: Report, session: string | null = null): Promise<Walk> {
+/** What is to be kept of a journal while it is read. */
+export interface Wanted {
+  /** Whose first and last record. */
+  readonly session?: string | undefined;
+  /** The record's bytes. */
+  readonly seq?: number;
+}
+
+export async function walkJournal(dir: string, report: Report, { session, seq = -1 }: Wanted = {}): Promise<Walk> {
   const walk: Walk = {
     tree: new LeafTree(),
-    lifecycle: new Lifecycle(report, session),
+    lifecycle: new Lifecycle(report, session ?? null),
     silences: new Silences(),
     report,
     journal: null,
@@ -24,6 +31,8 @@ export async function walkJournal(dir: string, report: Report, session: string |
     ended: false,
     firstUs: -1,
     lastUs: -1,
+    wanted: seq,
+    kept: null,
   };
   const segments = await segmentsIn(dir);
   if (segments.length === 0) throw new InterlockError('USAGE', `${dir} holds no journal`);

@@ -89,7 +89,7 @@ export async function judgeJournal(dir: string, keys: readonly KeyObject[], opti
   };
   // before the segments: of a journal that is being written, the note must not be the newer one
   const kept = await notes(dir, options.witness);
-  const walk = await walkJournal(dir, report, options.session ?? null);
+  const walk = await walkJournal(dir, report, { session: options.session });
   const { lifecycle, tree, silences } = walk;
   const signed = checkSigned(walk, keys, kept, report);
   const lastSeq = walk.nextSeq - 1;

@@ -9,6 +9,7 @@ import { Ids } from '#client/ids';
 import { silentLog } from '#client/log';
 import { type EnrolmentOptions, openEnrolment } from '#engine/enrolment/enrolment';
 import type { Enrolment } from '#engine/enrolment/parts';
+import type { Event } from '#schemas/event';
 import type { FileJournal } from '#engine/journal/file-journal';
 import { journalFolder } from './journals.ts';
 
@@ -16,6 +17,8 @@ export interface EnrolmentBed extends AsyncDisposable {
   readonly enrolment: Enrolment;
   readonly journal: FileJournal;
   readonly keysDir: string;
+  /** Of the journal, so far. */
+  events(): Promise<readonly Event[]>;
   /** Where one joins: `127.0.0.1:port`. */
   readonly address: string;
   /** A folder for one enforcer. */
@@ -56,6 +59,11 @@ export async function enrolmentBed(options: Partial<EnrolmentOptions> = {}): Pro
     },
     get address() {
       return `127.0.0.1:${(running.server.address() as AddressInfo).port}`;
+    },
+    events: async () => {
+      const found: Event[] = [];
+      for await (const event of running.journal.events()) found.push(event);
+      return found;
     },
     folder: () => join(root, `enforcer-${++folders}`),
     get lastFolder() {

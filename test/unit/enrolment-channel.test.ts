@@ -60,7 +60,7 @@ test('E6: a certificate is renewed by itself before it ends, and the channel goe
   const now = engine.listener.channels().findLast(({ peer }) => peer.name === 'shop-1')?.peer.fingerprint;
   expect(now).not.toBe(before);
   await expect.poll(() => other.ended, { timeout: 10_000 }).not.toBeNull();
-  const types = (await Array.fromAsync(bed.journal.events())).map(({ type }) => type);
+  const types = (await bed.events()).map(({ type }) => type);
   expect(types).toContain('enforcer.renewed');
 });
 
