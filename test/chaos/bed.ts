@@ -10,6 +10,8 @@ import { SCHEMA } from './workload.ts';
 
 export interface TestBed extends AsyncDisposable {
   readonly dir: string;
+  /** With the keys of every round's gateway. */
+  readonly stateDir: string;
   readonly server: PostgresServer;
   readonly relay: Relay;
   readonly requester: string;
@@ -58,6 +60,7 @@ export async function openTestBed(): Promise<TestBed> {
   const written = JSON.parse(readFileSync(first.configFile, 'utf8')) as object;
   return {
     dir,
+    stateDir: join(dir, 'state'),
     server,
     relay,
     requester,

@@ -9,6 +9,9 @@ export type Check =
   | 'C3 approvals used once'
   | 'C4 the journal verifies'
   | 'C6 closed while the journal is down'
+  | 'C6 closed while the engine is down'
+  | 'C6 service resumes'
+  | 'C8 tampering is found'
   | 'the gateway starts'
   | 'answered twice'
   | 'answered without a record';

@@ -1,5 +1,5 @@
 /**
- * `interlock up` with a part that is built wrong, or with a disk that fails when told to: `node test/chaos/gateway.ts CONFIG PART`. The product
+ * `interlock up`, `engine` or `enforce` with a part that is built wrong, or with a disk that fails when told to: `node test/chaos/gateway.ts CONFIG PART HALF`. The product
  * has no switch for any of it: the file layer is handed to the composition root; the two sabotages that sit deeper replace a method here.
  */
 import { Book } from '#engine/approvals/book';
@@ -8,21 +8,30 @@ import { loadConfig } from '#engine/config/load';
 import { openLog } from '#engine/config/log';
 import { LocalSession } from '#engine/decide/decision-session';
 import type { JournalFiles } from '#engine/journal/files';
+import type { BaseOptions } from '#engine/base';
+import { beside } from '#engine/beside';
+import { engine } from '#engine/engine';
+import type { LoadedConfig } from '#engine/config/config';
 import { up } from '#engine/main';
+import type { Running } from '#engine/running';
 import { droppingFiles, FaultyFiles, type FileFault, lateFiles, unsyncedFiles } from './files.ts';
 import { Random } from '#test/support/random';
 
 /** What `PART` may be. */
 export type Part = 'faulty' | 'no-fdatasync' | 'late-intent' | 'dropping' | 'dropping-no-fdatasync' | 'double-consume' | 'deny-ignored';
 
-await main(process.argv[2] as string, process.argv[3] as Part);
+/** Which command: all in one process, the engine, or the enforcer of this target. */
+export type Half = 'up' | 'engine' | { readonly enforce: string };
 
-async function main(configFile: string, part: Part): Promise<void> {
+const [, , configFile = '', part = '', half = 'up'] = process.argv;
+await main(configFile, part as Part, half);
+
+async function main(configFile: string, part: Part, half: string): Promise<void> {
   const config = await loadConfig(configFile);
   const log = openLog({ level: 'warn', format: 'json', secrets: [] });
   const files = filesOf(part);
   if (part === 'double-consume') consumeAlways();
-  const running = await up(config, { log, version: version(), ...(files === null ? {} : { files }) });
+  const running = await start(config, half, { log, version: version(), ...(files === null ? {} : { files }) });
   // behind the self-test, which would not let it start
   if (part === 'deny-ignored') ignoreDenials();
   const { revision, api, targets, journal, publicKey } = running;
@@ -36,6 +45,11 @@ async function main(configFile: string, part: Part): Promise<void> {
   }
   await running.close();
   process.disconnect?.();
+}
+
+async function start(config: LoadedConfig, half: string, options: BaseOptions): Promise<Running> {
+  if (half === 'up') return await up(config, options);
+  return half === 'engine' ? await engine(config, options) : await beside(config, half, options);
 }
 
 function filesOf(part: Part): JournalFiles | null {

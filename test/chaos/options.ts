@@ -1,12 +1,22 @@
 /** `npm run chaos` as SURFACE.md has it. */
 import { parseArgs } from 'node:util';
 
-export const FAULTS = ['kill', 'power', 'eio', 'enospc', 'stall'] as const;
+export const FAULTS = ['kill', 'power', 'eio', 'enospc', 'stall', 'stop', 'partition', 'flip'] as const;
 export type Fault = (typeof FAULTS)[number];
 export const SABOTAGES = ['no-fdatasync', 'late-intent', 'double-consume', 'deny-ignored'] as const;
 export type Sabotage = (typeof SABOTAGES)[number];
 
+/** Where the fault comes: the gateway in one process, or a part of one that runs apart. */
+export const COMPONENTS = ['gateway', 'enforcer', 'engine'] as const;
+export type Component = (typeof COMPONENTS)[number];
+const FAULTS_OF: Readonly<Record<Component, readonly Fault[]>> = {
+  gateway: ['kill', 'power', 'eio', 'enospc', 'stall'],
+  enforcer: ['kill', 'stop', 'partition', 'eio', 'enospc', 'flip'],
+  engine: ['kill', 'stop', 'partition', 'eio', 'enospc', 'flip'],
+};
+
 export interface ChaosOptions {
+  readonly component: Component;
   readonly seed: number;
   readonly rounds: number;
   readonly fault: Fault;
@@ -15,16 +25,20 @@ export interface ChaosOptions {
   readonly json: string | null;
 }
 
-const USAGE = `npm run chaos -- --json OUT --seed S --rounds N --fault ${FAULTS.join('|')} [--sabotage ${SABOTAGES.join('|')}]`;
+const USAGE = `npm run chaos -- --json OUT --seed S --rounds N --fault ${FAULTS.join('|')} [--component ${COMPONENTS.join('|')}] [--sabotage ${SABOTAGES.join('|')}]
+${COMPONENTS.map((component) => `  ${component}: ${FAULTS_OF[component].join(', ')}`).join('\n')}`;
 
 /** @throws Error with the usage */
 export function chaosOptions(argv: readonly string[]): ChaosOptions {
   const text = { type: 'string' } as const;
-  const { values } = parseArgs({ args: [...argv], options: { json: text, seed: text, rounds: text, fault: text, sabotage: text } });
+  const { values } = parseArgs({ args: [...argv], options: { json: text, seed: text, rounds: text, fault: text, component: text, sabotage: text } });
   const fault = FAULTS.find((each) => each === (values.fault ?? 'kill'));
   const sabotage = values.sabotage === undefined ? null : SABOTAGES.find((each) => each === values.sabotage);
+  const component = COMPONENTS.find((each) => each === (values.component ?? 'gateway'));
+  if (component === undefined || fault === undefined || !FAULTS_OF[component].includes(fault)) throw new Error(USAGE);
+  if (component !== 'gateway' && sabotage !== null) throw new Error(`--sabotage is for --component gateway\n${USAGE}`);
   const seed = Number(values.seed ?? 1);
   const rounds = Number(values.rounds ?? 10);
-  if (fault === undefined || sabotage === undefined || !Number.isSafeInteger(seed) || !(rounds > 0)) throw new Error(USAGE);
-  return { seed, rounds, fault, sabotage, json: values.json ?? null };
+  if (sabotage === undefined || !Number.isSafeInteger(seed) || !(rounds > 0)) throw new Error(USAGE);
+  return { component, seed, rounds, fault, sabotage, json: values.json ?? null };
 }

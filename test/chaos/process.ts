@@ -5,7 +5,7 @@ import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import type { Ready } from '#test/support/gateway';
 import type { FileFault } from './files.ts';
-import type { Part } from './gateway.ts';
+import type { Half, Part } from './gateway.ts';
 
 export interface GatewayProcess {
   readonly ready: Ready;
@@ -13,7 +13,7 @@ export interface GatewayProcess {
   log(): string;
   /** To the file layer of part `faulty`. */
   tell(fault: FileFault): void;
-  signal(name: 'SIGKILL' | 'SIGSTOP' | 'SIGTERM'): void;
+  signal(name: 'SIGKILL' | 'SIGSTOP' | 'SIGCONT' | 'SIGTERM'): void;
   /** The exit code, or the signal's name. */
   readonly ended: Promise<number | string>;
 }
@@ -22,12 +22,13 @@ const cli = fileURLToPath(new URL('../../engine/cli/main.ts', import.meta.url));
 const chaos = fileURLToPath(new URL('./gateway.ts', import.meta.url));
 
 /** The published command when `part` is null, else test/chaos/gateway.ts. */
-export async function startProcess(configFile: string, part: Part | null): Promise<GatewayProcess> {
+export async function startProcess(configFile: string, part: Part | null, half: Half = 'up'): Promise<GatewayProcess> {
+  const command = typeof half === 'string' ? [half] : ['enforce', half.enforce];
   const stdio: ['ignore', 'pipe', 'pipe'] = ['ignore', 'pipe', 'pipe'];
   const child =
     part === null
-      ? spawn(process.execPath, [cli, 'up', '-c', configFile, '--json'], { stdio })
-      : fork(chaos, [configFile, part], { stdio: ['ignore', 'pipe', 'pipe', 'ipc'], execArgv: [] });
+      ? spawn(process.execPath, [cli, ...command, '-c', configFile, '--json'], { stdio })
+      : fork(chaos, [configFile, part, command.at(-1) as string], { stdio: ['ignore', 'pipe', 'pipe', 'ipc'], execArgv: [] });
   const reap = (): void => void child.kill('SIGKILL');
   process.once('exit', reap);
   const log: string[] = [];

@@ -1,10 +1,6 @@
 /** One round of each fault: load, fault, recovery, oracles. */
-import { mkdirSync, readFileSync } from 'node:fs';
+import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
-import { systemClock } from '#client/clock';
-import { openJournal } from '#engine/journal/file-journal';
-import { loadCheckpointKey } from '#engine/journal/keys';
-import { verifyJournal } from '#engine/journal/verify';
 import type { TestBed } from './bed.ts';
 import { checkRound, recordedIn, seenAtTarget, type Finding } from './checks.ts';
 import type { Part } from './gateway.ts';
@@ -12,7 +8,9 @@ import { diskImage, type DiskImage } from './image.ts';
 import type { Sabotage } from './options.ts';
 import { startProcess, type GatewayProcess } from './process.ts';
 import type { Random } from '#test/support/random';
+import { recoverAndVerify } from './recovered.ts';
 import { startReviewer } from './reviewer.ts';
+import { after, drained, underLoad } from './under-load.ts';
 import { startWorkload, type Workload } from './workload.ts';
 
 export interface Round {
@@ -35,10 +33,6 @@ export interface RoundResult {
   readonly unknown: number;
 }
 
-/** What is answered before the fault may come: connections and policy are warm, and something can be lost. */
-const ANSWERED_MIN = 60;
-const MORE_MS = 300;
-
 /** kill -9; the journal is reused by the next round, whose gateway recovers it. */
 export async function killRound(round: Round): Promise<RoundResult> {
   const { bed, sabotage, journalDir: dir } = round;
@@ -50,7 +44,7 @@ export async function killRound(round: Round): Promise<RoundResult> {
     await load.stop();
     const target = seenAtTarget(bed.relay);
     // sabotaged or not, what a recovering process finds is what counts
-    const { unknown, ...verified } = await recoverAndVerify(bed, dir);
+    const { unknown, ...verified } = await recoverAndVerify(bed.stateDir, dir);
     return { findings: [...checkRound(target, await recordedIn(dir), load), ...verified.findings], inFlight, reached: target.size, unknown };
   });
 }
@@ -72,7 +66,7 @@ export async function powerRound(round: Round): Promise<RoundResult> {
     await gateway.ended;
     await load.stop();
     const left = join(crashed.path, 'journal');
-    const { unknown, ...verified } = await recoverAndVerify(bed, left);
+    const { unknown, ...verified } = await recoverAndVerify(bed.stateDir, left);
     return { findings: [...checkRound(target, await recordedIn(left), load), ...verified.findings], inFlight, reached: target.size, unknown };
   });
 }
@@ -93,7 +87,7 @@ async function droppedRound(round: Round): Promise<RoundResult> {
     await drained(round);
     await load.stop();
     const target = seenAtTarget(round.bed.relay);
-    const { unknown, ...verified } = await recoverAndVerify(round.bed, dir);
+    const { unknown, ...verified } = await recoverAndVerify(round.bed.stateDir, dir);
     return { findings: [...checkRound(target, await recordedIn(dir), load), ...verified.findings], inFlight, reached: target.size, unknown };
   });
 }
@@ -117,7 +111,7 @@ export async function deadDiskRound(round: Round, fault: 'eio' | 'enospc'): Prom
     gateway.signal('SIGKILL');
     await gateway.ended;
     const target = seenAtTarget(bed.relay);
-    const { unknown, ...verified } = await recoverAndVerify(bed, dir);
+    const { unknown, ...verified } = await recoverAndVerify(bed.stateDir, dir);
     return {
       findings: [...findings, ...checkRound(target, await recordedIn(dir), load), ...verified.findings],
       inFlight,
@@ -148,7 +142,7 @@ export async function stallRound(round: Round): Promise<RoundResult> {
     await gateway.ended;
     await drained(round);
     const target = seenAtTarget(bed.relay);
-    const { unknown, ...verified } = await recoverAndVerify(bed, dir);
+    const { unknown, ...verified } = await recoverAndVerify(bed.stateDir, dir);
     return {
       findings: [...findings, ...checkRound(target, await recordedIn(dir), load), ...verified.findings],
       inFlight,
@@ -182,53 +176,4 @@ async function withGateway(
     gateway.signal('SIGKILL');
     await gateway.ended;
   }
-}
-
-/**
- * Until enough was answered, and then some random while; half the time the fault comes at the moment when a statement has just arrived at the
- * target, which is where an intent that is not yet recorded would show. Returns how many statements are under way then.
- */
-async function underLoad(load: Workload, { bed, random }: Round): Promise<number> {
-  await load.answered(ANSWERED_MIN);
-  const sharp = random.next() < 0.5;
-  await after(random.between(0, MORE_MS), null);
-  if (sharp) await Promise.race([bed.nextStatement(), after(SHARP_MS, null)]);
-  return load.inFlight();
-}
-const SHARP_MS = 2_000;
-
-/** Until what the gateway had sent has arrived at the relay: nothing new within a while. */
-async function drained({ bed }: Round): Promise<void> {
-  for (let before = -1, now = bytesAt(bed); now !== before; now = bytesAt(bed)) {
-    before = now;
-    await after(QUIET_MS, null);
-  }
-}
-const QUIET_MS = 60;
-
-function bytesAt({ relay }: TestBed): number {
-  return relay.connections.reduce((sum, connection) => sum + connection.sent().length, 0);
-}
-
-/** C4: the journal opens, ends what was cut short, and verifies. */
-async function recoverAndVerify(bed: TestBed, dir: string): Promise<{ readonly findings: Finding[]; readonly unknown: number }> {
-  const { key, publicKeyFile } = loadCheckpointKey(join(bed.dir, 'state', 'keys', 'checkpoint'));
-  const checkpoint = { everyMs: 60_000, key, origin: 'interlock/chaos' };
-  let unknown = 0;
-  try {
-    const journal = await openJournal({ dir, segmentBytes: 1 << 20, payloads: 'clear', checkpoint, clock: systemClock, version: 'chaos' });
-    ({ unknown } = journal.recovered);
-    await journal.close('chaos');
-  } catch (error) {
-    return { findings: [{ check: 'C4 the journal verifies', detail: `recovery: ${String(error)}` }], unknown };
-  }
-  const { problems } = await verifyJournal(dir, readFileSync(publicKeyFile, 'utf8'));
-  return {
-    findings: problems.map(({ seq, code, detail }) => ({ check: 'C4 the journal verifies', detail: `record ${seq}: ${code}: ${detail}` })),
-    unknown,
-  };
-}
-
-function after<T>(ms: number, value: T): Promise<T> {
-  return new Promise((resolve) => setTimeout(() => resolve(value), ms));
 }

@@ -1,5 +1,7 @@
 /** All rounds of one fault. */
 import { join } from 'node:path';
+import { ApartBed } from './apart/bed.ts';
+import { APART_FAULTS, playApart } from './apart/rounds.ts';
 import { openTestBed, type TestBed } from './bed.ts';
 import type { ChaosOptions } from './options.ts';
 import { Random } from '#test/support/random';
@@ -7,6 +9,7 @@ import { deadDiskRound, killRound, powerBy, powerRound, stallRound, type Round, 
 
 export interface ChaosReport {
   readonly contract: 1;
+  readonly component: ChaosOptions['component'];
   readonly fault: ChaosOptions['fault'];
   readonly sabotage: ChaosOptions['sabotage'];
   readonly seed: number;
@@ -22,36 +25,52 @@ export interface ChaosReport {
   readonly violations: readonly { readonly check: string; readonly round: number; readonly seed: number; readonly detail: string }[];
 }
 
+type Asked = Omit<ChaosOptions, 'json' | 'component'> & { readonly component?: ChaosOptions['component'] };
+type OnRound = (round: number, result: RoundResult) => void;
+
 /** @param onRound is told of every round as it ends */
-export async function runChaos(options: Omit<ChaosOptions, 'json'>, onRound: (round: number, result: RoundResult) => void): Promise<ChaosReport> {
-  await using bed = await openTestBed();
-  return await runOn(bed, options, onRound);
+export async function runChaos(options: Asked, onRound: OnRound): Promise<ChaosReport> {
+  if ((options.component ?? 'gateway') === 'gateway') {
+    await using bed = await openTestBed();
+    return await runOn(bed, options, onRound);
+  }
+  await using bed = await ApartBed.open();
+  return await runApart(bed, options, onRound);
 }
 
-export async function runOn(
-  bed: TestBed,
-  options: Omit<ChaosOptions, 'json'>,
-  onRound: (round: number, result: RoundResult) => void = () => {},
-): Promise<ChaosReport> {
+export async function runOn(bed: TestBed, options: Asked, onRound: OnRound = () => {}): Promise<ChaosReport> {
   const base = join(bed.dir, `journal-${options.fault}-${options.sabotage ?? 'sound'}`);
+  const report = await rounds(options, onRound, (round, random) => {
+    // a sound journal lives through all rounds; a sabotaged one may be past opening
+    const journalDir = options.sabotage === null ? base : `${base}-${round}`;
+    return playRound({ bed, name: `r${round}`, random, sabotage: options.sabotage, journalDir }, options.fault);
+  });
+  return options.fault === 'power' ? { ...report, power_by: powerBy() } : report;
+}
+
+/** Journals and identities live through all rounds. */
+export async function runApart(bed: ApartBed, options: Asked, onRound: OnRound = () => {}): Promise<ChaosReport> {
+  const { component = 'gateway', fault } = options;
+  const known = APART_FAULTS.find((each) => each === fault);
+  if (component === 'gateway' || known === undefined) throw new Error(`${fault} of ${component} is not of a part that runs apart`);
+  return await rounds(options, onRound, (round, random) => playApart({ bed, name: `a${options.seed + round}`, random, component, fault: known }));
+}
+
+async function rounds(options: Asked, onRound: OnRound, play: (round: number, random: Random) => Promise<RoundResult>): Promise<ChaosReport> {
+  const { component = 'gateway', fault, sabotage, seed, rounds: count } = options;
   const violations: ChaosReport['violations'][number][] = [];
   let inFlightRounds = 0;
   let reached = 0;
   let unknown = 0;
-  for (let round = 0; round < options.rounds; round++) {
-    const seed = options.seed + round;
-    // a sound journal lives through all rounds; a sabotaged one may be past opening
-    const journalDir = options.sabotage === null ? base : `${base}-${round}`;
-    const result = await playRound({ bed, name: `r${round}`, random: new Random(seed), sabotage: options.sabotage, journalDir }, options.fault);
-    for (const { check, detail } of result.findings) violations.push({ check, round, seed, detail });
+  for (let round = 0; round < count; round++) {
+    const result = await play(round, new Random(seed + round));
+    for (const { check, detail } of result.findings) violations.push({ check, round, seed: seed + round, detail });
     if (result.inFlight > 0) inFlightRounds++;
     reached += result.reached;
     unknown += result.unknown;
     onRound(round, result);
   }
-  const { fault, sabotage, seed, rounds } = options;
-  const by = fault === 'power' ? { power_by: powerBy() } : {};
-  return { contract: 1, fault, sabotage, seed, rounds, in_flight_rounds: inFlightRounds, reached, unknown, ...by, violations };
+  return { contract: 1, component, fault, sabotage, seed, rounds: count, in_flight_rounds: inFlightRounds, reached, unknown, violations };
 }
 
 function playRound(round: Round, fault: ChaosOptions['fault']): Promise<RoundResult> {
@@ -65,5 +84,9 @@ function playRound(round: Round, fault: ChaosOptions['fault']): Promise<RoundRes
       return deadDiskRound(round, fault);
     case 'stall':
       return stallRound(round);
+    case 'stop':
+    case 'partition':
+    case 'flip':
+      throw new Error(`${fault} is of a part that runs apart`);
   }
 }
