@@ -19,6 +19,8 @@ export interface Leasing {
   readonly desk: CredentialDesk;
   /** Where the targets are. @throws InterlockError CREDENTIAL_UNAVAILABLE, CONFIG_INVALID */
   upstreams(): Promise<Upstreams>;
+  /** Where this one is; its user and password, unless they are leased for each session. */
+  upstream(target: TargetConfig): Promise<Upstream>;
   /** What was made for sessions of this process is revoked. */
   close(): Promise<void>;
 }
@@ -47,6 +49,7 @@ export function openLeasing({ live, clock, ids, log }: LeasingParts): Leasing {
   });
   return {
     desk,
+    upstream: (target) => resolveUpstream(config, target, read),
     upstreams: async () => {
       const entries = Object.values(config.targets).map(async (target) => {
         const upstream = await resolveUpstream(config, target, read);

@@ -1,28 +1,46 @@
 /** A target from the gateway's side: reached, TLS, credential, version, clock: with the same code that serves sessions. */
 import { readFile } from 'node:fs/promises';
-import type { Lease } from '#client/credentials';
+import { systemClock } from '#client/clock';
+import { Ids } from '#client/ids';
+import { silentLog } from '#client/log';
+import { leased } from '#enforcers/common/leased';
 import { openOwnClient } from '#enforcers/postgres/own-client';
 import type { Upstream as Reached } from '#enforcers/postgres/target';
 import { openTarget } from '#enforcers/postgres/upstream';
 import { InterlockError } from '#schemas/errors';
 import type { LoadedConfig, TargetConfig } from '../../config/config.ts';
-import { resolveUpstream, type Upstream } from '../../config/upstream.ts';
+import type { Upstream } from '../../config/upstream.ts';
+import { openLeasing, type Leasing } from '../../leasing.ts';
 import { MAJORS } from '../majors.ts';
 import { check, type Check } from './check.ts';
 
 const SKEW_S_MAX = 5;
 
 export async function checkTarget(config: LoadedConfig, target: TargetConfig): Promise<readonly Check[]> {
+  const leasing = openLeasing({
+    live: { config },
+    clock: systemClock,
+    ids: new Ids(systemClock),
+    log: { ...silentLog, hide: () => {}, forget: () => {} },
+  });
+  try {
+    return await examine(target, leasing);
+  } finally {
+    await leasing.close();
+  }
+}
+
+async function examine(target: TargetConfig, leasing: Leasing): Promise<readonly Check[]> {
   const id = `target.${target.name}`;
   let upstream: Upstream | null = null;
   const reference = await check(`${id}.reference`, 'readable', 'Set what the reference names.', async () => {
-    upstream = await resolveUpstream(config, target);
+    upstream = await leasing.upstream(target);
     return { ok: true, value: `${upstream.host}:${upstream.port}, databases ${upstream.databases.join(', ')}` };
   });
   if (upstream === null) return [reference];
   const reached = await reach(id, upstream);
   if (!reached.every(({ ok }) => ok)) return [reference, ...reached];
-  return [reference, ...reached, ...(await signIn(id, upstream))];
+  return [reference, ...reached, ...(await signIn(target.name, upstream, leasing))];
 }
 
 async function reach(id: string, upstream: Upstream): Promise<readonly Check[]> {
@@ -44,14 +62,15 @@ async function reach(id: string, upstream: Upstream): Promise<readonly Check[]> 
   return [plain, tls];
 }
 
-async function signIn(id: string, upstream: Upstream): Promise<readonly Check[]> {
-  const lease: Lease = { id: 'doctor', user: upstream.user, password: upstream.password };
+async function signIn(target: string, upstream: Upstream, { desk }: Leasing): Promise<readonly Check[]> {
+  const id = `target.${target}`;
   const read: string[] = [];
   const credential = await check(
     `${id}.credential`,
     'accepted',
     'Check user and password, and that pg_hba.conf lets this machine in with scram-sha-256.',
     async () => {
+      const lease = await leased(desk, target);
       const client = await openOwnClient(await enforcerSettings(upstream), lease, upstream.databases[0] ?? '');
       try {
         const [row = []] = await client.query(
@@ -61,7 +80,7 @@ async function signIn(id: string, upstream: Upstream): Promise<readonly Check[]>
       } finally {
         client.close();
       }
-      return { ok: true, value: `${upstream.user} in ${upstream.databases[0] ?? ''}` };
+      return { ok: true, value: `${lease.user} in ${upstream.databases[0] ?? ''}` };
     },
   );
   if (!credential.ok) return [credential];
