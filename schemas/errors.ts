@@ -380,6 +380,21 @@ export const ERRORS = {
     meaning: 'The state directory or a key in it can be read by others.',
     remedy: 'chmod 0700 the directory and 0600 the keys.',
   },
+  STATE_EXPORT: {
+    sqlstate: null,
+    meaning: 'An export of a state cannot be made, or is damaged, was changed, or does not fit here.',
+    remedy: 'The message says what; take another export, or name the passphrase that it was sealed with.',
+  },
+  STATE_EXISTS: {
+    sqlstate: null,
+    meaning: 'An import found something of a state already there; nothing is overwritten.',
+    remedy: 'Import into an empty state directory; move what is there aside, do not delete it.',
+  },
+  STATE_OLDER: {
+    sqlstate: null,
+    meaning: 'An export is older than the journal beside it, or of another journal.',
+    remedy: 'Take a newer export. `--accept-older` restores it all the same: enrol enforcers that are missing again, and sign policies anew.',
+  },
   STATE_LOCKED: { sqlstate: null, meaning: 'Another process holds this journal.', remedy: 'Stop it, or use another directory.' },
   JOURNAL_CORRUPT: {
     sqlstate: null,

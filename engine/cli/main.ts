@@ -18,6 +18,7 @@ import { notifyCommand } from './commands/notify.ts';
 import { policyCommand } from './commands/policy.ts';
 import { projectionCommand } from './commands/projection.ts';
 import { sessionsCommand } from './commands/sessions.ts';
+import { stateCommand } from './commands/state.ts';
 import { statusCommand } from './commands/status.ts';
 import { tokenCommand } from './commands/token.ts';
 import { upCommand } from './commands/up.ts';
@@ -63,6 +64,7 @@ function interlock(): Command {
     policyCommand(),
     doctorCommand(),
     statusCommand(),
+    stateCommand(),
   ];
   for (const command of commands) program.addCommand(command);
   overAll(program, (command) =>

@@ -64,6 +64,9 @@ export function exitCode(code: ErrorCode): number {
     case 'CONFIG_SECRET_INLINE':
     case 'STATE_MODE':
     case 'STATE_LOCKED':
+    case 'STATE_EXPORT':
+    case 'STATE_EXISTS':
+    case 'STATE_OLDER':
     case 'JOURNAL_CORRUPT':
     case 'POLICY_BUILD':
     case 'POLICY_SELF_TEST':

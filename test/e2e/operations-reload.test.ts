@@ -16,6 +16,7 @@ let dir: string;
 let server: PostgresServer;
 let authority: Authority;
 let gateway: Gateway;
+let url: string;
 const files = { cert: '', key: '' };
 
 beforeAll(async () => {
@@ -32,6 +33,7 @@ beforeAll(async () => {
     target: { tls: { ...files, ca: authority.caFile } },
     config: { api: { listen: '127.0.0.1:0', tls: { ...files, ca: authority.caFile } } },
   });
+  url = await gateway.url(alice);
 });
 afterAll(async () => {
   await gateway.stop();
@@ -47,7 +49,7 @@ async function present(name: string): Promise<void> {
 }
 
 async function client(): Promise<pg.Client> {
-  const opened = new pg.Client({ connectionString: await gateway.url(alice), ssl: { ca: readFileSync(authority.caFile, 'utf8') } });
+  const opened = new pg.Client({ connectionString: url, ssl: { ca: readFileSync(authority.caFile, 'utf8') } });
   opened.on('error', () => {});
   await opened.connect();
   return opened;
