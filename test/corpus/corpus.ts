@@ -1,5 +1,6 @@
 /** Runs cases through a subject on a real server; what `npm run corpus` and the test of the corpus share. */
 import { startRelay, type Relay } from '#test/support/relay';
+import type { Shape } from '#test/support/shapes';
 import type { PostgresMajor } from '#test/support/postgres';
 import { filled, leaksOf, runsOf, type CorpusCase, type Run } from './case.ts';
 import { firstDifference, sameBytes } from './compare.ts';
@@ -14,6 +15,8 @@ export interface CorpusOptions {
   readonly server: { readonly url: string } | { readonly major: PostgresMajor };
   /** A configuration for the gateway; null: no gateway at all, to see the runner fail. */
   readonly config: string | null;
+  /** Of the gateway; that of the run by default. */
+  readonly shape?: Shape;
   readonly mode?: 'simple' | 'extended';
   readonly only?: RegExp;
   /** Mutants of each run, beside it. */
@@ -31,7 +34,7 @@ export async function runCorpus(cases: readonly CorpusCase[], options: CorpusOpt
   for (const [role, group] of Map.groupBy(chosen, ({ target_role }) => target_role ?? null)) {
     await database.ensure('real');
     const upstream = { ...database.address(role), host: relay.host, port: relay.port };
-    await using subject = options.config === null ? direct(upstream) : await interlock(options.config, upstream);
+    await using subject = options.config === null ? direct(upstream) : await interlock(options.config, upstream, options.shape);
     revision ??= subject.revision;
     const bench: Bench = { database, relay, subject, direct: direct(upstream) };
     for (const record of group.map((one) => filled(one, database.places))) {

@@ -2,6 +2,7 @@
 import { writeFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
 import { POSTGRES_MAJORS, type PostgresMajor } from '#test/support/postgres';
+import { SHAPES, shapeAsked } from '#test/support/shapes';
 import { EXIT } from '#schemas/errors';
 import { loadCases } from './case.ts';
 import { runCorpus, type CorpusOptions } from './corpus.ts';
@@ -9,7 +10,7 @@ import { failure, summary } from './report.ts';
 import { PROFILE } from './subject.ts';
 
 const USAGE = `npm run corpus -- --cases FILE [--cases FILE] --json OUT [--mode simple|extended] [--config FILE]
-  [--pg URL | --major ${POSTGRES_MAJORS.join('|')}] [--only REGEX] [--mutate N --seed S] [--direct]
+  [--pg URL | --major ${POSTGRES_MAJORS.join('|')}] [--only REGEX] [--mutate N --seed S] [--shape ${SHAPES.join('|')}] [--direct]
 `;
 
 // so that the servers and gateways that were started here end with us
@@ -51,6 +52,7 @@ function read(argv: readonly string[]): { files: string[]; json: string | undefi
       only: { type: 'string' },
       mutate: { type: 'string', default: '0' },
       seed: { type: 'string', default: '1' },
+      shape: { type: 'string' },
       direct: { type: 'boolean', default: false },
     },
   });
@@ -59,11 +61,14 @@ function read(argv: readonly string[]): { files: string[]; json: string | undefi
   if (mode !== undefined && mode !== 'simple' && mode !== 'extended') throw new Error(`--mode ${mode}: simple or extended`);
   const major = Number(values.major ?? POSTGRES_MAJORS[0]) as PostgresMajor;
   if (!POSTGRES_MAJORS.includes(major)) throw new Error(`--major ${values.major}: ${POSTGRES_MAJORS.join(' or ')}`);
+  const shape = values.shape === undefined ? shapeAsked() : SHAPES.find((one) => one === values.shape);
+  if (shape === undefined) throw new Error(`--shape ${values.shape}: ${SHAPES.join(', ')}`);
   return {
     files: values.cases,
     json: values.json,
     run: {
       server: values.pg === undefined ? { major } : { url: values.pg },
+      shape,
       config: values.direct ? null : (values.config ?? PROFILE),
       ...(mode === undefined ? {} : { mode }),
       ...(values.only === undefined ? {} : { only: new RegExp(values.only) }),

@@ -1,18 +1,16 @@
 /** What cases are sent to: the gateway with the corpus profile, or, to see that the runner can fail, the bare server. */
-import { spawn } from 'node:child_process';
-import { once } from 'node:events';
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
-import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { execFile } from 'node:child_process';
 import { parse } from 'yaml';
+import { cli } from '#test/support/processes';
+import { type Shape, shapeAsked, startShape } from '#test/support/shapes';
 import type { Address } from './wire.ts';
 
 const run = promisify(execFile);
-const cli = fileURLToPath(new URL('../../engine/cli/main.ts', import.meta.url));
 export const PROFILE = fileURLToPath(new URL('./interlock.yaml', import.meta.url));
 const LOGIN = 'corpus';
 
@@ -38,25 +36,13 @@ export function direct(upstream: Address): Subject {
   };
 }
 
-/** `interlock up` in a process of its own on a copy of the profile whose state is temporary. */
-export async function interlock(configFile: string, upstream: Address): Promise<Subject> {
+/** A gateway in one process, or apart in several, on a copy of the profile whose state is temporary. */
+export async function interlock(configFile: string, upstream: Address, shape: Shape = shapeAsked()): Promise<Subject> {
   const dir = mkdtempSync(join(tmpdir(), 'interlock-corpus-gateway-'));
-  const config = join(dir, 'interlock.yaml');
-  writeFileSync(config, JSON.stringify(moved(configFile, dir), null, 2));
   const { host, port, user, password, database } = upstream;
   const url = `postgresql://${encodeURIComponent(user)}:${encodeURIComponent(password)}@${host}:${port}/${database}`;
   const env = { ...process.env, INTERLOCK_TEST_PG_URL: url };
-  const child = spawn(process.execPath, [cli, 'up', '-c', config, '--json'], { stdio: ['ignore', 'pipe', 'pipe'], env });
-  const reap = (): void => void child.kill('SIGKILL');
-  process.once('exit', reap);
-  const log: string[] = [];
-  child.stderr.on('data', (chunk: Buffer) => log.push(chunk.toString()));
-  const ended = once(child, 'exit').then(([code]) => {
-    throw new Error(`interlock up ended with ${String(code)} before it was ready:\n${log.join('')}`);
-  });
-  const [line] = (await Promise.race([once(createInterface({ input: child.stdout }), 'line'), ended])) as [string];
-  ended.catch(() => {});
-  const ready = JSON.parse(line) as { revision: string; api: string; targets: Record<string, { address: string }> };
+  const { ready, front, engine, configFile: config, end } = await startShape(shape, moved(configFile, dir), dir, env);
   const [at = '', atPort = ''] = (Object.values(ready.targets)[0]?.address ?? '').split(':');
   const tokens = new Map<Group, Promise<string>>();
   const reviewers = new Map<string, Promise<string>>();
@@ -66,7 +52,7 @@ export async function interlock(configFile: string, upstream: Address): Promise<
   };
   return {
     revision: ready.revision,
-    log: () => log.join(''),
+    log: () => `${front.log()}${engine?.running.log() ?? ''}`,
     async address(group) {
       let held = tokens.get(group);
       if (!held) tokens.set(group, (held = token(LOGIN, group, '--ttl', '6h')));
@@ -89,11 +75,7 @@ export async function interlock(configFile: string, upstream: Address): Promise<
       return open.length;
     },
     async [Symbol.asyncDispose]() {
-      process.off('exit', reap);
-      if (child.exitCode === null && child.signalCode === null) {
-        child.kill('SIGTERM');
-        await once(child, 'exit');
-      }
+      await end('SIGTERM');
       rmSync(dir, { recursive: true, force: true });
     },
   };

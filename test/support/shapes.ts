@@ -99,7 +99,7 @@ async function startEnforcer(
   { engines, judging, env }: EnforcerAsk,
 ): Promise<Running> {
   const file = join(dir, 'interlock.yaml');
-  writeFileSync(file, JSON.stringify(enforcerHalf(config, target, { engines, dir, judging }), null, 2));
+  writeFileSync(file, JSON.stringify(enforcerHalf(config, target, { engines, dir, judging, env }), null, 2));
   return await startProcess(['enforce', target, '-c', file], env);
 }
 
@@ -108,19 +108,26 @@ const ENGINES = ['protocol', 'credential', 'env', 'labels', 'approvals'];
 const ENFORCERS = ['protocol', 'listen', 'tls', 'upstream', 'limits', 'audit'];
 
 export function engineHalf(config: Json, listen: string): object {
-  const targets = Object.entries(config['targets'] as Record<string, Json>).map(([name, target]) => [name, only(target, ENGINES)] as const);
+  const targets = Object.entries(config['targets'] as Record<string, Json>).map(([name, target]) => [name, engineTarget(target)] as const);
   return { ...config, engine: { listen }, targets: Object.fromEntries(targets) };
+}
+
+/** One address for everything holds the credential. */
+function engineTarget(target: Json): Json {
+  const { upstream } = target as { upstream?: { url?: unknown } };
+  return { ...only(target, ENGINES), ...(upstream?.url === undefined ? {} : { upstream }) };
 }
 
 export interface EnforcerHalf {
   readonly engines: readonly string[];
   readonly dir: string;
   readonly judging: 'local' | 'remote';
+  readonly env: NodeJS.ProcessEnv;
 }
 
-export function enforcerHalf(config: Json, target: string, { engines, dir, judging }: EnforcerHalf): object {
+export function enforcerHalf(config: Json, target: string, { engines, dir, judging, env }: EnforcerHalf): object {
   const { journal, log, nats } = config;
-  const own = only((config['targets'] as Record<string, Json>)[target] as Json, ENFORCERS);
+  const own = placed(only((config['targets'] as Record<string, Json>)[target] as Json, ENFORCERS), env);
   return {
     contract: 1,
     enforcer: { engines, identity: join(dir, 'identity') },
@@ -131,6 +138,14 @@ export function enforcerHalf(config: Json, target: string, { engines, dir, judgi
     ...(nats === undefined ? {} : { nats }),
     targets: { [target]: { ...own, judging } },
   };
+}
+
+/** What an enforcer may know of an address that holds a credential. */
+function placed(target: Json, env: NodeJS.ProcessEnv): Json {
+  const { upstream } = target as { upstream: { url?: { env?: string } } };
+  if (upstream.url?.env === undefined) return target;
+  const { hostname: host, port, pathname } = new URL(env[upstream.url.env] ?? '');
+  return { ...target, upstream: { host, port: Number(port), databases: [pathname.slice(1)], tls: { mode: 'off' } } };
 }
 
 function only(target: Json, keys: readonly string[]): Json {

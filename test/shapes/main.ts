@@ -1,0 +1,54 @@
+/** `npm run shapes`: the end-to-end and conformance suites in all three shapes, and the public corpus in each, whose outcomes must be equal. */
+import { spawnSync } from 'node:child_process';
+import { readFileSync, mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { root } from '#test/support/processes';
+import { type Shape, SHAPES } from '#test/support/shapes';
+import type { CorpusReport } from '../corpus/report.ts';
+import { differences } from './differences.ts';
+import { SUITES } from './suites.ts';
+
+const CASES = ['test/corpus/public/sql.jsonl', 'test/corpus/public/mask.jsonl'];
+
+process.exitCode = main(process.argv.slice(2));
+
+/** @param asked shapes; all of them by default */
+function main(asked: readonly string[]): number {
+  const unknown = asked.filter((shape) => !(SHAPES as readonly string[]).includes(shape));
+  if (unknown.length > 0) {
+    process.stderr.write(`shapes: ${unknown.join(', ')}: allowed are ${SHAPES.join(', ')}\n`);
+    return 2;
+  }
+  const shapes = SHAPES.filter((shape) => asked.length === 0 || asked.includes(shape));
+  const failed = shapes.filter((shape) => !suites(shape));
+  const reports = shapes.map((shape) => corpus(shape));
+  const [first, ...others] = reports as [CorpusReport, ...CorpusReport[]];
+  const differing = others.flatMap((report, index) => differences(first, report).map((line) => `${shapes[index + 1] ?? ''}: ${line}`));
+  for (const line of differing) process.stdout.write(`${line}\n`);
+  process.stdout.write(
+    `${shapes.length} shapes, ${SUITES.length} suites each; ${failed.length === 0 ? 'all passed' : `failed in ${failed.join(', ')}`}; ` +
+      `corpus: ${first.totals.cases} cases each, ${differing.length} different outcomes\n`,
+  );
+  return failed.length === 0 && differing.length === 0 ? 0 : 1;
+}
+
+function suites(shape: Shape): boolean {
+  process.stdout.write(`shapes: ${SUITES.length} suites, ${shape}\n`);
+  const args = [join(root, 'node_modules/vitest/vitest.mjs'), 'run', ...SUITES];
+  return spawnSync(process.execPath, args, { cwd: root, stdio: 'inherit', env: { ...process.env, INTERLOCK_SHAPE: shape } }).status === 0;
+}
+
+function corpus(shape: Shape): CorpusReport {
+  process.stdout.write(`shapes: the public corpus, ${shape}\n`);
+  const scratch = mkdtempSync(join(tmpdir(), 'interlock-shapes-'));
+  const file = join(scratch, 'report.json');
+  try {
+    const args = ['test/corpus/main.ts', ...CASES.flatMap((cases) => ['--cases', cases]), '--json', file, '--shape', shape];
+    // what fails in every shape is the corpus test's to judge; here it is compared
+    spawnSync(process.execPath, args, { cwd: root, stdio: ['ignore', 'inherit', 'inherit'] });
+    return JSON.parse(readFileSync(file, 'utf8')) as CorpusReport;
+  } finally {
+    rmSync(scratch, { recursive: true, force: true });
+  }
+}
