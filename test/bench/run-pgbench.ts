@@ -44,7 +44,7 @@ async function table(options: BenchOptions, scenarios: readonly Scenario[], tls:
   await using stack = new AsyncDisposableStack();
   const start = async (name: SubjectName, journalBase: string): Promise<Subject> =>
     stack.use(await startSubject(name, { server: options.server, database: DATABASE, journalBase, ...(tls === null ? {} : { tls }) }));
-  const subjects = [
+  const together = [
     { journal: 'none', subject: await start('direct', '') },
     { journal: 'none', subject: await start('pgbouncer', '') },
     { journal: 'ram', subject: await start('pipe', options.journals.ram) },
@@ -52,7 +52,15 @@ async function table(options: BenchOptions, scenarios: readonly Scenario[], tls:
     { journal: 'disk', subject: await start('pipe', options.journals.disk) },
     { journal: 'disk', subject: await start('interlock', options.journals.disk) },
   ] as const;
-  for (const { name, mode, script } of scenarios) {
+  const apart = scenarios.some(isApart)
+    ? ([
+        { journal: 'ram', subject: await start('interlock-apart', options.journals.ram) },
+        { journal: 'disk', subject: await start('interlock-apart', options.journals.disk) },
+      ] as const)
+    : [];
+  for (const scenario of scenarios) {
+    const { name, mode, script } = scenario;
+    const subjects = isApart(scenario) ? [...together, ...apart] : together;
     for (const clients of options.clients) {
       const rounds: Row[][] = [];
       for (let round = 0; round < options.rounds; round++) {
@@ -70,6 +78,11 @@ async function table(options: BenchOptions, scenarios: readonly Scenario[], tls:
   }
 }
 
+/** One comparison is enough: what apart costs is the same for all of them. */
+function isApart({ name }: Scenario): boolean {
+  return name === 'pg.select.prepared';
+}
+
 /** Medians over rounds of one subject, each ratio against the others of its own round. */
 function summarise(rounds: readonly (readonly Row[])[], index: number): Record<string, number | null> {
   const over = (value: (row: Row, round: readonly Row[]) => number | null): number | null =>
@@ -80,7 +93,8 @@ function summarise(rounds: readonly (readonly Row[])[], index: number): Record<s
     tps: over((row) => row.tps),
     tps_vs_direct: over((row, round) => row.tps / peer(round, 'direct', row.journal).tps),
     tps_vs_pgbouncer: over((row, round) => row.tps / peer(round, 'pgbouncer', row.journal).tps),
-    tps_vs_pipe: over((row, round) => (row.subject === 'interlock' ? row.tps / peer(round, 'pipe', row.journal).tps : null)),
+    tps_vs_interlock: over((row, round) => (row.subject === 'interlock-apart' ? row.tps / peer(round, 'interlock', row.journal).tps : null)),
+    tps_vs_pipe: over((row, round) => (row.subject.startsWith('interlock') ? row.tps / peer(round, 'pipe', row.journal).tps : null)),
     p50_us: over((row) => row.p50_us),
     p99_us: over((row) => row.p99_us),
     added_p50_us: over((row, round) => row.p50_us - peer(round, 'direct', row.journal).p50_us),

@@ -14,7 +14,7 @@ import { freePort, type PostgresServer } from '#test/support/postgres';
 const here = dirname(fileURLToPath(import.meta.url));
 const root = dirname(dirname(here));
 
-export type SubjectName = 'direct' | 'pgbouncer' | 'pipe' | 'interlock';
+export type SubjectName = 'direct' | 'pgbouncer' | 'pipe' | 'interlock' | 'interlock-apart';
 
 export interface Subject extends AsyncDisposable {
   readonly name: SubjectName;
@@ -46,7 +46,13 @@ export interface Tls {
 }
 
 export async function startSubject(name: SubjectName, options: SubjectOptions): Promise<Subject> {
-  const start: Record<SubjectName, (options: SubjectOptions) => Promise<Subject>> = { direct, pgbouncer, pipe, interlock };
+  const start: Record<SubjectName, (options: SubjectOptions) => Promise<Subject>> = {
+    direct,
+    pgbouncer,
+    pipe,
+    interlock: (one) => interlock(one, 'up'),
+    'interlock-apart': (one) => interlock(one, 'apart-local'),
+  };
   return start[name](options);
 }
 
@@ -126,13 +132,16 @@ async function pipe({ server, journalBase }: SubjectOptions): Promise<Subject> {
   };
 }
 
-/** Everything on: the shipped packs, masks, the journal. */
-async function interlock({ server, database, journalBase, policies, tls }: SubjectOptions): Promise<Subject> {
+/** Everything on: the shipped packs, masks, the journal; apart: an enforcer that judges, with an engine in another process. */
+async function interlock({ server, database, journalBase, policies, tls }: SubjectOptions, shape: 'up' | 'apart-local'): Promise<Subject> {
   const journal = mkdtempSync(join(journalBase, 'interlock-bench-'));
   const gateway = await startGateway({
+    shape,
+    // the journal of an enforcer is in its own folder
+    ...(shape === 'up' ? {} : { dir: journal }),
     upstream: { host: server.host, port: server.port, user: server.user, password: server.password, database },
     policies: policies ?? { dir: join(root, 'policies'), data: [join(here, 'data.yaml')] },
-    config: { journal: { dir: journal } },
+    config: { journal: { dir: join(journal, 'journal') } },
     target: {
       env: 'bench',
       limits: { connections: 500 },
@@ -148,12 +157,13 @@ async function interlock({ server, database, journalBase, policies, tls }: Subje
     const answer = await fetch(`${gateway.ready.api}/v1/status`, { headers: reading });
     return (await answer.json()) as Awaited<ReturnType<typeof status>>;
   };
-  const counters = async (): Promise<{ records: number; syncs: number } | null> => (await status()).journal ?? null;
+  // apart, the journal that counts is the enforcer's, and the engine does not know it
+  const counters = async (): Promise<{ records: number; syncs: number } | null> => (shape === 'up' ? ((await status()).journal ?? null) : null);
   const settled = async (): Promise<void> => {
     while (((await status()).projection?.behind ?? 0) > 0) await wait(50);
   };
   return {
-    name: 'interlock',
+    name: shape === 'up' ? 'interlock' : 'interlock-apart',
     port: gateway.port,
     user: 'bench',
     password,
