@@ -9,6 +9,7 @@ import type { Notifier } from './approvals/notify/parts.ts';
 import { SeenGroups } from './approvals/seen-groups.ts';
 import type { EnforcerReport } from '#schemas/enforcer-report';
 import type { Base } from './base.ts';
+import type { Enrolment } from './enrolment/parts.ts';
 import type { LoadedConfig, SecretSource } from './config/config.ts';
 import type { RedactingLog } from './config/log.ts';
 import { readSecret } from './config/secret.ts';
@@ -58,6 +59,8 @@ export interface CentralOptions {
   readonly judging?: JudgingSource;
   /** Where other engines write approvals too; absent: this engine's journal alone orders them. */
   readonly ordering?: Ordering | null;
+  /** Who is an enforcer elsewhere; absent: nobody can be. */
+  readonly enrolment?: Enrolment;
 }
 
 /** What the API answers from, filled in as the parts start. */
@@ -146,6 +149,7 @@ function openTheApi(halls: Halls): ReturnType<typeof openApi> {
     login: { oidc: identity.logins, local: config.identity.local.enabled },
     changes,
     status: () => status(halls),
+    enrolment: () => options.enrolment ?? null,
     operations: watched(operations, () => decisions.revision),
     book: () => room.book,
     projection,
