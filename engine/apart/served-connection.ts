@@ -1,14 +1,14 @@
 /** The sessions and statements of one enforcer's connection, as the engine holds them. */
 import { hash } from 'node:crypto';
 import type { Clock } from '#client/clock';
-import type { Decided, DecisionService, DecisionSession, Moment, Rewrite, SessionScope, Statement } from '#client/decision-service';
-import type { Judgement } from '#schemas/decision';
+import type { Decided, DecisionService, DecisionSession, Moment, SessionScope, Statement } from '#client/decision-service';
 import { ApprovalContext } from '#schemas/decision-request';
 import { InterlockError } from '#schemas/errors';
-import { Param, type SqlFacts } from '#schemas/sql-facts';
+import { Param } from '#schemas/sql-facts';
 import type { DecisionLimits } from './decision-limits.ts';
-import { ACTIONS, ANSWER, ASKED, DECIDED, DIGEST_BYTES, encodeRewrite, piece, READ, Reading, TOLD, TRANSACTIONS, writeU48 } from './decision-wire.ts';
+import { ACTIONS, ANSWER, ASKED, DIGEST_BYTES, READ, Reading, TRANSACTIONS } from './decision-wire.ts';
 import { encode, form } from './messages.ts';
+import { decidedAnswer, factsBytes } from './served-answer.ts';
 
 export interface ServedOptions {
   readonly decisions: DecisionService;
@@ -99,8 +99,9 @@ export class ServedConnection {
       ...((flags & ASKED.approval) !== 0 && { approval: APPROVAL.read(reading.piece(APPROVAL_BYTES)) }),
     };
     reading.done();
+    const answer = (done: Decided): Uint8Array => decidedAnswer(known, done, held, this.#options.clock.wallUs());
     const decided = served.session.decide(statement, moment);
-    return decided instanceof Promise ? decided.then((done) => this.#answer(known, done, held)) : this.#answer(known, decided, held);
+    return decided instanceof Promise ? decided.then((done) => answer(done)) : answer(decided);
   }
 
   end(number: number): void {
@@ -160,48 +161,9 @@ export class ServedConnection {
     known.owner.statements.delete(number);
     this.#textBytes -= known.statement.text.length;
   }
-
-  #answer(known: Known, decided: Decided, held: { readonly judgement: number; readonly rewrite: number }): Uint8Array {
-    const { decision, judgement, rewrite, cached, judgedUs } = decided;
-    if (decision.binding.payload !== known.digest) throw new InterlockError('INTERNAL', 'a decision on other bytes');
-    const judged = judgementBytes(judgement);
-    const rewritten = rewrite === null ? NO_REWRITE : rewriteBytes(rewrite);
-    const tellsJudgement = judged.number !== held.judgement;
-    const tellsRewrite = rewrite !== null && rewritten.number !== held.rewrite;
-    const id = decision.decision_id;
-    const head = DECIDED.id + 1 + id.length;
-    const size = head + (tellsJudgement ? judged.bytes.length : 0) + (tellsRewrite ? rewritten.bytes.length : 0);
-    const answer = Buffer.allocUnsafe(size);
-    answer[DECIDED.answer] = ANSWER.decided;
-    answer[DECIDED.flags] =
-      (cached ? TOLD.cached : 0) |
-      (known.statement.readsParams ? TOLD.readsParams : 0) |
-      (tellsJudgement ? TOLD.judgement : 0) |
-      (rewrite === null ? 0 : TOLD.rewritten) |
-      (tellsRewrite ? TOLD.rewrite : 0);
-    answer.writeUInt32BE(Math.min(Math.max(0, Math.round(judgedUs)), U32), DECIDED.judgedUs);
-    writeU48(answer, judged.number, DECIDED.judgement);
-    writeU48(answer, rewritten.number, DECIDED.rewrite);
-    answer.writeUInt32BE(this.#expiresInUs(decision.binding.expires_at), DECIDED.expiresInUs);
-    answer.write(decision.binding.context.slice(PREFIX), DECIDED.context, 'hex');
-    answer[DECIDED.id] = id.length;
-    for (let index = 0; index < id.length; index++) answer[DECIDED.id + 1 + index] = id.charCodeAt(index);
-    if (tellsJudgement) answer.set(judged.bytes, head);
-    if (tellsRewrite) answer.set(rewritten.bytes, size - rewritten.bytes.length);
-    return answer;
-  }
-
-  /** As a span: the enforcer's clock may be another. */
-  #expiresInUs(expiresAt: string): number {
-    const leftUs = Date.parse(expiresAt) * 1000 - this.#options.clock.wallUs();
-    return Math.min(Math.max(0, Math.round(leftUs)), U32);
-  }
 }
 
-const U32 = 0xffff_ffff;
-const PREFIX = 'sha256:'.length;
 const APPROVAL_BYTES = 65_536;
-const NO_REWRITE = { number: 0, bytes: Buffer.alloc(0) };
 
 const SETTINGS = form(
   { type: 'object', required: ['settings'], properties: { settings: { type: 'object', additionalProperties: { type: 'string' } } } } as const,
@@ -222,39 +184,6 @@ function paramsOf(params: readonly Param[] | null): readonly Param[] {
 /** What is asked again in another way. */
 function only(answer: number): Uint8Array {
   return Uint8Array.of(answer);
-}
-
-interface Numbered {
-  readonly number: number;
-  readonly bytes: Buffer;
-}
-
-/** Numbers are the engine's, for as long as it runs: the same one for the same object, and never another's. */
-const judgements = new WeakMap<Judgement, Numbered>();
-const rewrites = new WeakMap<Rewrite, Numbered>();
-const facts = new WeakMap<SqlFacts, Buffer>();
-let lastNumber = 0;
-
-function judgementBytes(judgement: Judgement): Numbered {
-  let known = judgements.get(judgement);
-  if (known === undefined) judgements.set(judgement, (known = numbered(piece(Buffer.from(JSON.stringify(judgement))))));
-  return known;
-}
-
-function rewriteBytes(rewrite: Rewrite): Numbered {
-  let known = rewrites.get(rewrite);
-  if (known === undefined) rewrites.set(rewrite, (known = numbered(encodeRewrite(rewrite))));
-  return known;
-}
-
-function numbered(bytes: Buffer): Numbered {
-  return { number: ++lastNumber, bytes };
-}
-
-function factsBytes(of: SqlFacts): Buffer {
-  let known = facts.get(of);
-  if (known === undefined) facts.set(of, (known = Buffer.from(JSON.stringify(of))));
-  return known;
 }
 
 function first(numbers: Iterable<number>): number {

@@ -1,11 +1,10 @@
 /** The enforcer's end: one connection to one of several engines, made anew when it dies, and replaced before it ends where that can be foreseen. */
-import { connect } from 'node:tls';
 import { InterlockError } from '#schemas/errors';
-import { Connection } from './connection.ts';
-import { VERSIONS } from './hello.ts';
+import { type Attempt, attemptEngine } from './attempt.ts';
+import type { Connection } from './connection.ts';
 import { LIMITS } from './limits.ts';
 import type { CallOptions, Channel, ChannelLimits, Dialer, DialerOptions, DialerStatus, Stream, TlsIdentity } from './parts.ts';
-import { authorised, dialerTls, sameIdentity, staleness, verifiedPeer } from './secure.ts';
+import { sameIdentity } from './secure.ts';
 import { unavailable } from './trouble.ts';
 
 /** Starts connecting, and goes on until it is closed. @throws InterlockError CONFIG_INVALID for an address that is none */
@@ -51,7 +50,7 @@ class ChannelDialer implements Dialer {
   #waiting: NodeJS.Timeout | null = null;
   #rotation: NodeJS.Timeout | null = null;
   /** An attempt is under way. */
-  #connecting: { abort(): void } | null = null;
+  #connecting: Attempt | null = null;
   #closed = false;
 
   constructor(options: DialerOptions) {
@@ -160,60 +159,24 @@ class ChannelDialer implements Dialer {
     this.#connecting = this.#connect(engine, tls);
   }
 
-  /** TCP, TLS, hello; then it is the current one. */
-  #connect(engine: number, tls: TlsIdentity): { abort(): void } {
+  #connect(engine: number, tls: TlsIdentity): Attempt {
     const { host, port, text } = this.#address(engine);
-    const { authorise, clock, log, handlers = {}, versions = VERSIONS, software } = this.#options;
-    let over = false;
-    const failed = (why: string): void => {
-      if (over) return;
-      over = true;
-      clearTimeout(patience);
-      socket.destroy();
-      this.#connecting = null;
-      this.#failed(`${text}: ${why}`);
-    };
-    const patience = setTimeout(() => failed(`no agreement within ${this.#limits.preAuthMs} ms`), this.#limits.preAuthMs);
-    const socket = connect({ host, port, ...dialerTls(tls) });
-    socket.once('error', (error) => failed(error.message));
-    socket.once('close', () =>
-      failed(staleness(tls, clock.wallUs() / 1000) ?? 'it closed the connection, as it does with a certificate that it does not accept'),
-    );
-    socket.once('secureConnect', () => {
-      try {
-        const { peer, certificate } = verifiedPeer(socket, 'engine', authorise, clock.wallUs() / 1000);
-        const connection = new Connection({
-          socket,
-          side: 'dialer',
-          peer,
-          limits: this.#limits,
-          handlers,
-          versions,
-          software,
-          clock,
-          log,
-          onOpen: () => {
-            over = true;
-            clearTimeout(patience);
-            this.#connecting = null;
-            this.#connected({ connection, tls, engine });
-          },
-          onLeave: () => this.#left(connection),
-          standing: () => {
-            try {
-              authorised(certificate, 'engine', authorise, clock.wallUs() / 1000);
-              return null;
-            } catch (error) {
-              return error instanceof Error ? error.message : String(error);
-            }
-          },
-        });
-        connection.onClose((reason) => failed(reason.message));
-      } catch (error) {
-        failed(error instanceof Error ? error.message : String(error));
-      }
+    return attemptEngine({
+      ...this.#options,
+      host,
+      port,
+      tls,
+      limits: this.#limits,
+      onOpen: (connection) => {
+        this.#connecting = null;
+        this.#connected({ connection, tls, engine });
+      },
+      onFailed: (why) => {
+        this.#connecting = null;
+        this.#failed(`${text}: ${why}`);
+      },
+      onLeave: (connection) => this.#left(connection),
     });
-    return { abort: () => failed('given up') };
   }
 
   #connected(current: Current): void {

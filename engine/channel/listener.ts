@@ -150,7 +150,7 @@ class ChannelListener implements Listener {
           this.#options.onChannel?.(connection);
         },
         onLeave: () => {},
-        standing: () => this.#fallen(standing),
+        fallen: () => this.#fallen(standing),
       });
       const standing = { connection, certificate };
       this.#standing.add(standing);

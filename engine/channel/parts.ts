@@ -47,11 +47,11 @@ export interface Caller {
    * `payload` is copied before this returns.
    */
   call(method: string, payload: Uint8Array, options: CallOptions): Promise<Uint8Array>;
-  /** Opens a stream; `argument` is what its handler is given first. Trouble shows in the stream. */
+  /** Opens a stream; `argument` is what its handler is given first. @throws InterlockError ENGINE_UNAVAILABLE, ENFORCER_UNAVAILABLE: there is no connection; other trouble shows in the stream */
   open(method: string, argument: Uint8Array): Stream;
 }
 
-/** Messages both ways, in order, each side with credit of its own. */
+/** Messages both ways, in order, each side with credit of its own. Leaving the iteration before its end closes the stream. */
 export interface Stream extends AsyncIterable<Uint8Array> {
   /** Resolves when the peer's credit covers it; await it, or what waits grows until the stream fails with CHANNEL_BUSY. Rejects when the stream is over. */
   send(message: Uint8Array): Promise<void>;

@@ -5,7 +5,7 @@ import { InterlockError } from '#schemas/errors';
 import { ALPN } from './hello.ts';
 import type { Authorise, Peer, PeerKind, TlsIdentity } from './parts.ts';
 
-/** The same at both ends. Neither takes up an earlier TLS session: every connection shows its certificate. */
+/** The same at both ends. Dates and `authorise` are judged for each connection, also if somebody's TLS takes up an earlier session. */
 const COMMON = { minVersion: 'TLSv1.3', maxVersion: 'TLSv1.3', ALPNProtocols: [ALPN], rejectUnauthorized: true } as const;
 
 /** With a protocol for joining, who shows no good certificate gets through TLS: `verifiedPeer` then refuses what is not joining. */
