@@ -97,7 +97,7 @@ export class SharedGateway implements AsyncDisposable {
       }
     }
     const { nats: _nats, ...config } = configs[0] as Readonly<Record<string, unknown>>;
-    writeFileSync(join(dir, 'interlock.yaml'), JSON.stringify(enforcerHalf(config, 'shop', { engines: channels, dir, judging: 'local' }), null, 2));
+    writeFileSync(join(dir, 'interlock.yaml'), JSON.stringify(enforcerHalf(config, 'shop', { engines: channels, dir, judging: 'local', env: process.env }), null, 2));
   }
 
   async enforce(): Promise<void> {

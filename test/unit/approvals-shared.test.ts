@@ -1,6 +1,7 @@
 /** Several engines on one real stream: whoever acts, all see the same, and of two at once one wins (A5, A6, E6; ADR 0018). Invariant 4. */
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { draft, codeOf, subject } from '#test/support/approvals';
+import { Delegations } from '#engine/approvals/delegations';
+import { codeOf, draft, requirement, stage, subject } from '#test/support/approvals';
 import { until } from '#test/support/nats';
 import { person, type SharedBook, SharedNats } from '#test/support/shared-books';
 
@@ -102,4 +103,60 @@ test('quorum, denial, cancellation and expiry at the same instant leave one stor
     // whatever came first, it ended once
     expect(['denied', 'cancelled', 'superseded', 'consumed']).toContain(one.book.show(id).state);
   }
+});
+
+test('time is kept by all, and does what it does once: an escalation, a denial, an end', { timeout: 60_000 }, async () => {
+  const timed = requirement({ stages: [{ ...stage('owners', 'owners'), escalate: [{ after_s: 1, add: [{ group: 'chiefs' }] }], deny_after_s: 2 }] });
+  const asked = draft({ text: 'DELETE FROM timed', requirement: timed });
+  const short = draft({ text: 'DELETE FROM short', requirement: requirement({ expires_in_s: 1, digest: `sha256:${'3'.repeat(64)}` }) });
+  const [{ approvalId: denied }, { approvalId: expired }] = [await one.book.request(asked), await two.book.request(short)];
+  await until(async () => {
+    await Promise.all([one, two, three].map(({ book }) => book.sweep()));
+    return [one, two, three].every(({ book }) => book.show(denied).state === 'denied' && book.show(expired).state === 'expired');
+  });
+  const events = one.disk.events.filter((event) => 'approval_id' in event && (event.approval_id === denied || event.approval_id === expired));
+  expect(events.map(({ type }) => type).toSorted()).toEqual([
+    'approval.escalated',
+    'approval.requested',
+    'approval.requested',
+    'approval.settled',
+    'approval.settled',
+  ]);
+  // a denial is remembered by all
+  expect((await three.book.request({ ...asked, statementId: 'stm_again' })).state).toBe('denied');
+});
+
+test('a delegation is given at one engine and ended at the other; of two broken glasses at two engines one waits for the review', {
+  timeout: 60_000,
+}, async () => {
+  const rule = { id: 'night', groups: ['support'], valid_for_s: 60, review: { any_of: [{ group: 'owners' }] } };
+  const delegations: Delegations[] = [];
+  await using other = await SharedNats.start();
+  const open = async (name: 'one' | 'two'): Promise<SharedBook> =>
+    other.book(name, {
+      options: (options) => {
+        const { journal, clock, ids, ordered } = options;
+        delegations.push(
+          new Delegations({ journal, clock, ids, ...(ordered && { ordered }), world: () => ({ personsOf: () => [] }), isProgram: () => false }),
+        );
+        return { ...options, data: { data: () => ({ break_glass: [rule] }) } };
+      },
+    });
+  const books = [await open('one'), await open('two')] as const;
+  const broken = await Promise.all(
+    books.map(async ({ book }, i) => {
+      const { approvalId } = await book.request(draft({ text: `DELETE FROM glass WHERE id = ${i}` }));
+      return codeOf(book.breakGlass(approvalId, { by: person('alice', ['support']), reason: 'it burns' }));
+    }),
+  );
+  expect(broken.toSorted()).toEqual(['BREAK_GLASS_REVIEW_OPEN', 'none']);
+  const [here, there] = delegations as [Delegations, Delegations];
+  const ask = { to: 'dave', starts: '2020-01-01T00:00:00Z', ends: new Date(Date.now() + 60_000).toISOString(), reason: 'away' };
+  const { delegation_id: id } = await here.open(person('carol'), ask);
+  await books[1].ordered.catchUp();
+  expect(there.inForce().map(({ to }) => to)).toEqual(['dave']);
+  expect((await there.end(id, person('carol'))).state).toBe('ended');
+  await books[0].ordered.catchUp();
+  expect(here.inForce()).toEqual([]);
+  await Promise.all(books.map((each) => each.close()));
 });
