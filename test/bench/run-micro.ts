@@ -80,6 +80,7 @@ async function benchJournal({ only, journals, report }: BenchOptions): Promise<v
       report({
         name: 'journal.append',
         subject: 'interlock',
+        audit: 'standard',
         journal,
         clients: writers,
         tps: (each * writers) / seconds,

@@ -13,7 +13,7 @@ import type { Alarms } from './alarms.ts';
 import { Backlog } from './backlog.ts';
 import { LIMITS } from './limits.ts';
 import type { ArchivePort, Place, Stored } from './port.ts';
-import { type End, type LastRecord, SegmentRuns } from './segment-runs.ts';
+import { type End, type LastRecord, type NextRun, SegmentRuns } from './segment-runs.ts';
 import { Waiters } from './waiters.ts';
 
 /** The journal as the forwarder sees it: its files, and how far they are durable. FileJournal is one. */
@@ -35,6 +35,8 @@ export interface ForwarderOptions {
   readonly alarms: Alarms;
   readonly clock: Clock;
   readonly log: Log;
+  /** Told of each acknowledgement: how long it took, and how many records it covers. */
+  readonly onAck?: (us: number, records: number) => void;
 }
 
 export interface ForwarderStatus {
@@ -82,6 +84,8 @@ export class Forwarder {
   #lostUpTo: Position | null = null;
   /** What nobody waits for is not sent earlier. */
   #nextAtUs = 0;
+  /** The run behind the one that is on its way. */
+  #ahead: Promise<NextRun | null> | null = null;
   /** Where the archive ends, as far as it is known. */
   #place: Place = START;
 
@@ -141,6 +145,7 @@ export class Forwarder {
     await this.#running;
     this.#waiters.end();
     await this.#note.close();
+    await this.#ahead?.catch(() => null);
     await this.#runs.close();
   }
 
@@ -181,7 +186,8 @@ export class Forwarder {
   async #step(after: number, changed: Promise<void>): Promise<void> {
     const { archive, journal, clock } = this.#options;
     const { progressed } = journal;
-    const run = await this.#runs.next(journal.durableEnd, LIMITS.runBytes, archive.bytesMax);
+    const run = await (this.#ahead ?? this.#runs.next(journal.durableEnd, LIMITS.runBytes, archive.bytesMax));
+    this.#ahead = null;
     this.#backlog.durable(journal.durableEnd.position, clock.monotonicUs());
     // a journal that has ended has no next write
     if (run === null) return this.#quiet(journal.fault === null ? Promise.race([progressed, changed]) : changed);
@@ -190,7 +196,12 @@ export class Forwarder {
       return this.#quiet(Promise.race([wait(earlyMs), changed])); // more gathers for the same message
     }
     const startedUs = clock.monotonicUs();
-    const answer = await archive.publish(journal.id, run, after, LIMITS.ackMs);
+    const answering = archive.publish(journal.id, run, after, LIMITS.ackMs);
+    this.#runs.advance(run);
+    const place = this.#runs.at;
+    // where there is much to send, the next run is read while this one is on its way
+    if (run.bytes.length > LIMITS.runBytes / 2) this.#readAhead();
+    const answer = await answering;
     const nowUs = clock.monotonicUs();
     if (answer.kind === 'conflict') {
       this.#after = null; // one that was not acknowledged has arrived, or somebody else writes: the last message tells
@@ -199,12 +210,18 @@ export class Forwarder {
     this.#ackUs = nowUs - startedUs;
     this.#nextAtUs = nowUs + LIMITS.gatherMs * 1000;
     this.#after = answer.at;
-    this.#runs.advance(run);
-    this.#place = this.#runs.at;
+    this.#place = place;
     this.#messages++;
     this.#error = null;
     this.#lastAckMs = clock.wallUs() / 1000;
+    this.#options.onAck?.(this.#ackUs, (run.position ?? this.#backlog.acked) - this.#backlog.acked);
     if (run.position !== null) this.#acknowledged(run.position);
+  }
+
+  #readAhead(): void {
+    const { journal, archive } = this.#options;
+    this.#ahead = this.#runs.next(journal.durableEnd, LIMITS.runBytes, archive.bytesMax);
+    this.#ahead.catch(() => undefined); // whoever takes it is told
   }
 
   #acknowledged(position: Position): void {
@@ -233,6 +250,8 @@ export class Forwarder {
   /** Where the archive stands, from its own last message of this journal; the journal must have the same there. */
   async #findPlace(): Promise<void> {
     const { archive, journal, alarms, clock } = this.#options;
+    await this.#ahead?.catch(() => null); // it reads the same file
+    this.#ahead = null;
     const known = await this.#note.read();
     const last = await archive.last(journal.id);
     const end = journal.durableEnd;
