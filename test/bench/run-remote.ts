@@ -1,6 +1,7 @@
 /** `decide.remote`: cached judgements over the channel as shipped (mutual TLS, one connection, the engine in a process of its own). */
 import { fork } from 'node:child_process';
 import { once } from 'node:events';
+import { readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { systemClock } from '#client/clock';
@@ -31,7 +32,9 @@ export async function benchRemote({ only, seconds, report }: BenchOptions): Prom
   const session = await remote.openSession(SCOPE);
   await measured(session, IN_FLIGHT, 1);
   for (const inFlight of [1, IN_FLIGHT]) {
+    const before = { ours: process.cpuUsage(), theirs: cpuOf(engine.pid ?? 0) };
     const { tps, times } = await measured(session, inFlight, seconds);
+    const ours = process.cpuUsage(before.ours);
     report({
       name: 'decide.remote',
       subject: 'interlock',
@@ -39,6 +42,8 @@ export async function benchRemote({ only, seconds, report }: BenchOptions): Prom
       tps,
       p50_us: quantile(times, 0.5),
       p99_us: quantile(times, 0.99),
+      cpu_us_per_op: (ours.user + ours.system) / times.length,
+      engine_cpu_us_per_op: (cpuOf(engine.pid ?? 0) - before.theirs) / times.length,
       cached_per_s: local,
       ratio: tps / local,
     });
@@ -63,6 +68,14 @@ async function localPerSecond(): Promise<number> {
   await facts.close();
   return perSecond;
 }
+
+/** User and system time so far, µs. */
+function cpuOf(pid: number): number {
+  const fields = readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ')[1]?.split(' ') ?? [];
+  return (Number(fields[11]) + Number(fields[12])) * TICK_US;
+}
+
+const TICK_US = 10_000;
 
 async function measured(session: DecisionSession, inFlight: number, seconds: number): Promise<{ tps: number; times: Float64Array }> {
   const known = await session.read(TEXT, SETTINGS);
