@@ -266,9 +266,9 @@ function denial(decisions: DecisionSession): Refusal {
   return { ...policyRefusal(decisions.opening), sqlstate: '42501' };
 }
 
-/** Of a failed authentication a client learns no more than that it failed. */
+/** Of a failed authentication, and of what a credential is read from, a client learns no more than that it failed. */
 function said(why: Refusal): Refusal {
-  return why.code === 'AUTH_FAILED' ? refusal('AUTH_FAILED') : why;
+  return why.code === 'AUTH_FAILED' || why.code === 'CREDENTIAL_UNAVAILABLE' ? refusal(why.code) : why;
 }
 
 function isLoopback(address: string): boolean {

@@ -81,15 +81,20 @@ export function checkVault(raw: Config, findings: Findings): void {
   }
 }
 
-const OF_TARGETS = /^targets\.[^.]+\.(upstream\.url|credential\.password|credential)\.vault$/;
+const OF_TARGETS = /^targets\.[^.]+\.(upstream\.url|credential\.password)\.vault$/;
 
-/** Every `vault` that stands anywhere but at the top. */
+/** Every key-value secret that is referred to. */
 function references(value: unknown, at: string): readonly string[] {
   if (typeof value !== 'object' || value === null) return [];
-  return Object.entries(value).flatMap(([key, child]) => {
+  return Object.entries(value).flatMap(([key, child]: [string, unknown]) => {
     const path = at === '' ? key : Array.isArray(value) ? `${at}[${key}]` : `${at}.${key}`;
-    return key === 'vault' && at !== '' ? [path] : references(child, path);
+    return key === 'vault' && isReference(child) ? [path] : references(child, path);
   });
+}
+
+/** A target, or a label, may be called so, too. */
+function isReference(value: unknown): boolean {
+  return typeof value === 'object' && value !== null && 'path' in value && 'field' in value;
 }
 
 function checkAddress(vault: Vault | undefined, findings: Findings): void {
