@@ -53,6 +53,8 @@ export interface CentralOptions {
   readonly console?: Promise<string>;
   /** Who enforces in this process, as far as they have started. */
   readonly enforcers: () => Enforcers;
+  /** Ends a session that is open at an enforcer elsewhere; false: none has it. */
+  readonly terminate?: (sessionId: string) => Promise<boolean>;
   /** Who enforces elsewhere. */
   readonly remote?: () => readonly EnforcerReport[];
   /** Where policies come from, and what becomes of them; absent: the folder of the configuration, for this process alone. */
@@ -150,6 +152,7 @@ function openTheApi(halls: Halls): ReturnType<typeof openApi> {
     changes,
     status: () => status(halls),
     enrolment: () => options.enrolment ?? null,
+    terminate: async (id) => options.enforcers().some(([, enforcer]) => enforcer.terminate(id)) || ((await options.terminate?.(id)) ?? false),
     operations: watched(operations, () => decisions.revision),
     book: () => room.book,
     projection,

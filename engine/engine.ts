@@ -56,7 +56,11 @@ export async function engine(config: LoadedConfig, options: EngineOptions): Prom
   started.defer(() => fleet.close());
   const shown = options.console === undefined ? {} : { console: options.console };
   const remote = fleetReports({ fleet, enrolment });
-  const central = await openCentral(base, { ...shown, enforcers: () => [], remote, judging: source, ordering, enrolment }, started);
+  const central = await openCentral(
+    base,
+    { ...shown, enforcers: () => [], remote, judging: source, ordering, enrolment, terminate: (id) => fleet.terminate(id) },
+    started,
+  );
   await ordering?.registry.share();
   const listener = await openChannel(base, { central, enrolment, fleet });
   started.defer(() => listener.close());

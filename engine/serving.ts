@@ -45,6 +45,8 @@ export interface ServingFrom {
   readonly notifications: () => Notifications | null;
   /** Of an engine that takes enforcers of their own. */
   readonly enrolment?: () => Enrolment | null;
+  /** False: nobody has this session. */
+  readonly terminate: (sessionId: string) => Promise<boolean>;
 }
 
 /** Who is told of changes: a part may begin to tell after the API began to listen. */
@@ -98,6 +100,18 @@ export function apiParts(from: ServingFrom): ApiParts {
     status: () => from.status(),
     operations: from.operations,
     viewed: (by, what) => viewed(journal, by, what),
+    endSession: async (id, by) => {
+      const position = journal.append({
+        type: 'admin.changed',
+        by: by.subject.properties.login,
+        subject: by.subject.id,
+        what: 'session.end',
+        before: id,
+        after: 'terminated',
+      });
+      await journal.durable(position);
+      return await from.terminate(id);
+    },
     projection: projection === null ? null : projected(projection),
     onChange: (listener) => from.changes.on(listener),
     reviewText: (approval) => reviewText(reviewInput(approval)),

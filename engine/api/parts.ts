@@ -35,6 +35,8 @@ export interface ApiParts {
   readonly admins: readonly string[];
   /** Absent or null: this gateway takes no enforcers of their own. */
   readonly enrolment?: Enrolment | null;
+  /** Ends a session, here or at an enforcer elsewhere; false: nobody has it. Who asked for it is durable before. Absent: nobody enforces. */
+  readonly endSession?: (id: string, by: Principal) => Promise<boolean>;
   readonly login: LoginParts;
   /** Absent: no outside enforcement points. */
   readonly authzen?: AuthzenParts;

@@ -122,10 +122,11 @@ export interface EnforcerHalf {
   readonly engines: readonly string[];
   readonly dir: string;
   readonly judging: 'local' | 'remote';
-  readonly env: NodeJS.ProcessEnv;
+  /** Where an address is read from that the configuration refers to. */
+  readonly env?: NodeJS.ProcessEnv;
 }
 
-export function enforcerHalf(config: Json, target: string, { engines, dir, judging, env }: EnforcerHalf): object {
+export function enforcerHalf(config: Json, target: string, { engines, dir, judging, env = process.env }: EnforcerHalf): object {
   const { journal, log, nats } = config;
   const own = placed(only((config['targets'] as Record<string, Json>)[target] as Json, ENFORCERS), env);
   return {

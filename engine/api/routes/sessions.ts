@@ -24,6 +24,7 @@ export const SESSION_ROUTES: readonly Route[] = [
   { method: 'GET', path: /^\/v1\/sessions$/, scope: 'any', query: ['since'], streams: true, answer: list },
   { method: 'GET', path: /^\/v1\/sessions\/page$/, scope: 'any', query: Object.keys(QUERY), answer: page },
   { method: 'GET', path: at(''), scope: 'any', query: [], streams: true, answer: show },
+  { method: 'DELETE', path: at(''), scope: 'approve', query: [], answer: end },
   { method: 'GET', path: at('/page'), scope: 'any', query: Object.keys(PAGED), answer: showPage },
 ];
 
@@ -65,6 +66,15 @@ async function show(call: Call): Promise<Answer> {
   if (first.done === true) throw noSession(call.id);
   await call.house.views.record(call, { sessionId: call.id });
   return { lines: prepend(first.value, events) };
+}
+
+/** For members of `api.admins`: the client is told that an administrator ended it. */
+async function end({ house, principal, id }: Call): Promise<Answer> {
+  const { admins, endSession } = house.parts;
+  if (!principal.subject.properties.groups.some((group) => admins.includes(group)))
+    throw new InterlockError('NOT_ADMIN', 'only members of `api.admins` end sessions of others');
+  if (endSession === undefined || !(await endSession(id, principal))) throw noSession(id);
+  return { document: { session_id: id, ended: true } };
 }
 
 function noSession(id: string): InterlockError {

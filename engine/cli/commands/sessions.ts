@@ -6,7 +6,7 @@ import { eventLine } from '../event-line.ts';
 import { openGateway } from '../gateway.ts';
 import type { Output } from '../output.ts';
 import { sinceTime } from '../since.ts';
-import { InterlockError } from '#schemas/errors';
+import { EXIT, InterlockError } from '#schemas/errors';
 
 interface Options extends Common {
   readonly tokenFile?: string;
@@ -29,7 +29,22 @@ export function sessionsCommand(): Command {
     .addOption(tokenFileOption())
     .option('--dir <journal>', 'read this journal, without a gateway')
     .action(runs(showSession));
-  return new Command('sessions').description('recorded sessions: list, show').addCommand(listing).addCommand(showing);
+  const ending = described({
+    name: 'end',
+    summary: 'ends an open session, wherever its enforcer is; for members of `api.admins`, with a token of scope `approve`',
+    examples: [],
+  })
+    .argument('<id>')
+    .addOption(tokenFileOption())
+    .action(runs(endSession));
+  return new Command('sessions').description('sessions: list, show, end').addCommand(listing).addCommand(showing).addCommand(ending);
+}
+
+async function endSession(output: Output, options: Options, [id = '']: readonly string[]): Promise<number> {
+  const gateway = await openGateway(await loadConfig(options.config), options.tokenFile);
+  const ended = await gateway.delete(`/v1/sessions/${encodeURIComponent(id)}`);
+  output.document(ended, () => [`${id} is ended`]);
+  return EXIT.ok;
 }
 
 type Opened = Extract<Event, { type: 'session.opened' }> & { readonly state: 'open' | 'closed'; readonly statements?: number };
