@@ -48,7 +48,9 @@ async function placeOf(journals: readonly string[], event: string): Promise<Plac
   if (digits !== undefined) return { dir: await named(journals, journal), seq: Number(digits) };
   if (!/^stm_[0-9A-Za-z_]{1,64}$/.test(event))
     throw new InterlockError('USAGE', `${event.slice(0, 64)}: an event is named SEQ, JOURNAL:SEQ or by the id of a statement`);
-  for (const dir of journals) for await (const found of readJournal(dir)) if (found.statement_id === event) return { dir, seq: found.seq };
+  for (const dir of journals)
+    for await (const found of readJournal(dir))
+      if (found.statement_id === event && found.type === 'statement.received') return { dir, seq: found.seq };
   throw new InterlockError('USAGE', `no journal here knows ${event}`);
 }
 

@@ -35,6 +35,9 @@ export class Lifecycle {
   readonly #wanted: string | null;
   readonly #statements = new Map<string, OpenStatement>();
   readonly #nextOfSession = new Map<string, number>();
+  /** The session of the event before: the events of one record are one session's, and its number is put back when another comes. */
+  #sessionId = '';
+  #sessionNext = 0;
   /** Receipt → statement. */
   readonly receipts = new Map<string, string>();
   readonly elsewhere: ApprovalUse[] = [];
@@ -59,6 +62,7 @@ export class Lifecycle {
     this.#holes = true;
     this.#statements.clear();
     this.#nextOfSession.clear();
+    this.#sessionId = '';
   }
 
   /** One that stands as JSON. */
@@ -92,9 +96,10 @@ export class Lifecycle {
 
   /** Each event of a session, in its order. */
   numbered(sessionId: string, found: number, seq: number): void {
-    const expected = this.#nextOfSession.get(sessionId) ?? (this.#holes ? found : 0);
+    if (sessionId !== this.#sessionId) this.#enter(sessionId, found);
+    const expected = this.#sessionNext;
     if (found !== expected) this.#report(seq, 'SESSION_SEQ', `${sessionId} goes on with ${found} instead of ${expected}`);
-    this.#nextOfSession.set(sessionId, found + 1);
+    this.#sessionNext = found + 1;
     if (sessionId === this.#wanted) this.#seen(seq);
   }
 
@@ -170,6 +175,12 @@ export class Lifecycle {
       default:
         this.#open(id, type, seq);
     }
+  }
+
+  #enter(sessionId: string, found: number): void {
+    if (this.#sessionId !== '') this.#nextOfSession.set(this.#sessionId, this.#sessionNext);
+    this.#sessionId = sessionId;
+    this.#sessionNext = this.#nextOfSession.get(sessionId) ?? (this.#holes ? found : 0);
   }
 
   #seen(seq: number): void {

@@ -1,5 +1,5 @@
 /** Signed notes as the verifier reads them: https://github.com/C2SP/C2SP/blob/main/signed-note.md */
-import { verify, type KeyObject } from 'node:crypto';
+import { hash, verify, type KeyObject } from 'node:crypto';
 
 export interface CheckpointClaim {
   readonly seq: number;
@@ -27,8 +27,15 @@ export function claimsKey(keys: readonly KeyObject[], claim: CheckpointClaim): K
   return keys.find((key) => signatureOver(key, claim)) ?? null;
 }
 
-export function noteKey(keys: readonly KeyObject[], { signed, signature }: Note): KeyObject | null {
-  return keys.find((key) => verify(null, signed, key, signature)) ?? null;
+/** The signature line names its key, and that is the one. */
+export function noteKey(keys: readonly KeyObject[], { origin, signed, keyId, signature }: Note): KeyObject | null {
+  return keys.find((key) => keyIdOf(origin, key) === keyId && verify(null, signed, key, signature)) ?? null;
+}
+
+function keyIdOf(origin: string, key: KeyObject): string {
+  const { x = '' } = key.export({ format: 'jwk' });
+  const named = Buffer.concat([Buffer.from(`${origin}\n\x01`), Buffer.from(x, 'base64url')]);
+  return hash('sha256', named, 'hex').slice(0, 8);
 }
 
 export interface Note {
@@ -37,6 +44,8 @@ export interface Note {
   /** base64 */
   readonly root: string;
   readonly signed: Buffer;
+  /** 8 hexadecimal digits. */
+  readonly keyId: string;
   readonly signature: Buffer;
 }
 
@@ -52,5 +61,5 @@ export function noteOf(note: string): Note | null {
     .find((each) => each.startsWith(`— ${origin} `));
   const blob = Buffer.from(line?.slice(origin.length + 3) ?? '', 'base64');
   if (!/^(0|[1-9]\d{0,14})$/.test(size) || blob.length !== 68) return null;
-  return { origin, size: Number(size), root, signed: Buffer.from(signed), signature: blob.subarray(4) };
+  return { origin, size: Number(size), root, signed: Buffer.from(signed), keyId: blob.toString('hex', 0, 4), signature: blob.subarray(4) };
 }

@@ -143,15 +143,21 @@ function record(file: Buffer, at: number, end: number, bodies: SegmentBodies, wa
 }
 
 let scratch = Buffer.alloc(1 << 16);
+/** Its beginnings, by length: records are mostly as long as others were, and a view costs as much as a short hash. */
+let beginnings: Buffer[] = [];
+const BEGINNINGS_BYTES_MAX = 4096;
 
 /** latin1 */
 function chained(before: string, file: Buffer, body: number, end: number): string {
   const length = 33 + end - body;
-  if (scratch.length < length) scratch = Buffer.alloc(2 * length);
+  if (scratch.length < length) {
+    scratch = Buffer.alloc(2 * length);
+    beginnings = [];
+  }
   scratch[0] = 0;
   scratch.write(before, 1, 32, 'latin1');
   file.copy(scratch, 33, body, end);
-  return hash('sha256', scratch.subarray(0, length), 'binary');
+  return hash('sha256', length > BEGINNINGS_BYTES_MAX ? scratch.subarray(0, length) : (beginnings[length] ??= scratch.subarray(0, length)), 'binary');
 }
 
 /** A torn tail, unless a record of a later batch stands behind it: that batch was written only when everything before it was durable. */

@@ -1,6 +1,6 @@
 /** One journal's files, read to their end: what `verify` and proofs judge. */
 import { createPublicKey, type KeyObject } from 'node:crypto';
-import { readdir, readFile } from 'node:fs/promises';
+import { open, readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { InterlockError } from '#schemas/errors';
 import { SEGMENT_NAME } from './format.ts';
@@ -37,19 +37,45 @@ export async function walkJournal(dir: string, report: Report, { session, seq = 
   const segments = await segmentsIn(dir);
   if (segments.length === 0) throw new InterlockError('USAGE', `${dir} holds no journal`);
   // the next file is read while this one is judged
-  let coming = readFile(join(dir, segments[0] as string));
+  const files = new Files();
+  let coming = files.read(join(dir, segments[0] as string));
   for (const [index, name] of segments.entries()) {
     const file = await coming;
     const next = segments[index + 1];
-    if (next !== undefined) (coming = readFile(join(dir, next))).catch(() => {}); // told where it is awaited
+    if (next !== undefined) (coming = files.read(join(dir, next))).catch(() => {}); // told where it is awaited
     if (Number(SEGMENT_NAME.exec(name)?.[1]) !== index + 1) {
       report(walk.nextSeq, 'SEGMENT_MISSING', `segment ${index + 1} is missing`);
       break;
     }
     readSegment(file, index + 1, walk);
+    files.done(file);
   }
   walk.lifecycle.end();
   return walk;
+}
+
+/** Memory that is used again: of large files, new pages cost as much as their bytes. */
+class Files {
+  #spare: Buffer | null = null;
+
+  async read(path: string): Promise<Buffer> {
+    await using file = await open(path, 'r');
+    const { size } = await file.stat();
+    const spare = this.#spare;
+    this.#spare = null;
+    const bytes = spare !== null && spare.length >= size ? spare.subarray(0, size) : Buffer.allocUnsafeSlow(size);
+    let at = 0;
+    while (at < size) {
+      const { bytesRead } = await file.read(bytes, at, size - at, at);
+      if (bytesRead === 0) break; // it was cut meanwhile
+      at += bytesRead;
+    }
+    return bytes.subarray(0, at);
+  }
+
+  done(file: Buffer): void {
+    this.#spare = Buffer.from(file.buffer, 0, file.buffer.byteLength);
+  }
 }
 
 /** Names, in order; none where there is no journal. @throws InterlockError USAGE */
