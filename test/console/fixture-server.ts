@@ -8,10 +8,11 @@ import type { AddressInfo } from 'node:net';
 import { readFileSync } from 'node:fs';
 import { extname, join, normalize } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import type { EnforcerPage } from '#schemas/enforcer-report';
 import type { NotificationView } from '#schemas/notification';
 import type { DelegationPage, InboxPage, LiveEvent, Me, RequestPage, SessionDetail, SessionPage, StatementPage } from '#schemas/review';
 import { ensureConsole } from '#tools/console';
-import { delegation, id, inboxItem, me, message, requestPage, session, statement } from './fixtures.ts';
+import { delegation, enforcers, id, inboxItem, me, message, requestPage, REVISION, session, statement } from './fixtures.ts';
 
 /** What each route answers; a function is asked anew each time. */
 export interface Scene {
@@ -23,6 +24,7 @@ export interface Scene {
   readonly search?: (query: URLSearchParams) => StatementPage;
   readonly delegations?: () => DelegationPage;
   readonly messages?: readonly NotificationView[];
+  readonly enforcers?: EnforcerPage;
   /** What was sent to it: `POST /v1/approvals/…/verdict` and its body. The answer is the status, with an error's document if it is none. */
   readonly act?: (what: string, body: unknown) => { readonly status: number; readonly document: unknown };
 }
@@ -121,6 +123,8 @@ function read(scene: Scene, { pathname, searchParams: query }: URL): readonly [n
         : found(scene.session === undefined ? usualSession(query) : scene.session());
     case 'search':
       return [200, scene.search?.(query) ?? pageOf(query, 12, (number) => statement(12 - number))];
+    case 'enforcers':
+      return [200, scene.enforcers ?? { items: [...enforcers], revision: REVISION }];
     case 'notifications':
       return [200, { items: scene.messages ?? [message(1)] }];
     case 'delegations':

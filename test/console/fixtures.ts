@@ -1,5 +1,6 @@
 /** What the engine would answer in states that take long to make for real: empty, usual, and extreme. Typed by the contract. */
 import type { ApprovalView, DelegationView } from '#schemas/approval';
+import type { EnforcerReport } from '#schemas/enforcer-report';
 import type { NotificationView } from '#schemas/notification';
 import type { Act, InboxItem, Me, RequestPage, ReviewText, ReviewToken, SessionItem, StatementItem, StoryLine } from '#schemas/review';
 
@@ -28,6 +29,73 @@ export const me: Me = {
   targets: ['shop', 'ledger'],
   authenticated_at: at(-60),
 };
+
+export const REVISION = `sha256:${'48f4652dd471'.padEnd(64, '0')}`;
+
+export function enforcer(number: number, more: Partial<EnforcerReport> = {}): EnforcerReport {
+  return {
+    enforcer: `shop-${number}`,
+    target: 'shop',
+    protocol: 'postgresql',
+    address: `10.0.0.${number % 250}:6432`,
+    version: '0.1.0',
+    home: 'apart',
+    health: 'ok',
+    judging: 'local',
+    revision: REVISION,
+    policy_age_ms: 4_000,
+    sessions: 12,
+    held: 0,
+    draining: false,
+    journal: { journal: 'a'.repeat(32), records: 123_456, bytes: 34_000_000, last_sync_us: 320, fault: null },
+    channel: { connected: true, engine: 'engine-1.internal:8443', rtt_us: 420, clock_offset_us: -130 },
+    archive: { mode: 'standard', connected: true, backlog_records: 0, backlog_bytes: 0, backlog_age_ms: 0, full: false, drift: false },
+    problems: [],
+    seen_at: at(-1),
+    clock_offset_us: 130,
+    rtt_us: 420,
+    certificate_until: at(86_400),
+    archived_records: 123_456,
+    ...more,
+  };
+}
+
+/** One well, one behind, one silent. */
+export const enforcers: readonly EnforcerReport[] = [
+  enforcer(1),
+  enforcer(2, {
+    health: 'degraded',
+    held: 2,
+    revision: `sha256:${'0123456789ab'.padEnd(64, '0')}`,
+    clock_offset_us: -2_400_000,
+    archive: {
+      mode: 'standard',
+      connected: false,
+      backlog_records: 18_204,
+      backlog_bytes: 5_400_000,
+      backlog_age_ms: 93_000,
+      full: false,
+      drift: false,
+    },
+    problems: [
+      { code: 'archive', detail: 'the archive cannot be reached: 18204 records wait', serious: false },
+      { code: 'clock', detail: 'the clock is 2400 ms from the engine’s', serious: false },
+    ],
+  }),
+  enforcer(3, {
+    enforcer: 'ledger-1',
+    target: 'ledger',
+    health: 'down',
+    judging: 'remote',
+    revision: null,
+    sessions: 0,
+    seen_at: at(-360),
+    clock_offset_us: null,
+    rtt_us: null,
+    archive: null,
+    problems: [{ code: 'silent', detail: 'it is not connected for 360 s', serious: true }],
+  }),
+];
 
 const SENTENCES = [
   'updates about 1 row of `payments`, setting `status`, where `id` = 4711',

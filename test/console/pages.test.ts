@@ -4,7 +4,21 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { RequestPage } from '#schemas/review';
 import { chromiumPath } from '#test/support/chromium';
 import { eventually, expectAccessible, expectNoSidewaysScroll, launchBrowser, openWindow, settled } from './browser.ts';
-import { approval, at, extremePage, id, inboxItem, me, message, requestPage, session, statement, trickyText } from './fixtures.ts';
+import {
+  approval,
+  at,
+  enforcer,
+  extremePage,
+  id,
+  inboxItem,
+  me,
+  message,
+  requestPage,
+  REVISION,
+  session,
+  statement,
+  trickyText,
+} from './fixtures.ts';
 import { type FixtureServer, many, pageOf, type Scene, startFixtureServer } from './fixture-server.ts';
 
 const NOTHING = { items: [], next: null, total: 0 } as const;
@@ -15,6 +29,7 @@ const EMPTY: Scene = {
   search: () => ({ ...NOTHING, items: [] }),
   delegations: () => ({ ...NOTHING, items: [] }),
   messages: [],
+  enforcers: { items: [], revision: REVISION },
   request: () => requestPage({ earlier: [], session: [], story: [], can: [] }),
 };
 const EXTREME: Scene = {
@@ -29,6 +44,17 @@ const EXTREME: Scene = {
       statement(number, { text: `${'SELECT 1,\n'.repeat(199)}1`, touched: many(0, 60).map((table) => `DELETE public.table_${table}`) }),
     ),
   request: () => extremePage(),
+  enforcers: {
+    revision: REVISION,
+    items: many(0, 400).map((number) =>
+      enforcer(number, {
+        enforcer: `e${number}-${'x'.repeat(200)}`,
+        target: `target-${number % 4}-${'y'.repeat(50)}`,
+        address: 'z'.repeat(250),
+        problems: many(0, 12).map((at) => ({ code: 'journal', detail: `${at}${'w'.repeat(250)}`, serious: true })),
+      }),
+    ),
+  },
   messages: many(0, 1000).map((number) => ({ ...message(number), detail: 'w'.repeat(2000) })),
 };
 const PAGES: readonly (readonly [name: string, path: string])[] = [
@@ -40,6 +66,7 @@ const PAGES: readonly (readonly [name: string, path: string])[] = [
   ['reviews', '/reviews'],
   ['delegations', '/delegations'],
   ['messages', '/notifications'],
+  ['targets', '/targets'],
 ];
 
 describe.skipIf(chromiumPath() === null)('the console in Chromium (not installed: apt-get install chromium)', () => {

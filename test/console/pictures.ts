@@ -23,6 +23,8 @@ const PICTURES: readonly Picture[] = [
   { name: 'request', path: REQUEST, scene: {}, theme: 'light' },
   { name: 'request-phone', path: REQUEST, scene: { request: () => requestPage({ text: trickyText }) }, theme: 'dark', phone: true },
   { name: 'request-1MiB-400-approvers', path: REQUEST, scene: { request: () => extremePage() }, theme: 'light' },
+  { name: 'targets', path: '/targets', scene: {}, theme: 'light' },
+  { name: 'targets-phone', path: '/targets', scene: {}, theme: 'dark', phone: true },
   {
     name: 'approve',
     path: REQUEST,
@@ -45,7 +47,7 @@ for (const { name, path, scene, before, ...options } of PICTURES) {
   const { page, context } = await openWindow(browser, options);
   if (options.phone !== true) await page.setViewportSize({ width: 1100, height: 700 });
   await page.goto(server.url + path);
-  await page.locator('.act-approve, [data-row], .empty').first().waitFor();
+  await page.locator('.act-approve, [data-row], .enforcer, .empty').first().waitFor();
   await page.getByText('live', { exact: true }).waitFor();
   await before?.(page);
   const blank = await context.newPage(); // the page's own policy lets nothing else in

@@ -54,6 +54,6 @@ export async function loginLink(shop: Pick<Shop, 'gateway'>, { login, groups }: 
 }
 
 /** To a page by its link, as one does; a reload would be a new start. */
-export async function go(page: Page, name: 'Inbox' | 'Sessions' | 'Search' | 'Reviews' | 'Delegations'): Promise<void> {
+export async function go(page: Page, name: 'Inbox' | 'Sessions' | 'Search' | 'Reviews' | 'Delegations' | 'Targets'): Promise<void> {
   await page.getByRole('navigation', { name: 'Pages' }).getByRole('link', { name }).click();
 }

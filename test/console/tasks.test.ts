@@ -53,6 +53,23 @@ describe.skipIf(chromiumPath() === null)('a person with the console (Chromium is
     expect(problems).toEqual([]);
   });
 
+  test('see how the targets are, and that a session came; for those who read everything only (N6)', async () => {
+    const { page, problems } = await as(bob);
+    await go(page, 'Targets');
+    const target = page.getByRole('region', { name: 'Target shop' });
+    await target.getByText('healthy').waitFor();
+    await target.getByText(/ in force, confirmed /).waitFor();
+    const sessions = async (): Promise<string | null> => await target.locator('dd').first().textContent();
+    const before = Number(await sessions());
+    await client();
+    await eventually(sessions).toBe(String(before + 1));
+    expect(problems).toEqual([]);
+    const other = await as(erin);
+    expect(await other.page.getByRole('link', { name: 'Targets' }).count()).toBe(0);
+    await other.page.goto(new URL('/targets', shop.gateway.ready.api).href);
+    await other.page.getByText('Not yours to see').waitFor();
+  });
+
   test('approve by keyboard alone: j, Enter, a, Enter', async () => {
     const { page } = await as(bob);
     const held = (await client()).query('UPDATE payments SET n = n + 1 WHERE id = 8');

@@ -1,4 +1,6 @@
 /** How a gateway is watched: health, readiness, metrics, status, the enforcers; and what none of it says (issue 5, Operations; I7, N6). */
+import { readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { EnforcerPage } from '#schemas/enforcer-report';
 import { LABELS, type LabelName } from '#engine/operations/metrics/catalogue';
@@ -115,6 +117,24 @@ describe('the enforcers', () => {
     expect(JSON.stringify(body)).not.toContain(shop.server.password);
     expect((await shop.call(alice, '/v1/enforcers')).body).toMatchObject({ items: [] });
     expect((await shop.call(alice, '/v1/status')).body).not.toHaveProperty('enforcers');
+  });
+
+  test('`interlock status` shows them as a table, and what is wrong; exit 1 then', async () => {
+    const file = join(shop.dir, 'bob.token');
+    writeFileSync(file, await shop.token(bob));
+    const well = await shop.gateway.interlock('status', '--token-file', file);
+    expect(well).toMatchObject({ code: 0 });
+    expect(well.stdout).toMatch(/^ENFORCER +TARGET +HEALTH +SESSIONS +POLICIES +BACKLOG +LAG +CLOCK +SEEN$/m);
+    expect(well.stdout).toMatch(new RegExp(`^shop +shop +ok +\\d+ +${shop.gateway.ready.revision.slice(7, 19)} +- +- +0\\.0 ms +`, 'm'));
+    const config = readFileSync(shop.gateway.configFile, 'utf8');
+    writeFileSync(join(shop.dir, 'data.yaml'), 'guardrails: [');
+    shop.gateway.process.kill('SIGHUP');
+    await expect.poll(async () => (await get('/readyz')).text, { timeout: 20_000 }).toContain('the newest policies were rejected');
+    expect((await get('/readyz')).status).toBe(200); // the last good revision judges on
+    const ill = await shop.gateway.interlock('status', '--token-file', file);
+    expect(ill).toMatchObject({ code: 1, stdout: expect.stringContaining('policies: the newest policies were rejected') });
+    expect(ill.stdout).toContain('DEGRADED');
+    writeFileSync(shop.gateway.configFile, config);
   });
 });
 

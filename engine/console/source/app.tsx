@@ -12,6 +12,7 @@ import { Request } from './pages/request.tsx';
 import { Search } from './pages/search.tsx';
 import { Session } from './pages/session.tsx';
 import { Sessions } from './pages/sessions.tsx';
+import { Targets } from './pages/targets.tsx';
 import { Header } from './parts/header.tsx';
 import { Help } from './parts/help.tsx';
 import { Empty, Failure } from './parts/notices.tsx';
@@ -97,6 +98,7 @@ function Console({ me }: { readonly me: Me }): JSX.Element {
     '?': () => setHelps(true),
     i: () => navigate('/'),
     s: () => navigate('/sessions'),
+    t: () => navigate('/targets'),
     '/': () => path !== '/search' && path !== '/' && navigate('/search#find'),
   });
   const logout = (): void => {
@@ -127,6 +129,7 @@ function Page({ path }: { readonly path: string }): JSX.Element {
   if (path === '/reviews') return <Reviews />;
   if (path === '/delegations') return <Delegations />;
   if (path === '/notifications') return <Notifications />;
+  if (path === '/targets') return <Targets />;
   return (
     <Empty title="There is no such page">
       <p>
@@ -145,6 +148,7 @@ const TITLES: Readonly<Record<string, string>> = {
   reviews: 'Reviews',
   delegations: 'Delegations',
   notifications: 'Messages',
+  targets: 'Targets and enforcers',
 };
 
 /** In another tab somebody else may have logged in, or out: this one must not act for them. */

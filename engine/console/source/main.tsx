@@ -8,6 +8,7 @@ import './styles/controls.css';
 import './styles/frame.css';
 import './styles/lists.css';
 import './styles/request.css';
+import './styles/targets.css';
 import './styles/text.css';
 
 applyTheme();

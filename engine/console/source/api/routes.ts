@@ -1,5 +1,6 @@
 /** Every route that the console uses, typed from the contract. */
 import type { ApprovalView, DelegationView } from '#schemas/approval';
+import type { EnforcerPage } from '#schemas/enforcer-report';
 import type { NotificationView } from '#schemas/notification';
 import type { DelegationPage, InboxBox, InboxPage, Me, RequestPage, SessionDetail, SessionPage, StatementPage } from '#schemas/review';
 import { call } from './call.ts';
@@ -78,6 +79,7 @@ export const api = {
   endDelegation: (id: string) => call<DelegationView>(`/v1/delegations/${encodeURIComponent(id)}`, { method: 'DELETE' }),
   notifications: (state: string, signal: AbortSignal) =>
     call<NotificationList>(`/v1/notifications?${new URLSearchParams({ state }).toString()}`, { signal }),
+  enforcers: (signal: AbortSignal) => call<EnforcerPage>('/v1/enforcers', { signal }),
   resend: (id: string) => call<unknown>(`/v1/notifications/${encodeURIComponent(id)}/resend`, { method: 'POST' }),
   loginOptions: (signal: AbortSignal) => call<LoginOptions>('/login/options', { signal }),
   loginByToken: (token: string) => call<Me>('/login/token', { method: 'POST', body: { token } }),

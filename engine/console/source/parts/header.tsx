@@ -15,10 +15,12 @@ const PAGES = [
   { to: '/reviews', name: 'Reviews', under: /^\/reviews/ },
   { to: '/delegations', name: 'Delegations', under: /^\/delegations/ },
 ] as const;
+/** For those who read everything. */
+const ALL_PAGES = [...PAGES, { to: '/targets', name: 'Targets', under: /^\/targets/ }] as const;
 
 export function Header({ help, logout }: { readonly help: () => void; readonly logout: () => void }): JSX.Element {
   const { path } = useAddress();
-  const { waiting } = useReader();
+  const { me, waiting } = useReader();
   return (
     <header className="header">
       <a className="skip" href="#main">
@@ -28,7 +30,7 @@ export function Header({ help, logout }: { readonly help: () => void; readonly l
         Interlock
       </Link>
       <nav className="nav" aria-label="Pages">
-        {PAGES.map(({ to, name, under }) => (
+        {(me.reads_all ? ALL_PAGES : PAGES).map(({ to, name, under }) => (
           <Link key={to} to={to} className={`nav-${name.toLowerCase()}`} aria-current={under.test(path) ? 'page' : undefined}>
             {name}
             {to === '/' && waiting !== null && waiting.total > 0 && (
@@ -94,9 +96,14 @@ function Account({ logout }: { readonly logout: () => void }): JSX.Element {
               Delegations
             </Menu.Item>
             {me.reads_all && (
-              <Menu.Item className="menu-item" onClick={() => navigate('/notifications')}>
-                Messages
-              </Menu.Item>
+              <>
+                <Menu.Item className="menu-item" onClick={() => navigate('/targets')}>
+                  Targets and enforcers
+                </Menu.Item>
+                <Menu.Item className="menu-item" onClick={() => navigate('/notifications')}>
+                  Messages
+                </Menu.Item>
+              </>
             )}
             <Menu.Item className="menu-item" onClick={logout}>
               Log out

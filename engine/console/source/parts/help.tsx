@@ -13,6 +13,7 @@ const KEYS: readonly (readonly [keys: string, what: string])[] = [
   ['/', 'search'],
   ['i', 'inbox'],
   ['s', 'sessions'],
+  ['t', 'targets and enforcers'],
   ['?', 'this list'],
   ['Esc', 'back'],
 ];
