@@ -7,7 +7,6 @@ import type { EventDraft } from '#client/journal';
 import type { Log } from '#client/log';
 import { tool } from '#tools/tools';
 import type { LoadedConfig } from './config/config.ts';
-import { loadTrustedKey } from './bundles/keys.ts';
 import type { FreshPolicies } from './decide/bundle.ts';
 import { FolderSource, type PolicySource } from './decide/policy-source.ts';
 import { selfTest } from './decide/self-test.ts';
@@ -16,7 +15,7 @@ import { PostgresMaskRewriter } from './facts/postgres/mask/rewriter.ts';
 import { PARSER_MAJORS, Parser } from './facts/postgres/parser.ts';
 import { paramsThatFlowToCode, PostgresFacts } from './facts/postgres/reader.ts';
 import { openLocalIssuer, type LocalIssuer } from './identity/local-issuer.ts';
-import { BundleFileSource } from './policies.ts';
+import { BundleFileSource, trustedIn } from './policies.ts';
 
 /** The built-in issuer is nobody's web address: it is this installation's own. */
 const LOCAL_ISSUER = { url: 'https://local.interlock.invalid', audience: 'interlock' } as const;
@@ -77,8 +76,7 @@ function sourceOf({ policies, stateDir }: LoadedConfig, { watch, publish, clock 
   const { bundle, dir, data, signing } = policies;
   const watching = watch ?? policies.watch;
   if (bundle === null) return new FolderSource({ dir, data, watch: watching }, () => tool('opa'), publish ?? null);
-  const trusted = signing.trusted.map((file) => loadTrustedKey(file));
-  return new BundleFileSource(bundle, watching, { stateDir, trusted, clock, readOnly: watch === false });
+  return new BundleFileSource(bundle, watching, { stateDir, trusted: trustedIn(signing.trusted), clock, readOnly: watch === false });
 }
 
 /** V8's optimising compiler takes half a gigabyte, for seconds, for one function of PostgreSQL's grammar, and what it makes is not faster (ADR 0006). */

@@ -2,11 +2,11 @@
 import { InterlockError } from '#schemas/errors';
 import type { BundleSink } from './apart/parts.ts';
 import type { Base } from './base.ts';
-import { trustedKey } from './bundles/keys.ts';
+import { type TrustedKey, trustedKey } from './bundles/keys.ts';
 import type { LocalDecisionService } from './decide/service.ts';
 import type { EnforcerIdentity } from './enrolment/parts.ts';
 import { openJudging } from './judging.ts';
-import { openReceiver, pushedSource } from './policies.ts';
+import { openReceiver, pushedSource, trustedIn } from './policies.ts';
 
 export interface LocalHome extends AsyncDisposable {
   readonly decisions: LocalDecisionService;
@@ -15,12 +15,14 @@ export interface LocalHome extends AsyncDisposable {
   ready(waitMs: number): Promise<void>;
 }
 
-/** @throws InterlockError PARSER_UNAVAILABLE, BUNDLE_STATE, BUNDLE_KEY */
-export async function localHome({ config, clock, ids, log, journal }: Base, { trusted }: Pick<EnforcerIdentity, 'trusted'>): Promise<LocalHome> {
+/** @throws InterlockError PARSER_UNAVAILABLE, BUNDLE_STATE */
+export async function localHome({ config, clock, ids, log, journal }: Base, identity: Pick<EnforcerIdentity, 'trusted'>): Promise<LocalHome> {
   const record: Parameters<typeof openJudging>[1]['record'] = (event) => void journal.append(event);
   const decisions = await openJudging(config, { clock, ids, log, record, source: pushedSource });
-  const keys = trusted.map((pem, index) => trustedKey(pem, `key ${index + 1} of the engine`));
-  const receiver = await openReceiver(decisions, { stateDir: config.stateDir, trusted: keys, clock });
+  const told = (): readonly TrustedKey[] => identity.trusted.map((pem, index) => trustedKey(pem, `key ${index + 1} of the engine`));
+  const pinned = config.enforcer?.trusted ?? null;
+  const trusted = pinned === null ? told : trustedIn(pinned);
+  const receiver = await openReceiver(decisions, { stateDir: config.stateDir, trusted, clock });
   const first = Promise.withResolvers<void>();
   let refused: InterlockError | null = null;
   return {

@@ -48,9 +48,14 @@ export async function openPublishing(
   const publisher = await openPublisher({ stateDir, keys: own, validMs: signing.validMs, maxAgeMs, clock, log });
   if (bundle === null) return { publisher, source: { publish: publishingTo(publisher) }, publicKeys: own.map(({ publicKeyPem }) => publicKeyPem) };
   const publicKeys = await Promise.all(signing.trusted.map((file) => readFile(file, 'utf8')));
-  const trusted = signing.trusted.map((file) => loadTrustedKey(file));
+  const trusted = trustedIn(signing.trusted);
   const taken = (signed: SignedBundle): void => publisher.forward(signed);
   return { publisher, source: { source: new BundleFileSource(bundle, watch, { stateDir, trusted, clock, taken }) }, publicKeys };
+}
+
+/** Read again for each bundle: a key that was added counts from then on. */
+export function trustedIn(files: readonly string[]): () => readonly TrustedKey[] {
+  return () => files.map((file) => loadTrustedKey(file));
 }
 
 /** Of `JudgingOptions`. */
@@ -70,7 +75,7 @@ export const pushedSource: PolicySource = { name: 'the engine', open: () => Prom
 export interface ReceivingOptions {
   readonly stateDir: string;
   /** Pinned at enrolment, or of `policies.signing.trusted`. */
-  readonly trusted: readonly TrustedKey[];
+  readonly trusted: () => readonly TrustedKey[];
   readonly clock: Clock;
   readonly taken?: (bundle: SignedBundle) => void;
   /** A command beside a gateway: compares with the newest that was seen, and remembers nothing. */

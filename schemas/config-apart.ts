@@ -35,6 +35,15 @@ export const Enforcer = {
       ...Path,
       description: 'Folder of this enforcer’s key and certificate, made by `interlock enforcer join`. Default: `identity` in `state.dir`.',
     },
+    trusted: {
+      type: 'array',
+      minItems: 1,
+      maxItems: 8,
+      items: Path,
+      title: 'a list of paths',
+      description:
+        'Public keys (PEM) by whose signature policies count, and no other: then an engine can send policies, and not make them. Default: what the engine says when the enforcer joins, and with each renewal of its certificate.',
+    },
   },
   description:
     'This file is for `interlock enforce TARGET`. Policies, identity, approvals, credentials, `env` and `labels` are the engine’s, and do not stand in it.',

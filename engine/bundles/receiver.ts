@@ -30,7 +30,8 @@ export type BundleAnswer =
   | { readonly outcome: 'rejected'; readonly revision: string; readonly code: ErrorCode; readonly detail: string };
 
 export interface ReceiverOptions {
-  readonly trusted: readonly TrustedKey[];
+  /** Asked for each bundle: keys change while an enforcer runs. @throws InterlockError CONFIG_INVALID */
+  readonly trusted: () => readonly TrustedKey[];
   readonly highest: HighestSeen;
   readonly home: BundleHome;
   readonly clock: Clock;
@@ -66,7 +67,7 @@ export class BundleReceiver {
     const { trusted, highest, home, clock } = this.#options;
     let bundle: VerifiedBundle;
     try {
-      bundle = await verifyBundle(bytes, { trusted, nowUs: clock.wallUs() });
+      bundle = await verifyBundle(bytes, { trusted: trusted(), nowUs: clock.wallUs() });
       highest.check(bundle.manifest);
     } catch (error) {
       const known = knownError(error);

@@ -49,6 +49,8 @@ export interface EnforcerConfig {
   readonly engines: readonly string[];
   /** Key and certificate. */
   readonly identityDir: string;
+  /** Files of public keys; null: what the engine says. */
+  readonly trusted: readonly string[] | null;
 }
 
 export type LogLevel = 'debug' | 'info' | 'warn' | 'error';

@@ -9,7 +9,7 @@ import { whereIs, type LoadedConfig, type SecretSource, type ServerTlsFiles } fr
  */
 export async function checkFiles(config: LoadedConfig): Promise<void> {
   const wanted = [
-    ...(config.role === 'enforcer' ? [] : policyFiles(config)),
+    ...(config.role === 'enforcer' ? trustedFiles(config) : policyFiles(config)),
     ...traceFiles(config),
     ...vaultFiles(config),
     ...tlsFiles('api.tls', config.api.tls),
@@ -34,6 +34,10 @@ interface Wanted {
   readonly path: string;
   readonly file: string;
   readonly folder: boolean;
+}
+
+function trustedFiles({ enforcer }: LoadedConfig): readonly Wanted[] {
+  return (enforcer?.trusted ?? []).map((file, index) => ({ path: `enforcer.trusted[${index}]`, file, folder: false }));
 }
 
 function policyFiles({ policies }: LoadedConfig): readonly Wanted[] {

@@ -86,7 +86,7 @@ async function openEnforcer(clock: FakeClock, over: { stateDir?: string; selfTes
     opa: () => Promise.reject(new Error('an enforcer has no OPA')),
     ...(over.selfTest && { selfTest: over.selfTest }),
   });
-  const receiver = await openReceiver(service, { stateDir, trusted: trusting(key), clock });
+  const receiver = await openReceiver(service, { stateDir, trusted: () => trusting(key), clock });
   return {
     service,
     receiver,
@@ -258,7 +258,7 @@ describe('rollback', () => {
     await using enforcer = await openEnforcer(clock);
     for (const text of ['', '{}', '{"number":0,"revision":"x"}', 'garbage', `{"number":1,"revision":"sha256:${'a'.repeat(64)}","more":1}`]) {
       await writeFile(join(enforcer.stateDir, 'bundles', 'received.json'), text);
-      await expect(openReceiver(enforcer.service, { stateDir: enforcer.stateDir, trusted: [], clock }), text).rejects.toMatchObject({
+      await expect(openReceiver(enforcer.service, { stateDir: enforcer.stateDir, trusted: () => [], clock }), text).rejects.toMatchObject({
         code: 'BUNDLE_STATE',
       });
     }
@@ -468,7 +468,7 @@ describe('policies.source.bundle', () => {
       const open = (): Promise<LocalDecisionService> => {
         const source = new BundleFileSource(file, true, {
           stateDir: dir,
-          trusted: trusting(key),
+          trusted: () => trusting(key),
           clock,
           taken: ({ manifest }) => passed.push(manifest.number),
         });
