@@ -21,7 +21,11 @@ export function resolveEngine(raw: Engine | undefined): EngineConfig | null {
 
 export function resolveEnforcer(raw: Enforcer | undefined, stateDir: string, absolute: Absolute): EnforcerConfig | null {
   if (raw === undefined) return null;
-  return { engines: raw.engines, identityDir: raw.identity === undefined ? join(stateDir, 'identity') : absolute(raw.identity), trusted: raw.trusted?.map(absolute) ?? null };
+  return {
+    engines: raw.engines,
+    identityDir: raw.identity === undefined ? join(stateDir, 'identity') : absolute(raw.identity),
+    trusted: raw.trusted?.map(absolute) ?? null,
+  };
 }
 
 export function roleOf({ engine, enforcer }: { readonly engine?: unknown; readonly enforcer?: unknown }): Role {
