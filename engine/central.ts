@@ -107,7 +107,7 @@ export async function openCentral(base: Base, options: CentralOptions, started: 
   const { ordering = null } = options;
   const who = openWorlds({ config, journal, clock, ids, log, decisions, seen, ...(ordering && { ordered: ordering.log }) });
   started.defer(() => who.close());
-  const projection = openProjection({ file: join(config.stateDir, 'projection.sqlite'), journal, log });
+  const projection = openProjection({ file: join(config.stateDir, 'projection.sqlite'), journal, log, ...archiveOf(base) });
   started.defer(() => projection.close());
   const room: Room = { book: null, ends: null, notifier: null };
   projection.onChange((change) => changes.projected(change));
@@ -208,6 +208,11 @@ async function openTheBook(
   });
   void notifier.start(askedHere(book, ordering)); // nothing waits for it, and it does not reject
   return { book, ends };
+}
+
+/** What enforcers and other engines recorded is there as well: their sessions and statements are shown beside this journal's. */
+function archiveOf({ config, journal }: Base): { readonly archive?: { readonly dir: string; readonly own: string } } {
+  return config.nats === null ? {} : { archive: { dir: join(config.stateDir, 'archive'), own: journal.id } };
 }
 
 function withGroups(principal: Principal, groups: readonly string[]): Principal {

@@ -1,4 +1,5 @@
 /** The serving half of the composition: what the API answers from, plugged together from parts that know nothing of each other. */
+import { join } from 'node:path';
 import type { Clock } from '#client/clock';
 import type { Identity, Principal } from '#client/identity';
 import type { ApprovalView } from '#schemas/approval';
@@ -25,6 +26,7 @@ import type { ApprovalBook } from './approvals/approvals.ts';
 import { reviewText } from './approvals/text/text.ts';
 import type { LoadedConfig } from './config/config.ts';
 import type { FileJournal } from './journal/file-journal.ts';
+import { followJournal } from './journal/reader.ts';
 
 export interface ServingFrom {
   readonly config: LoadedConfig;
@@ -93,8 +95,9 @@ export function apiParts(from: ServingFrom): ApiParts {
       return from.enrolment?.() ?? null;
     },
     approvals: reviewBook(from),
-    events: ({ follow, signal, since }) => {
+    events: ({ follow, signal, since, journal: other = '' }) => {
       const from = since === undefined ? {} : { since };
+      if (other !== '') return followJournal(join(config.stateDir, 'archive', other), { ...from, follow, signal });
       return follow ? journal.follow(signal, from) : journal.events(from);
     },
     status: () => from.status(),
@@ -185,7 +188,7 @@ function projected(projection: ProjectionService): Projection {
     sessions: (query, reader) => projection.sessions({ ...query, access: accessOf(reader) }),
     session: (id, reader) => projection.session(id, accessOf(reader)),
     timeline: (id, paged, reader) => projection.timeline({ session_id: id, ...paged, access: accessOf(reader) }),
-    beginOf: async (id, reader) => (await projection.rangeOf(id, accessOf(reader)))?.first ?? null,
+    beginOf: (id, reader) => projection.rangeOf(id, accessOf(reader)),
     search: (query, reader) => projection.search({ ...query, access: accessOf(reader) }),
     sessionSoFar: async ({ session_id, statement_id }, limit) =>
       session_id === undefined || statement_id === undefined ? [] : await projection.sessionSoFar({ session_id, before: statement_id, limit }),

@@ -112,6 +112,12 @@ export interface Act {
   readonly comment?: string;
 }
 
+export interface SessionBegin {
+  readonly first: number;
+  /** '': the engine's own; else the id of one in the archive. */
+  readonly journal: string;
+}
+
 /** The journal as tables (engine/journal/projection): every answer leaves out what the reader may not see. */
 export interface Projection {
   sessions(query: SessionQuery, reader: Reader): SessionPage | Promise<SessionPage>;
@@ -119,8 +125,8 @@ export interface Projection {
   session(id: string, reader: Reader): SessionItem | null | Promise<SessionItem | null>;
   /** The statements of a session in their order; empty where it is not theirs. */
   timeline(id: string, paged: Paged, reader: Reader): StatementPage | Promise<StatementPage>;
-  /** Where in the journal a session begins; null: there is none, or it is not theirs, or not known yet. */
-  beginOf(id: string, reader: Reader): number | null | Promise<number | null>;
+  /** Where a session begins, and in whose journal; null: there is none, or it is not theirs, or not known yet. */
+  beginOf(id: string, reader: Reader): SessionBegin | null | Promise<SessionBegin | null>;
   search(query: SearchQuery, reader: Reader): StatementPage | Promise<StatementPage>;
   /** The statements of a request's session before it, newest first: shown to whoever may read the request. */
   sessionSoFar(approval: ApprovalView, limit: number): readonly StatementItem[] | Promise<readonly StatementItem[]>;
@@ -246,6 +252,8 @@ export interface LoginBegun {
 export interface EventQuery {
   /** Position in the journal behind which to read; absent: all of it. */
   readonly since?: number;
+  /** Another one, of the archive; absent or '': the engine's own. */
+  readonly journal?: string;
   readonly follow: boolean;
   readonly signal: AbortSignal;
 }

@@ -4,13 +4,13 @@ import { EventAccess } from './access.ts';
 import { InterlockError } from '#schemas/errors';
 import type { Call } from './call.ts';
 import type { House } from './house.ts';
-import type { Reader } from './parts.ts';
+import type { Reader, SessionBegin } from './parts.ts';
 
 /** From the start of the journal, or of the one session that is meant: so that it is known whose each session is. */
 export async function* readable({ house, reader, signal }: Call, follow: boolean, session?: string): AsyncGenerator<Event> {
   const access = new EventAccess(reader);
   const begin = session === undefined ? null : await beginOf(session, house, reader);
-  for await (const event of house.parts.events({ follow, signal, ...(begin === null ? {} : { since: begin - 1 }) }))
+  for await (const event of house.parts.events({ follow, signal, ...(begin === null ? {} : { since: begin.first - 1, journal: begin.journal }) }))
     if (access.allows(event)) yield event;
 }
 
@@ -28,7 +28,7 @@ export async function* prepend(first: Event, rest: AsyncIterator<Event>): AsyncG
 }
 
 /** Only a short cut: where the projection cannot say, everything is read. */
-export async function beginOf(session: string, { parts }: House, reader: Reader): Promise<number | null> {
+export async function beginOf(session: string, { parts }: House, reader: Reader): Promise<SessionBegin | null> {
   try {
     return (await parts.projection?.beginOf(session, reader)) ?? null;
   } catch (error) {

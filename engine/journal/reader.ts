@@ -1,6 +1,7 @@
 /** Reads a journal's events, live or offline. Judges nothing but the frames' checksums: `verify.ts` judges. */
 import { open, readdir, type FileHandle } from 'node:fs/promises';
 import { join } from 'node:path';
+import { setTimeout as wait } from 'node:timers/promises';
 import type { Position } from '#client/journal';
 import type { Event } from '#schemas/event';
 import { SALT_BYTES, SEGMENT_HEADER_BYTES, SEGMENT_NAME } from './format.ts';
@@ -12,6 +13,21 @@ import { readSegmentHeader, type SegmentHeader, segmentName } from './segment-he
 export async function* readJournal(dir: string): AsyncGenerator<Event> {
   await using reader = new JournalReader(dir);
   yield* reader.read();
+}
+
+/** How often a journal that another process writes is looked at for more. */
+const LOOK_EVERY_MS = 200;
+
+/** The events of a journal that is written elsewhere, behind `since` if given; with `follow` whatever comes, until the signal. */
+export async function* followJournal(
+  dir: string,
+  { since, follow, signal }: { readonly since?: Position; readonly follow: boolean; readonly signal: AbortSignal },
+): AsyncGenerator<Event> {
+  await using reader = new JournalReader(dir, since === undefined ? {} : { after: since });
+  do {
+    yield* reader.read();
+    if (follow) await wait(LOOK_EVERY_MS, undefined, { signal }).catch(() => undefined); // aborted: the loop ends
+  } while (follow && !signal.aborted);
 }
 
 /** The bytes behind a payload's digest; null when they were removed, or never stood here. */

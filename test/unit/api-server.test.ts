@@ -223,7 +223,7 @@ test('one session is read from where it begins, where that is known; what cannot
       ...(parts.projection as NonNullable<ApiParts['projection']>),
       beginOf: (session) => {
         if (session === CAROL_SESSION) throw new InterlockError('PROJECTION_BEHIND', 'it is being built');
-        return 7;
+        return { first: 7, journal: '' };
       },
     },
   };

@@ -21,7 +21,7 @@ export class ApprovalRows {
   readonly #insert: StatementSync;
   readonly #asked: StatementSync;
   readonly #whom: StatementSync;
-  readonly #update: Readonly<Record<'verdict' | 'settled' | 'consumed' | 'glass' | 'reviewed' | 'find', StatementSync>>;
+  readonly #update: Readonly<Record<'verdict' | 'settled' | 'consumed' | 'glass' | 'reviewed' | 'shaped' | 'find', StatementSync>>;
   readonly #times = new TimestampReader();
   readonly #changed = new Set<string>();
   #next: number;
@@ -38,6 +38,7 @@ export class ApprovalRows {
         `UPDATE approval SET uses = uses + 1, state = CASE WHEN uses + 1 >= uses_max THEN 'consumed' ELSE state END WHERE approval_id = ?`,
       ),
       glass: database.prepare(`UPDATE approval SET state = 'approved', review = 'open' WHERE approval_id = ?`),
+      shaped: database.prepare('UPDATE approval SET shape = ? WHERE approval_id = ? AND shape IS NULL'),
       reviewed: database.prepare('UPDATE approval SET review = ? WHERE approval_id = ?'),
       find: database.prepare('SELECT approval_id, state, session_id, subject, behalf FROM approval WHERE approval_id = ?'),
     };
@@ -74,6 +75,11 @@ export class ApprovalRows {
     );
     this.#changed.add(approval_id);
     for (const { any_of } of requirement.stages) this.#ask(approval_id, any_of);
+  }
+
+  /** Its statement stands in another journal, and came later. */
+  shaped(approvalId: string, shape: string): void {
+    this.#update.shaped.run(shape, approvalId);
   }
 
   escalated({ approval_id, added }: Of<'approval.escalated'>): void {

@@ -3,22 +3,30 @@
  * (writer-thread.ts), or in a command.
  */
 import { rmSync } from 'node:fs';
+import { readdir } from 'node:fs/promises';
+import { join } from 'node:path';
 import type { DatabaseSync } from 'node:sqlite';
-import { JournalReader } from '../reader.ts';
-import { Payloads } from './payloads.ts';
+import { JournalReader, type ReadRecord } from '../reader.ts';
 import type { ProjectionChange } from './projection.ts';
 import { Rows } from './rows.ts';
+import { oldest, SourceReader } from './source-reader.ts';
 import { dropTables, openTables, readPlace, type Place } from './tables.ts';
 import { lockFile } from './writer-lock.ts';
 import { requestFile } from './offline.ts';
 
 /** Records of one transaction at most. */
 const BATCH_RECORDS = 4_000;
+/** How often the archive is looked at for journals that are new. */
+const LOOK_EVERY_MS = 500;
+/** Journals of others that are followed at once. */
+const JOURNALS_MAX = 1_024;
 
 export interface FollowerOptions {
   readonly file: string;
   /** Of the journal. */
   readonly dir: string;
+  /** Journals of others, a folder each, by their ids: their sessions and statements too. They may come and grow at any time. */
+  readonly archive?: { readonly dir: string /** The journal's own id: it is there as well. */; readonly own: string };
 }
 
 /** Why the file was made anew. */
@@ -38,9 +46,10 @@ export class Follower implements AsyncDisposable {
   readonly #options: FollowerOptions;
   readonly #lock: { release(): void };
   #database: DatabaseSync | null = null;
-  #reader: JournalReader | null = null;
+  #own: SourceReader | null = null;
+  readonly #others = new Map<string, SourceReader>();
   #rows: Rows | null = null;
-  #position = -1;
+  #lookedMs = -Infinity;
 
   /** @throws InterlockError STATE_LOCKED when another process writes it */
   constructor(options: FollowerOptions) {
@@ -49,7 +58,7 @@ export class Follower implements AsyncDisposable {
   }
 
   get position(): number {
-    return this.#position;
+    return this.#own?.position ?? -1;
   }
 
   /** Opens the file where it stands, or anew; answers why it was made anew, if it was. */
@@ -60,29 +69,32 @@ export class Follower implements AsyncDisposable {
     return why;
   }
 
-  /** One batch, up to and with the record at `upTo`, of `recordsMax` at most. */
+  /** One batch, up to and with the record at `upTo`, of `recordsMax` at most; of the archive whatever is there. */
   async next(upTo: number, recordsMax: number = BATCH_RECORDS): Promise<Caught> {
-    const reader = this.#reader as JournalReader;
+    await this.#look();
     const rows = this.#rows as Rows;
+    const sources = [this.#own as SourceReader, ...this.#others.values()];
     let records = 0;
     let events = 0;
     let done = false;
     while (records < recordsMax && !rows.full) {
-      const record = await reader.next(upTo);
-      if (record === null) {
+      const next = sources.length === 1 ? await only(sources[0] as SourceReader, upTo) : await oldest(sources, upTo);
+      if (next === null) {
         done = true;
         break;
       }
-      if (record.seq <= this.#position) await rows.pass(record);
+      const { source, record } = next;
+      if (record.seq <= source.position) await rows.pass(record, source);
       else {
-        await rows.add(record);
-        this.#position = record.seq;
+        await rows.add(record, source);
+        source.position = record.seq;
         records++;
         events += record.events.length;
       }
+      source.taken();
     }
     const changes = rows.commit();
-    return { position: this.#position, records, events, changes, done };
+    return { position: this.position, records, events, changes, done };
   }
 
   /** Everything goes to the one file, so that it can be copied. */
@@ -96,8 +108,10 @@ export class Follower implements AsyncDisposable {
   }
 
   async #close(): Promise<void> {
-    await this.#reader?.[Symbol.asyncDispose]();
-    this.#reader = null;
+    for (const source of [this.#own, ...this.#others.values()]) await source?.[Symbol.asyncDispose]();
+    this.#own = null;
+    this.#others.clear();
+    this.#lookedMs = -Infinity;
     this.#rows = null;
     try {
       this.#database?.close();
@@ -141,11 +155,26 @@ export class Follower implements AsyncDisposable {
   }
 
   #read(position: number): void {
-    const payloads: Payloads = new Payloads((digest) => reader.payloadHere(digest));
-    const kept = (frame: Parameters<Payloads['frame']>[0]): void => payloads.frame(frame);
-    const reader = new JournalReader(this.#options.dir, { after: position, onPayload: kept, onErased: kept });
-    this.#reader = reader;
-    this.#rows = new Rows(this.#database as DatabaseSync, payloads);
-    this.#position = position;
+    this.#own = new SourceReader('', this.#options.dir, position);
+    this.#rows = new Rows(this.#database as DatabaseSync);
   }
+
+  /** A journal that is new in the archive. */
+  async #look(): Promise<void> {
+    const { archive } = this.#options;
+    const nowMs = performance.now();
+    if (archive === undefined || nowMs - this.#lookedMs < LOOK_EVERY_MS) return;
+    this.#lookedMs = nowMs;
+    const found = await readdir(archive.dir, { withFileTypes: true }).catch(() => []); // there is none yet
+    for (const entry of found) {
+      if (!entry.isDirectory() || entry.name === archive.own || this.#others.has(entry.name) || this.#others.size >= JOURNALS_MAX) continue;
+      const place = readPlace(this.#database as DatabaseSync, entry.name);
+      this.#others.set(entry.name, new SourceReader(entry.name, join(archive.dir, entry.name), place?.seq ?? -1));
+    }
+  }
+}
+
+async function only(source: SourceReader, upTo: number): Promise<{ readonly source: SourceReader; readonly record: ReadRecord } | null> {
+  const record = await source.peek(upTo);
+  return record && { source, record };
 }

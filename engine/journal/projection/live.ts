@@ -118,8 +118,8 @@ class LiveProjection {
   }
 
   #open(): void {
-    const { file, journal } = this.#options;
-    const writer = openThread('writer', { file, dir: journal.dir });
+    const { file, journal, archive } = this.#options;
+    const writer = openThread('writer', { file, dir: journal.dir, ...(archive && { archive }) });
     this.#writer = writer;
     this.#toldUpTo = -1;
     this.#givesWay = false;

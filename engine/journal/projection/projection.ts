@@ -65,6 +65,8 @@ export interface TimelineQuery extends Paged {
 export interface SessionRange {
   readonly first: number;
   readonly last: number | null;
+  /** '': the process' own; else the id of one in the archive. */
+  readonly journal: string;
 }
 
 export interface ProjectionStatus {
@@ -128,6 +130,8 @@ export interface ProjectionOptions {
   /** Made with mode 0600; with `-wal` and `-shm` beside it. */
   readonly file: string;
   readonly journal: ProjectedJournal;
+  /** Journals of others, a folder each; `own`: the id of the journal itself, which is there as well. Absent: there are none. */
+  readonly archive?: { readonly dir: string; readonly own: string };
   readonly log: Log;
   /** A query that takes longer is ended. */
   readonly queryMsMax?: number;

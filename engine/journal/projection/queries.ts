@@ -54,7 +54,7 @@ function session(database: DatabaseSync, { id, access }: { readonly id: string; 
 
 function rangeOf(database: DatabaseSync, { id, access }: { readonly id: string; readonly access: Access }): SessionRange | null {
   const row = sessionRow(database, id, access);
-  return row === null ? null : { first: row.first, last: row.closed_at === null ? null : row.last };
+  return row === null ? null : { first: row.first, last: row.closed_at === null ? null : row.last, journal: row.journal };
 }
 
 function timeline(database: DatabaseSync, query: TimelineQuery): StatementPage {

@@ -16,20 +16,25 @@ const BATCH_CHARS = 8 << 20;
 /** Changes told of one batch: who is told of more looks at everything again. */
 const CHANGES_MAX = 256;
 
+/** A journal whose records become rows. */
+export interface Source {
+  /** '': the process' own; else the id of one in the archive. */
+  readonly name: string;
+  readonly payloads: Payloads;
+}
+
 export class Rows {
   readonly #database: DatabaseSync;
-  readonly #payloads: Payloads;
   readonly #sessions: SessionRows;
   readonly #statements: StatementRows;
   readonly #approvals: ApprovalRows;
   readonly #times = new TimestampReader();
   /** Of the batch that gathers. */
-  #place: Place | null = null;
+  readonly #places = new Map<string, Place>();
   #chars = 0;
 
-  constructor(database: DatabaseSync, payloads: Payloads) {
+  constructor(database: DatabaseSync) {
     this.#database = database;
-    this.#payloads = payloads;
     const labels = new Labels(database, 'label');
     this.#sessions = new SessionRows(database);
     this.#statements = new StatementRows(database, labels);
@@ -41,72 +46,74 @@ export class Rows {
     return this.#chars > BATCH_CHARS;
   }
 
-  async add({ journal, seq, hash, events }: ReadRecord): Promise<void> {
-    if (this.#place === null) this.#database.exec('BEGIN');
-    for (const event of events) await this.#apply(event);
-    this.#payloads.forget();
-    this.#place = { journal, seq, hash: Buffer.from(hash, 'latin1').toString('hex') };
+  async add({ journal, seq, hash, events }: ReadRecord, source: Source): Promise<void> {
+    if (this.#places.size === 0) this.#database.exec('BEGIN');
+    for (const event of events) await this.#apply(event, source);
+    source.payloads.forget();
+    this.#places.set(source.name, { journal, seq, hash: Buffer.from(hash, 'latin1').toString('hex') });
   }
 
   /** A record that stands in the rows already: what it defines may be referred to by those that come. */
-  async pass({ events }: ReadRecord): Promise<void> {
+  async pass({ events }: ReadRecord, { payloads }: Source): Promise<void> {
     for (const event of events) {
-      if (event.type === 'statement.received') await this.#payloads.text(event.payload);
-      if (event.type === 'statement.decided') await this.#payloads.facts(event.facts);
+      if (event.type === 'statement.received') await payloads.text(event.payload);
+      if (event.type === 'statement.decided') await payloads.facts(event.facts);
     }
-    this.#payloads.forget();
+    payloads.forget();
   }
 
   /** Writes what gathered and where it ends; answers what changed. */
   commit(): readonly ProjectionChange[] {
-    if (this.#place === null) return [];
+    if (this.#places.size === 0) return [];
     const changed = this.#changes();
     this.#sessions.write();
     this.#statements.write();
-    writePlace(this.#database, this.#place);
+    for (const [source, place] of this.#places) writePlace(this.#database, place, source);
     this.#database.exec('COMMIT');
-    this.#place = null;
+    this.#places.clear();
     this.#chars = 0;
     return changed;
   }
 
-  async #apply(event: Event): Promise<void> {
+  async #apply(event: Event, source: Source): Promise<void> {
+    const { name } = source;
     switch (event.type) {
       case 'journal.opened':
-        this.#sessions.endAll(this.#times.microseconds(event.time));
-        return this.#statements.endAll();
+        this.#sessions.endAll(this.#times.microseconds(event.time), name);
+        return this.#statements.endAll(name);
       case 'session.opened':
-        return void this.#sessions.opened(event, this.#times.microseconds(event.time));
+        return void this.#sessions.opened(event, this.#times.microseconds(event.time), name);
       case 'session.closed':
-        return void this.#sessions.closed(event, this.#times.microseconds(event.time));
+        return void this.#sessions.closed(event, this.#times.microseconds(event.time), name);
       case 'statement.received':
-        return this.#received(event, this.#times.microseconds(event.time));
+        return this.#received(event, this.#times.microseconds(event.time), source);
       case 'statement.decided':
       case 'statement.held':
       case 'statement.refused':
       case 'statement.cleared':
       case 'statement.finished':
-        return this.#further(event);
+        return this.#further(event, source);
       default:
-        return this.#approval(event);
+        // every engine's journal holds what all did to approvals, in their order: once is enough
+        return name === '' ? this.#approval(event) : undefined;
     }
   }
 
-  async #received(event: Extract<Event, { type: 'statement.received' }>, time: number): Promise<void> {
-    const session = this.#sessions.of(event, time);
+  async #received(event: Extract<Event, { type: 'statement.received' }>, time: number, { name, payloads }: Source): Promise<void> {
+    const session = this.#sessions.of(event, time, name);
     session.statements++;
-    const text = await this.#payloads.text(event.payload);
+    const text = await payloads.text(event.payload);
     this.#chars += text?.words.length ?? 0;
     this.#statements.received(event, time, session, text);
   }
 
-  async #further(event: Extract<Event, { type: `statement.${string}` }>): Promise<void> {
+  async #further(event: Extract<Event, { type: `statement.${string}` }>, { name, payloads }: Source): Promise<void> {
     const statement = this.#statements.open(event.statement_id);
     if (statement === null) return;
-    const session = this.#sessions.of(event, statement.time);
+    const session = this.#sessions.of(event, statement.time, name);
     switch (event.type) {
       case 'statement.decided':
-        return this.#statements.decided(statement, event, await this.#payloads.facts(event.facts));
+        return this.#statements.decided(statement, event, await payloads.facts(event.facts));
       case 'statement.held':
         session.held++;
         statement.outcome = 'held';
@@ -128,6 +135,7 @@ export class Rows {
   /** Whoever is asked may see the statement. */
   #waitsFor(statement: OpenStatement, approvalId: string): void {
     statement.approval_id = approvalId;
+    if (statement.shape !== null && statement.journal !== '') this.#approvals.shaped(approvalId, statement.shape);
     for (const term of this.#approvals.askedTerms(approvalId)) if (!statement.terms.includes(term)) statement.terms.push(term);
   }
 

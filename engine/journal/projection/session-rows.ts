@@ -27,6 +27,8 @@ export interface SessionRow {
   held: number;
   readonly first: number;
   last: number;
+  /** '': the process' own. */
+  readonly journal: string;
 }
 
 /** Open sessions kept at hand; others are read again when an event of theirs comes. */
@@ -47,13 +49,13 @@ export class SessionRows {
   constructor(database: DatabaseSync) {
     this.#database = database;
     this.#find = database.prepare('SELECT * FROM session WHERE session_id = ?');
-    this.#write = database.prepare(`INSERT OR REPLACE INTO session VALUES (${Array.from({ length: 20 }, () => '?').join(', ')})`);
+    this.#write = database.prepare(`INSERT OR REPLACE INTO session VALUES (${Array.from({ length: 21 }, () => '?').join(', ')})`);
     this.#index = database.prepare('INSERT OR REPLACE INTO session_terms (rowid, terms) VALUES (?, ?)');
     this.#blocks = new Blocks(database, 'session_block');
     this.#next = Number(database.prepare('SELECT max(id) AS last FROM session').get()?.['last'] ?? 0) + 1;
   }
 
-  opened(event: Of<'session.opened'>, time: number): SessionRow {
+  opened(event: Of<'session.opened'>, time: number, journal: string): SessionRow {
     const { id, type, properties } = event.subject_detail;
     const { login, on_behalf_of } = properties;
     return this.#add({
@@ -77,28 +79,29 @@ export class SessionRows {
       held: 0,
       first: event.seq,
       last: event.seq,
+      journal,
     });
   }
 
   /** The session of an event; what is known of one whose opening the journal does not hold is who and where. */
-  of(event: Event, time: number): SessionRow {
+  of(event: Event, time: number, journal: string): SessionRow {
     const session_id = event.session_id ?? '';
-    const row = this.#atHand.get(session_id) ?? this.#again(session_id) ?? this.#unopened(event, session_id, time);
+    const row = this.#atHand.get(session_id) ?? this.#again(session_id) ?? this.#unopened(event, time, journal);
     row.last = event.seq;
     this.#changed.add(row);
     return row;
   }
 
-  closed(event: Of<'session.closed'>, time: number): SessionRow {
-    const row = this.of(event, time);
+  closed(event: Of<'session.closed'>, time: number, journal: string): SessionRow {
+    const row = this.of(event, time, journal);
     this.#close(row, time, event.reason);
     return row;
   }
 
-  /** A process begins: whatever an earlier one left open has ended, without saying so. */
-  endAll(time: number): void {
+  /** The process of a journal begins: whatever an earlier one left open has ended, without saying so. */
+  endAll(time: number, journal: string): void {
     this.write();
-    for (const { session_id } of this.#database.prepare('SELECT session_id FROM session WHERE closed_at IS NULL').all()) {
+    for (const { session_id } of this.#database.prepare('SELECT session_id FROM session WHERE closed_at IS NULL AND journal = ?').all(journal)) {
       const row = this.#atHand.get(String(session_id)) ?? this.#again(String(session_id));
       if (row === null) continue;
       this.#close(row, time, 'crash');
@@ -146,9 +149,9 @@ export class SessionRows {
     return own;
   }
 
-  #unopened({ subject = '', target = '', seq }: Event, session_id: string, time: number): SessionRow {
+  #unopened({ subject = '', target = '', seq, session_id = '' }: Event, time: number, journal: string): SessionRow {
     const unknown = { behalf: null, behalf_login: null, target, database: null, client: null, application: null, protocol: '' };
-    const counts = { closed_at: null, reason: null, statements: 0, refused: 0, held: 0, first: seq, last: seq };
+    const counts = { closed_at: null, reason: null, statements: 0, refused: 0, held: 0, first: seq, last: seq, journal };
     return this.#add({ id: this.#next++, session_id, time, subject, login: subject, subject_type: '', ...unknown, ...counts });
   }
 }

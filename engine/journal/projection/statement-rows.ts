@@ -41,6 +41,8 @@ export interface OpenStatement {
   duration_us: number | null;
   masked: Readonly<Record<string, number>> | null;
   approval_id: string | null;
+  /** Where it stands: '' the process' own. */
+  readonly journal: string;
   /** Its row stands in the file. */
   written: boolean;
 }
@@ -103,6 +105,7 @@ export class StatementRows {
       duration_us: null,
       masked: null,
       approval_id: null,
+      journal: session.journal,
       written: false,
     };
     this.#atHand.set(statement_id, statement);
@@ -142,12 +145,12 @@ export class StatementRows {
     for (const _column in event.masked) statement.masked = event.masked;
   }
 
-  /** A process begins: what an earlier one had not cleared never reached its target. What it had cleared is told `unknown` by the journal itself. */
-  endAll(): void {
+  /** The process of a journal begins: what an earlier one had not cleared never reached its target. What it had cleared is told `unknown` by the journal itself. */
+  endAll(journal: string): void {
     this.write();
     for (const { statement_id } of this.#database.prepare('SELECT statement_id FROM open_statement').all()) {
       const statement = this.#atHand.get(String(statement_id)) ?? this.#again(String(statement_id));
-      if (statement === null || statement.cleared) continue;
+      if (statement === null || statement.cleared || statement.journal !== journal) continue;
       statement.outcome = 'aborted';
       this.#changed.add(statement);
       if (this.#changed.size >= AT_HAND_MAX) this.write();

@@ -4,7 +4,7 @@ import { DatabaseSync } from 'node:sqlite';
 import { TOKENIZER } from './terms.ts';
 
 /** Another one is dropped and made anew. */
-const SCHEMA_VERSION = 1;
+const SCHEMA_VERSION = 2;
 
 const TERMS = `fts5(terms, content='', contentless_delete=1, detail=none, tokenize="${TOKENIZER}")`;
 
@@ -22,7 +22,9 @@ CREATE TABLE session (
   subject TEXT NOT NULL, login TEXT NOT NULL, subject_type TEXT NOT NULL, behalf TEXT, behalf_login TEXT,
   target TEXT NOT NULL, database TEXT, client TEXT, application TEXT, protocol TEXT NOT NULL,
   closed_at INTEGER, reason TEXT, statements INTEGER NOT NULL, refused INTEGER NOT NULL, held INTEGER NOT NULL,
-  first INTEGER NOT NULL, last INTEGER NOT NULL
+  first INTEGER NOT NULL, last INTEGER NOT NULL,
+  -- where it stands, and its first and last: '' this journal, else the id of one in the archive
+  journal TEXT NOT NULL
 );
 CREATE INDEX session_open ON session (id) WHERE closed_at IS NULL;
 CREATE VIRTUAL TABLE session_terms USING ${TERMS};
@@ -81,16 +83,20 @@ export function dropTables(file: string): void {
   for (const suffix of ['', '-wal', '-shm']) rmSync(file + suffix, { force: true });
 }
 
-/** null: of another version of the tables, or half made. */
-export function readPlace(database: DatabaseSync): Place | null {
+/** null: of another version of the tables, or half made. @param source '': the process' own journal; else one of the archive, null if it was not read yet */
+export function readPlace(database: DatabaseSync, source: string = ''): Place | null {
   if (database.prepare('PRAGMA user_version').get()?.['user_version'] !== SCHEMA_VERSION) return null;
-  const row = database.prepare(`SELECT value FROM meta WHERE key = 'place'`).get();
+  const row = database.prepare('SELECT value FROM meta WHERE key = ?').get(keyOf(source));
   return row === undefined ? null : (JSON.parse(String(row['value'])) as Place);
 }
 
 /** In the transaction of the rows that it stands for. */
-export function writePlace(database: DatabaseSync, place: Place): void {
-  database.prepare(`INSERT OR REPLACE INTO meta VALUES ('place', ?)`).run(JSON.stringify(place));
+export function writePlace(database: DatabaseSync, place: Place, source: string = ''): void {
+  database.prepare('INSERT OR REPLACE INTO meta VALUES (?, ?)').run(keyOf(source), JSON.stringify(place));
+}
+
+function keyOf(source: string): string {
+  return source === '' ? 'place' : `place ${source}`;
 }
 
 /** Only the user who runs the gateway may read it; SQLite gives the files beside it the same mode. True: it was not there. */

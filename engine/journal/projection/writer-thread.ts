@@ -16,9 +16,12 @@ const AGAIN_MS_MAX = 60_000;
 const LOOK_AGAIN_MS = 200;
 /** A command asks for a rebuild by a file beside the projection. */
 const LOOK_EVERY_MS = 500;
+/** Nobody says that the archive grew. */
+const ARCHIVE_EVERY_MS = 250;
 /** While statements need the processors: short transactions, and after each a rest of so many times what it took of a processor. */
 const GIVING_WAY = { recordsMax: 256, rest: 49 } as const;
 
+const idleMs = options.archive === undefined ? null : ARCHIVE_EVERY_MS;
 let upTo = -1;
 let asked = false;
 let closing = false;
@@ -62,13 +65,18 @@ async function follow(follower: Follower, anew: Anew | null): Promise<void> {
   for (;;) {
     asked = false;
     tell({ kind: 'opened', anew: why, position: follower.position });
+    let told = -2;
+    let idle = false;
     while (!closing && !asked) {
       const before = process.threadCpuUsage();
       const { changes, ...caught } = givesWay ? await follower.next(upTo, GIVING_WAY.recordsMax) : await follower.next(upTo);
-      tell({ kind: 'caught', ...caught, changes });
+      // to look at an archive that did not grow is no news
+      if (caught.records > 0 || caught.position !== told || !idle) tell({ kind: 'caught', ...caught, changes });
+      told = caught.position;
+      idle = caught.done;
       if (caught.done) failures = 0;
       if (givesWay) await rested(before);
-      if (caught.done && !closing && !asked) await roused(follower.position >= upTo ? null : LOOK_AGAIN_MS);
+      if (caught.done && !closing && !asked) await roused(follower.position >= upTo ? idleMs : LOOK_AGAIN_MS);
     }
     if (closing) return;
     why = await follower.open('asked');
