@@ -83,9 +83,13 @@ describe('commands of SURFACE.md', () => {
         'notify resend',
         'notify test',
         'policy build',
+        'policy build',
+        'policy key',
         'policy test',
+        'policy verify',
         'projection rebuild',
         'projection status',
+        'sessions end',
         'sessions list',
         'sessions show',
         'state export',
@@ -114,8 +118,7 @@ test('usage: exit 2, the nearest known word, nothing on stdout', async () => {
     [['facts', '--majr', '15'], 'Did you mean --major?'],
     [['facts', '--major', '12'], 'Allowed choices are 15, 17'],
     [['token'], "required option '--login <login>' not specified"],
-    [['engine'], 'not supported yet'],
-    [['enforce', 'shop'], 'not supported yet'],
+    [['enforce'], "missing required argument 'target'"],
   ] as const) {
     const { code, stdout, stderr } = await interlock(...args);
     expect([args, code, stdout]).toEqual([args, 2, '']);
