@@ -2,8 +2,6 @@
 import type { Config, NotifyAbout } from '#schemas/config';
 import type { MetricsReaders } from '#schemas/config-operations';
 import type { Places } from './places.ts';
-import type { PoliciesConfig } from './policies.ts';
-import type { VaultConfig, VaultDatabaseConfig } from './vault.ts';
 
 export interface LoadedConfig {
   /** As it was named on the command line. */
@@ -257,6 +255,43 @@ export interface TracesConfig {
   readonly caFile: string | null;
   readonly headers: Readonly<Record<string, SecretSource>>;
   readonly oneIn: number;
+}
+
+export interface PoliciesConfig {
+  /** Counts only without `bundle`. */
+  readonly dir: string;
+  /** null: `dir`. */
+  readonly bundle: string | null;
+  readonly data: readonly string[];
+  readonly watch: boolean;
+  readonly maxAgeMs: number;
+  readonly signing: {
+    readonly keyFile: string;
+    readonly validMs: number;
+    /** Files of public keys. */
+    readonly trusted: readonly string[];
+  };
+}
+
+export interface VaultConfig {
+  /** Without a `/` at its end. */
+  readonly address: string;
+  readonly namespace: string | null;
+  readonly caFile: string | null;
+  readonly timeoutMs: number;
+  readonly auth: VaultAuthConfig;
+}
+
+export type VaultAuthConfig =
+  | { readonly kind: 'token'; readonly token: SecretSource }
+  | { readonly kind: 'approle'; readonly mount: string; readonly roleId: SecretSource; readonly secretId: SecretSource | null }
+  | { readonly kind: 'kubernetes'; readonly mount: string; readonly role: string; readonly jwtFile: string };
+
+/** Who signs in at a target, by a role of the database engine. */
+export interface VaultDatabaseConfig {
+  readonly mount: string;
+  readonly role: string;
+  readonly kind: 'dynamic' | 'static';
 }
 
 /** `interlock.yaml:14:5 targets.shop.listen`, or the file alone. */

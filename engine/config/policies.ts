@@ -1,25 +1,10 @@
 /** Section `policies`, resolved and checked. */
 import { join } from 'node:path';
 import type { Policies } from '#schemas/config-policies';
+import type { PoliciesConfig } from './config.ts';
 import type { Findings } from './places.ts';
 import type { Absolute } from './secret-source.ts';
 import { durationMs } from './units.ts';
-
-export interface PoliciesConfig {
-  /** Counts only without `bundle`. */
-  readonly dir: string;
-  /** null: `dir`. */
-  readonly bundle: string | null;
-  readonly data: readonly string[];
-  readonly watch: boolean;
-  readonly maxAgeMs: number;
-  readonly signing: {
-    readonly keyFile: string;
-    readonly validMs: number;
-    /** Files of public keys. */
-    readonly trusted: readonly string[];
-  };
-}
 
 const VALID_MS_MIN = 24 * 3_600_000;
 

@@ -1,32 +1,11 @@
 /** Section `vault`, resolved and checked, and who may refer to it. */
 import type { Config } from '#schemas/config';
 import type { Vault, VaultAuth, VaultDatabase } from '#schemas/config-vault';
-import type { SecretSource } from './config.ts';
+import type { VaultAuthConfig, VaultConfig, VaultDatabaseConfig } from './config.ts';
 import type { Findings } from './places.ts';
 import { type Absolute, secretSource } from './secret-source.ts';
 import { staysHere } from './stays-here.ts';
 import { durationMs } from './units.ts';
-
-export interface VaultConfig {
-  /** Without a `/` at its end. */
-  readonly address: string;
-  readonly namespace: string | null;
-  readonly caFile: string | null;
-  readonly timeoutMs: number;
-  readonly auth: VaultAuthConfig;
-}
-
-export type VaultAuthConfig =
-  | { readonly kind: 'token'; readonly token: SecretSource }
-  | { readonly kind: 'approle'; readonly mount: string; readonly roleId: SecretSource; readonly secretId: SecretSource | null }
-  | { readonly kind: 'kubernetes'; readonly mount: string; readonly role: string; readonly jwtFile: string };
-
-/** Who signs in at a target, by a role of the database engine. */
-export interface VaultDatabaseConfig {
-  readonly mount: string;
-  readonly role: string;
-  readonly kind: 'dynamic' | 'static';
-}
 
 const SERVICE_ACCOUNT = '/var/run/secrets/kubernetes.io/serviceaccount/token';
 

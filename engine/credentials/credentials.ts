@@ -5,10 +5,10 @@
 import type { Clock } from '#client/clock';
 import type { Credentials, HeldLease, Lease } from '#client/credentials';
 import type { Ids } from '#client/ids';
-import type { Log } from '#client/log';
 import { InterlockError } from '#schemas/errors';
 import { LeaseBook } from './lease-book.ts';
 import { LEASES_MAX, READ_MS_MAX } from './limits.ts';
+import type { SecretLog } from './secret-log.ts';
 import type { Credential, CredentialSource } from './source.ts';
 
 export interface CredentialOptions {
@@ -18,13 +18,6 @@ export interface CredentialOptions {
   readonly ids: Ids;
   readonly log: SecretLog;
 }
-
-export type SecretLog = Log & {
-  /** From now on this value is in no line of the log. */
-  hide(secret: string): void;
-  /** It opens nothing any more. */
-  forget(secret: string): void;
-};
 
 export interface CredentialDesk extends Credentials {
   /** @param holder an enforcer elsewhere; absent: this process */

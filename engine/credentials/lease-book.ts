@@ -1,7 +1,6 @@
 /** Leases for which something was made: renewed while they are held, revoked when they are not. Those that were only read are not in here. */
 import type { Clock } from '#client/clock';
 import type { HeldLease } from '#client/credentials';
-import type { SecretLog } from './credentials.ts';
 import {
   CLOSE_MS_MAX,
   GAIN_MIN,
@@ -14,6 +13,7 @@ import {
   REVOKE_TRIES,
   UPKEEP_AT_ONCE,
 } from './limits.ts';
+import type { SecretLog } from './secret-log.ts';
 import type { CredentialSource, Grant } from './source.ts';
 
 export interface Issued {
