@@ -2,6 +2,22 @@
  * Where the tokens of a PostgreSQL text begin and end (scan.l, 15 and 17), blanks and comments too: the pieces cover the whole text, whatever it
  * is. Works on bytes, so its offsets are those of the facts, and texts that are not UTF-8 have pieces as well. One pass, linear.
  */
+import {
+  afterComment,
+  afterDollarString,
+  afterLine,
+  afterQuoted,
+  afterString,
+  DASH,
+  DOLLAR,
+  DOUBLE,
+  isBlank,
+  isDigit,
+  isNameByte,
+  QUOTE,
+  SLASH,
+  STAR,
+} from '#client/sql-borders';
 
 export const LEXED = {
   word: 1,
@@ -50,13 +66,6 @@ export function lex(text: Uint8Array): Lexed {
   return { count: kinds.length, kinds, ends };
 }
 
-const QUOTE = 39;
-const DOUBLE = 34;
-const DOLLAR = 36;
-const DASH = 45;
-const SLASH = 47;
-const STAR = 42;
-const BACKSLASH = 92;
 const DOT = 46;
 
 /** What each ASCII byte starts or is. */
@@ -93,19 +102,6 @@ function word(text: Uint8Array, at: number): [number, LexedKind] {
   return [end, LEXED.word];
 }
 
-/** Letters, digits, `_`, `$` and everything beyond ASCII. */
-function isNameByte(byte: number): boolean {
-  return (byte >= 97 && byte <= 122) || (byte >= 65 && byte <= 90) || isDigit(byte) || byte === 95 || byte === DOLLAR || byte >= 128;
-}
-
-function isDigit(byte: number | undefined): boolean {
-  return byte !== undefined && byte >= 48 && byte <= 57;
-}
-
-function isBlank(byte: number | undefined): boolean {
-  return byte === 32 || (byte !== undefined && byte >= 9 && byte <= 13);
-}
-
 function afterBlank(text: Uint8Array, from: number): number {
   let at = from + 1;
   while (isBlank(text[at])) at += 1;
@@ -117,63 +113,13 @@ function hasNewline(text: Uint8Array, from: number, to: number): boolean {
   return false;
 }
 
-/** A carriage return ends it too. */
-function afterLine(text: Uint8Array, from: number): number {
-  let at = from;
-  while (at < text.length && text[at] !== 10 && text[at] !== 13) at += 1;
-  return at;
-}
-
-/** They nest. */
-function afterComment(text: Uint8Array, from: number): number {
-  let depth = 1;
-  let at = from + 2;
-  while (at < text.length && depth > 0) {
-    if (text[at] === SLASH && text[at + 1] === STAR) {
-      depth += 1;
-      at += 2;
-    } else if (text[at] === STAR && text[at + 1] === SLASH) {
-      depth -= 1;
-      at += 2;
-    } else at += 1;
-  }
-  return Math.min(at, text.length);
-}
-
-function afterString(text: Uint8Array, from: number, escapes: boolean): number {
-  let at = from;
-  while (at < text.length) {
-    if (escapes && text[at] === BACKSLASH) at += 2;
-    else if (text[at] !== QUOTE) at += 1;
-    else if (text[at + 1] === QUOTE) at += 2;
-    else return at + 1;
-  }
-  return text.length;
-}
-
-function afterQuoted(text: Uint8Array, from: number): number {
-  let at = from;
-  while (at < text.length) {
-    if (text[at] !== DOUBLE) at += 1;
-    else if (text[at + 1] === DOUBLE) at += 2;
-    else return at + 1;
-  }
-  return text.length;
-}
-
 /** $tag$ … $tag$, or $1, or a lone dollar. */
 function afterDollar(text: Uint8Array, at: number): [number, LexedKind] {
+  const string = afterDollarString(text, at);
+  if (string !== null) return [string, LEXED.string];
   let end = at + 1;
-  if (isDigit(text[end])) {
-    while (isDigit(text[end])) end += 1;
-    return [end, LEXED.parameter];
-  }
-  while (end < text.length && text[end] !== DOLLAR && isNameByte(text[end] as number)) end += 1;
-  if (text[end] !== DOLLAR) return [at + 1, LEXED.other];
-  const bytes = Buffer.from(text.buffer, text.byteOffset, text.length);
-  const tag = bytes.subarray(at, end + 1);
-  const close = bytes.indexOf(tag, end + 1);
-  return [close < 0 ? text.length : close + tag.length, LEXED.string];
+  while (isDigit(text[end])) end += 1;
+  return [end, end > at + 1 ? LEXED.parameter : LEXED.other];
 }
 
 /** 12 1.5 .5 1e-3; two dots are a range of PL/pgSQL. */

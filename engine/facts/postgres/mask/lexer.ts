@@ -2,6 +2,22 @@
  * Where tokens begin and end, and nothing more (PostgreSQL's scan.l, 15 and 17): the npm parsers export no scanner. A wrong border cannot let
  * anything through, because the spliced text is parsed again and compared node by node.
  */
+import {
+  afterComment,
+  afterDollarString,
+  afterLine,
+  afterQuoted,
+  afterString,
+  DASH,
+  DOLLAR,
+  DOUBLE,
+  isBlank,
+  isNameByte,
+  QUOTE,
+  SLASH,
+  STAR,
+} from '#client/sql-borders';
+
 export const TOKEN = { word: 1, quoted: 2, unicodeQuoted: 3, string: 4, other: 5 } as const;
 export type TokenKind = (typeof TOKEN)[keyof typeof TOKEN];
 
@@ -56,25 +72,8 @@ export function isMark(text: Uint8Array, tokens: Tokens, index: number, mark: st
   return tokens.kinds[index] === TOKEN.other && latin(text, tokens.starts[index] as number, tokens.ends[index] as number) === mark;
 }
 
-/** Bytes that continue an identifier: letters, digits, `_`, `$` and everything beyond ASCII. */
-export function isNameByte(byte: number): boolean {
-  return (byte >= 97 && byte <= 122) || (byte >= 65 && byte <= 90) || (byte >= 48 && byte <= 57) || byte === 95 || byte === 36 || byte >= 128;
-}
-
-const QUOTE = 39;
-const DOUBLE = 34;
-const DOLLAR = 36;
-const DASH = 45;
-const SLASH = 47;
-const STAR = 42;
-const BACKSLASH = 92;
-
 function latin(text: Uint8Array, start: number, end: number): string {
   return Buffer.from(text.buffer, text.byteOffset + start, end - start).toString('latin1');
-}
-
-function isBlank(byte: number | undefined): boolean {
-  return byte === 32 || (byte !== undefined && byte >= 9 && byte <= 13);
 }
 
 /** Past one run of blanks, or one comment; the same offset when there is none. */
@@ -83,40 +82,24 @@ function afterBlank(text: Uint8Array, from: number): number {
   while (isBlank(text[at])) at += 1;
   if (at > from) return at;
   if (text[at] === DASH && text[at + 1] === DASH) {
-    while (at < text.length && text[at] !== 10 && text[at] !== 13) at += 1;
-    return at;
+    return afterLine(text, at);
   }
   return text[at] === SLASH && text[at + 1] === STAR ? afterComment(text, at) : from;
 }
 
-function afterComment(text: Uint8Array, from: number): number {
-  let depth = 1;
-  let at = from + 2;
-  while (at < text.length && depth > 0) {
-    if (text[at] === SLASH && text[at + 1] === STAR) {
-      depth += 1;
-      at += 2;
-    } else if (text[at] === STAR && text[at + 1] === SLASH) {
-      depth -= 1;
-      at += 2;
-    } else at += 1;
-  }
-  return at;
-}
-
 function token(text: Uint8Array, at: number): [number, TokenKind] {
   const byte = text[at] as number;
-  if (byte === QUOTE) return [afterString(text, at + 1, false), TOKEN.string];
+  if (byte === QUOTE) return [afterStrings(text, at + 1, false), TOKEN.string];
   if (byte === DOUBLE) return [afterQuoted(text, at + 1), TOKEN.quoted];
   if (byte === DOLLAR) return afterDollar(text, at);
   if (!isNameByte(byte)) return [at + 1, TOKEN.other];
   const lower = byte | 32;
   if (text[at + 1] === QUOTE) {
-    if (lower === 101) return [afterString(text, at + 2, true), TOKEN.string]; // E''
-    if (lower === 98 || lower === 120 || lower === 110) return [afterString(text, at + 2, false), TOKEN.string]; // B'' X'' N''
+    if (lower === 101) return [afterStrings(text, at + 2, true), TOKEN.string]; // E''
+    if (lower === 98 || lower === 120 || lower === 110) return [afterStrings(text, at + 2, false), TOKEN.string]; // B'' X'' N''
   }
   if (lower === 117 && text[at + 1] === 38) {
-    if (text[at + 2] === QUOTE) return [afterString(text, at + 3, false), TOKEN.string];
+    if (text[at + 2] === QUOTE) return [afterStrings(text, at + 3, false), TOKEN.string];
     if (text[at + 2] === DOUBLE) return [afterQuoted(text, at + 3), TOKEN.unicodeQuoted];
   }
   let end = at + 1;
@@ -130,19 +113,11 @@ function token(text: Uint8Array, at: number): [number, TokenKind] {
 }
 
 /** Past the closing quote; strings that continue on a later line are one token. */
-function afterString(text: Uint8Array, from: number, escapes: boolean): number {
-  let at = from;
-  for (;;) {
-    const byte = text[at];
-    if (byte === undefined) return text.length;
-    if (escapes && byte === BACKSLASH) at += 2;
-    else if (byte !== QUOTE) at += 1;
-    else if (text[at + 1] === QUOTE) at += 2;
-    else {
-      const next = continuation(text, at + 1);
-      if (next === null) return at + 1;
-      at = next;
-    }
+function afterStrings(text: Uint8Array, from: number, escapes: boolean): number {
+  for (let at = afterString(text, from, escapes); ; ) {
+    const next = continuation(text, at);
+    if (next === null) return at;
+    at = afterString(text, next, escapes);
   }
 }
 
@@ -160,24 +135,8 @@ function continuation(text: Uint8Array, from: number): number | null {
   return newline && text[at] === QUOTE ? at + 1 : null;
 }
 
-function afterQuoted(text: Uint8Array, from: number): number {
-  let at = from;
-  while (at < text.length) {
-    if (text[at] !== DOUBLE) at += 1;
-    else if (text[at + 1] === DOUBLE) at += 2;
-    else return at + 1;
-  }
-  return text.length;
-}
-
 /** $tag$ … $tag$, or $1, or a lone dollar. */
 function afterDollar(text: Uint8Array, at: number): [number, TokenKind] {
-  let end = at + 1;
-  const first = text[end];
-  if (first !== undefined && first >= 48 && first <= 57) return [at + 1, TOKEN.other];
-  while (end < text.length && text[end] !== DOLLAR && isNameByte(text[end] as number)) end += 1;
-  if (text[end] !== DOLLAR) return [at + 1, TOKEN.other];
-  const tag = Buffer.from(text.buffer, text.byteOffset + at, end + 1 - at);
-  const close = Buffer.from(text.buffer, text.byteOffset, text.length).indexOf(tag, end + 1);
-  return [close < 0 ? text.length : close + tag.length, TOKEN.string];
+  const string = afterDollarString(text, at);
+  return string === null ? [at + 1, TOKEN.other] : [string, TOKEN.string];
 }

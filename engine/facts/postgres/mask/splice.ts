@@ -1,4 +1,5 @@
-import { isMark, isNameByte, isWord, TOKEN, tokenAt, type Tokens } from './lexer.ts';
+import { isNameByte } from '#client/sql-borders';
+import { isMark, isWord, TOKEN, tokenAt, type Tokens } from './lexer.ts';
 import { quoteIdentifier } from './expression.ts';
 import { REFUSALS } from './refusal.ts';
 import type { RangeVar } from './tree.ts';
