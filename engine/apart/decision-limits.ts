@@ -5,8 +5,14 @@ export const DECISION_LIMITS = {
   /** A catalog may be large, and nothing waits for it but statements that need it. */
   learnMs: 30_000,
 
+  /** So many answers in a row that were late, and the engine is not waited for; it is tried again after so long. */
+  lateInARow: 8,
+  openMs: 1_000,
+
   // at the engine
   sessionsPerConnection: 10_000,
+  /** Who and what a session is. */
+  scopeBytes: 65_536,
   /** Texts that were read and may be decided again without being sent: the oldest goes, and is read again if it comes back. */
   statementsPerSession: 1_024,
   statementsPerConnection: 65_536,
@@ -16,6 +22,8 @@ export const DECISION_LIMITS = {
   paramsBytes: 8_388_608,
   statementIdBytes: 64,
   catalogBytes: 268_435_456,
+  /** Databases whose catalogs were learned, of all targets. */
+  catalogs: 1_024,
 
   // at the enforcer
   /** Texts that a session sends again and again, by their settings. */

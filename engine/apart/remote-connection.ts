@@ -5,7 +5,8 @@ import type { Log } from '#client/log';
 import type { Catalog } from '#schemas/catalog';
 import { Digest } from '#schemas/common';
 import { InterlockError } from '#schemas/errors';
-import type { Channel } from '../channel/parts.ts';
+import type { Channel, Stream } from '../channel/parts.ts';
+import { Breaker } from './breaker.ts';
 import { DECISION_LIMITS } from './decision-limits.ts';
 import { METHOD, piece } from './decision-wire.ts';
 import { encode, form } from './messages.ts';
@@ -22,6 +23,7 @@ export type Catalogs = ReadonlyMap<string, { readonly target: string; readonly c
 export class RemoteConnection {
   readonly channel: Channel;
   readonly shared: Shared = newShared();
+  readonly breaker: Breaker = new Breaker(DECISION_LIMITS);
   /** Resolves with the first state told; rejects when the connection ends before. */
   readonly first: Promise<void>;
   state: State | null = null;
@@ -30,6 +32,7 @@ export class RemoteConnection {
   /** By key: the catalog that the engine knows, or is being told. */
   readonly #told: Map<string, Catalog> = new Map();
   #telling: Promise<void> | null = null;
+  #following: Stream | null = null;
 
   constructor(channel: Channel, catalogs: Catalogs, log: Log, onState: (state: State) => void) {
     this.channel = channel;
@@ -54,6 +57,11 @@ export class RemoteConnection {
     return this.#telling;
   }
 
+  /** Another connection took its place: what is still asked over this one is answered, and then it may end. */
+  leave(): void {
+    this.#following?.close();
+  }
+
   async #tell(missing: readonly (readonly [string, { readonly target: string; readonly catalog: Catalog }])[]): Promise<void> {
     for (const [key, { target, catalog }] of missing) {
       const { database, fingerprint } = catalog;
@@ -76,7 +84,8 @@ export class RemoteConnection {
   }
 
   async #follow(onState: (state: State) => void, first: () => void): Promise<void> {
-    for await (const message of this.channel.open(METHOD.state, new Uint8Array(0))) {
+    this.#following = this.channel.open(METHOD.state, new Uint8Array(0));
+    for await (const message of this.#following) {
       const { revision, masks_possible } = STATE.read(message);
       this.state = { revision, masksPossible: masks_possible };
       onState(this.state);

@@ -92,10 +92,12 @@ export class RemoteDecisionService implements DecisionService, SessionHome {
 
   close(): void {
     this.#stop();
+    this.#connection?.leave();
     this.#connection = null;
   }
 
   #changed(channel: Channel | null): void {
+    this.#connection?.leave();
     if (channel === null) {
       this.#lostUs = this.clock.monotonicUs();
       this.#connection = null;

@@ -2,12 +2,15 @@
 import type { Rewrite } from '#client/decision-service';
 import type { Judgement } from '#schemas/decision';
 import type { Channel } from '../channel/parts.ts';
+import type { Breaker } from './breaker.ts';
 import { DECISION_LIMITS } from './decision-limits.ts';
 
 export interface Place {
   readonly channel: Channel;
   readonly session: number;
   readonly settings: SettingNumbers;
+  /** Of the connection. */
+  readonly breaker: Breaker;
   /** Of all sessions on this connection. */
   readonly shared: Shared;
   /** The session's last judgement for `sql.prepare` and for `sql.execute`: the next statement's is likely the same. */

@@ -136,8 +136,26 @@ export class RemoteSession implements DecisionSession {
   async #ask(place: Place, statement: RemoteStatement, moment: Moment, askedUs: number, untilUs: number): Promise<Decided | NotDecided> {
     const holding = holdingOf(statement, place, moment);
     const question = encodeQuestion(statement, place, moment, holding);
-    const answer = await place.channel.call(METHOD.decide, question, { deadlineMs: (untilUs - askedUs) / 1000 });
+    const answer = await this.#call(place, METHOD.decide, question, untilUs - askedUs);
     return decodeAnswer(answer, { statement, place, moment, holding }, { clock: this.#service.clock, askedUs });
+  }
+
+  /** An engine that was late again and again is not waited for. */
+  async #call({ channel, breaker }: Place, method: string, question: Uint8Array, leftUs: number): Promise<Uint8Array> {
+    const { clock } = this.#service;
+    if (!breaker.closed && !breaker.lets(clock.monotonicUs())) {
+      throw new InterlockError('ENGINE_UNAVAILABLE', 'the engine does not answer in time; it is tried again in a moment');
+    }
+    try {
+      const answer = await channel.call(method, question, { deadlineMs: leftUs / 1000 });
+      if (!breaker.closed) breaker.answered();
+      return answer;
+    } catch (error) {
+      const late = channel.ended === null && error instanceof InterlockError && error.code === 'ENGINE_UNAVAILABLE';
+      if (late) breaker.late(clock.monotonicUs());
+      else breaker.answered();
+      throw error;
+    }
   }
 
   async #read(text: Uint8Array, settings: Readonly<Record<string, string>>): Promise<RemoteStatement> {
@@ -194,7 +212,7 @@ export class RemoteSession implements DecisionSession {
     head.writeUInt32BE(known === 0 ? place.settings.next(settings) : known, 4);
     head[8] = known === 0 ? READ.settings : 0;
     const question = Buffer.concat(known === 0 ? [head, settingsPiece(settings), text] : [head, text]);
-    const bytes = Buffer.from(await place.channel.call(METHOD.read, question, { deadlineMs: leftUs() / 1000 }));
+    const bytes = Buffer.from(await this.#call(place, METHOD.read, question, leftUs()));
     if (bytes.length === 1) return notDecided(bytes[0] as number);
     if (bytes.length < 5 + DIGEST_BYTES) throw new InterlockError('ANSWER_REFUSED', 'an answer that is not of its form');
     // what the engine read must be this text, and nothing else
@@ -220,12 +238,12 @@ export class RemoteSession implements DecisionSession {
     return this.#place;
   }
 
-  async #open({ channel, shared }: RemoteConnection, untilUs: number): Promise<Place> {
+  async #open({ channel, shared, breaker }: RemoteConnection, untilUs: number): Promise<Place> {
     const deadlineMs = (untilUs - this.#service.clock.monotonicUs()) / 1000;
     const { session, opening } = OPENED.read(await channel.call(METHOD.open, encode({ scope: this.#scope }), { deadlineMs }));
     // a session that stands is not opened anew by going to another engine
     this.#opening ??= opening;
-    return { channel, session, shared, settings: new SettingNumbers(), last: [null, null] };
+    return { channel, session, shared, settings: new SettingNumbers(), breaker, last: [null, null] };
   }
 }
 

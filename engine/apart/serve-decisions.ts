@@ -36,6 +36,7 @@ export function serveDecisions(options: ServeDecisionsOptions): Required<Handler
       [METHOD.decide]: (payload, context) => of(context).decide(payload),
       [METHOD.read]: (payload, context) => of(context).read(payload),
       [METHOD.open]: (payload, context) => {
+        if (payload.length > limits.scopeBytes) throw new InterlockError('CHANNEL_PROTOCOL', 'the opening of a session is too long');
         const { scope } = OPEN.read(payload);
         requireGranted(context.peer, scope.resource.id);
         return of(context).open(scope);
@@ -44,7 +45,7 @@ export function serveDecisions(options: ServeDecisionsOptions): Required<Handler
         of(context).end(new Reading(payload, 'the end of a session').u32());
         return NOTHING;
       },
-      [METHOD.learn]: (payload, context) => learn(options.decisions, payload, context, limits.catalogBytes),
+      [METHOD.learn]: (payload, context) => learn(options.decisions, payload, context, limits),
     },
     streams: { [METHOD.state]: (stream) => tellState(options.decisions, stream) },
   };
@@ -82,7 +83,7 @@ const LEARN = form(
 /** By target and database: what this engine learned last. A reconnecting enforcer need not send it again. */
 const learned = new WeakMap<DecisionService, Map<string, string>>();
 
-async function learn(decisions: DecisionService, payload: Uint8Array, { peer }: CallContext, bytesMax: number): Promise<Uint8Array> {
+async function learn(decisions: DecisionService, payload: Uint8Array, { peer }: CallContext, limits: DecisionLimits): Promise<Uint8Array> {
   const reading = new Reading(payload, 'a catalog');
   const { target, database, fingerprint } = LEARN.read(reading.piece(HEAD_MAX));
   requireGranted(peer, target);
@@ -91,7 +92,8 @@ async function learn(decisions: DecisionService, payload: Uint8Array, { peer }: 
   const key = `${target}\n${database}`;
   const packed = reading.rest();
   if (packed.length === 0) return Uint8Array.of(known.get(key) === fingerprint ? 1 : 0);
-  const catalog = JSON.parse((await unpacked(Buffer.from(packed), bytesMax)).toString('utf8')) as Catalog;
+  if (known.size >= limits.catalogs && !known.has(key)) throw new InterlockError('CHANNEL_BUSY', `${known.size} catalogs are known`);
+  const catalog = JSON.parse((await unpacked(Buffer.from(packed), limits.catalogBytes)).toString('utf8')) as Catalog;
   if (catalog.database !== database || catalog.fingerprint !== fingerprint || !Array.isArray(catalog.relations)) {
     throw new InterlockError('CHANNEL_PROTOCOL', 'a catalog that is not the one announced');
   }

@@ -29,9 +29,9 @@ class ChannelListener implements Listener {
   readonly #limits: ChannelLimits;
   readonly #server: Server;
   readonly #standing: Set<Standing> = new Set();
-  /** TCP connections, whatever became of them, and the addresses of those that did not get as far as an agreement. */
+  /** TCP connections, whatever became of them, and those that did not get as far as an agreement: `address port` → address. */
   readonly #sockets: Set<Socket> = new Set();
-  readonly #unknown: Set<string> = new Set();
+  readonly #unknown: Map<string, string> = new Map();
   address: Listener['address'];
   #tls: TlsIdentity;
   #rotation: NodeJS.Timeout | null = null;
@@ -106,14 +106,16 @@ class ChannelListener implements Listener {
 
   #accepted(socket: Socket): void {
     const { connections, preAuthConnections } = this.#limits;
-    if (this.#draining || this.#sockets.size >= connections || this.#unknown.size >= preAuthConnections) {
-      this.#options.log.warn({ connections: this.#sockets.size, unknown: this.#unknown.size }, 'a connection of the channel was not taken: too many');
+    const host = socket.remoteAddress ?? '';
+    const unknown = this.#unknown.values().reduce((count, other) => (other === host ? count + 1 : count), 0);
+    if (this.#draining || this.#sockets.size >= connections || unknown >= preAuthConnections) {
+      this.#options.log.warn({ address: host, connections: this.#sockets.size, unknown }, 'a connection of the channel was not taken: too many');
       socket.destroy();
       return;
     }
     const address = addressOf(socket);
     this.#sockets.add(socket);
-    this.#unknown.add(address);
+    this.#unknown.set(address, host);
     socket.once('close', () => {
       this.#sockets.delete(socket);
       this.#unknown.delete(address);

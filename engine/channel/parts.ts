@@ -204,7 +204,7 @@ export interface ChannelLimits {
   /** From accepting the connection to both sides' agreement. */
   readonly preAuthMs: number;
   readonly preAuthBytes: number;
-  /** Connections that have not got that far, and all. */
+  /** Connections of one address that have not got that far, and all. */
   readonly preAuthConnections: number;
   readonly connections: number;
   readonly connectionsPerPeer: number;

@@ -5,6 +5,7 @@ import { systemClock } from '#client/clock';
 import type { DecisionService, DecisionSession, Moment, SessionScope, Statement } from '#client/decision-service';
 import { Ids } from '#client/ids';
 import { silentLog } from '#client/log';
+import { Breaker } from '#engine/apart/breaker';
 import { openRemoteDecisions, type RemoteDecisionService } from '#engine/apart/remote-decisions';
 import { serveDecisions, type ServeDecisionsOptions } from '#engine/apart/serve-decisions';
 import type { CallHandler, Channel, Handlers } from '#engine/channel/parts';
@@ -311,6 +312,18 @@ describe('E6: what an enforcer may not', () => {
     await dialer.close();
   });
 
+  test('more catalogs than are let, and a session that is described at length', async () => {
+    await using place = await fakeBed(undefined, { limits: { catalogs: 1, scopeBytes: 2_000 } });
+    const session = await place.remote.openSession(scope());
+    place.remote.learn('shop', { database: 'a', serverMajor: 15, fingerprint: 'f', relations: [] });
+    await session.read(SELECT, SETTINGS);
+    place.remote.learn('shop', { database: 'b', serverMajor: 15, fingerprint: 'f', relations: [] });
+    await expect((async () => session.read(SELECT, SETTINGS))()).rejects.toMatchObject({ code: 'CHANNEL_BUSY' });
+    const labels = { long: 'x'.repeat(2_000) };
+    const described = scope({ resource: { ...scope().resource, properties: { ...scope().resource.properties, labels } } });
+    await expect(place.remote.openSession(described)).rejects.toMatchObject({ code: 'CHANNEL_PROTOCOL' });
+  });
+
   test('more sessions than are let', async () => {
     await using place = await fakeBed(undefined, { limits: { sessionsPerConnection: 2 } });
     await Promise.all([place.remote.openSession(scope()), place.remote.openSession(scope())]);
@@ -401,6 +414,44 @@ describe('E6: an engine that errs is not believed', () => {
   });
 });
 
+describe('E6: an engine that is late again and again', () => {
+  test('is not waited for: everything is refused at once, until a question is answered again', async () => {
+    let stuck = true;
+    const stalling = (handlers: Required<Handlers>): Handlers => {
+      const honest = handlers.calls['decisions.decide'] as CallHandler;
+      return { ...handlers, calls: { ...handlers.calls, 'decisions.decide': (...asked) => (stuck ? new Promise(() => {}) : honest(...asked)) } };
+    };
+    await using place = await bed(await FakeDecisions.open(15), {}, stalling);
+    const session = await place.remote.openSession(scope());
+    const statement = await session.read(SELECT, SETTINGS);
+    const refused = async (): Promise<number> => {
+      const started = performance.now();
+      await expect(session.decide(statement, moment())).rejects.toMatchObject({ code: 'ENGINE_UNAVAILABLE' });
+      return performance.now() - started;
+    };
+    expect(Math.min(...(await Promise.all(Array.from({ length: 8 }, refused))))).toBeGreaterThan(450);
+    expect(await refused()).toBeLessThan(100);
+    const asked = place.calls.get('decisions.decide');
+    await Promise.all(Array.from({ length: 20 }, refused));
+    expect(place.calls.get('decisions.decide')).toBe(asked);
+    stuck = false;
+    await vi.waitFor(async () => expect((await session.decide(statement, moment())).decision.effect).toBe('allow'), { timeout: 5_000, interval: 50 });
+    expect(place.calls.get('decisions.decide')).toBe((asked ?? 0) + 1);
+  });
+
+  test('the breaker lets one at a time try, and closes when it is answered', () => {
+    const breaker = new Breaker({ lateInARow: 2, openMs: 1_000 });
+    breaker.late(0);
+    expect([breaker.closed, breaker.lets(1)]).toEqual([false, true]);
+    breaker.late(2);
+    expect([breaker.lets(3), breaker.lets(1_000_001), breaker.lets(1_000_003), breaker.lets(1_000_004)]).toEqual([false, false, true, false]);
+    breaker.late(1_500_000);
+    expect([breaker.lets(1_600_000), breaker.lets(2_500_001)]).toEqual([false, true]);
+    breaker.answered();
+    expect([breaker.closed, breaker.lets(2_500_002)]).toEqual([true, true]);
+  });
+});
+
 describe('I6: the engine is lost', () => {
   test('what waits is refused within a second, and so is everything until one is there; then the session goes on', async () => {
     await using place = await fakeBed();
@@ -435,42 +486,50 @@ describe('I6: the engine is lost', () => {
     await listener.close();
   });
 
-  test('another engine takes the sessions over in the middle of the work: no statement is refused', async () => {
-    const authority = await makeChannelAuthority();
-    const mine = await authority.issue({ name: 'shop-1', kind: 'enforcer', targets: ['shop'] });
-    const fake = await FakeDecisions.open(15);
-    const engines = await Promise.all(
-      ['engine-1', 'engine-2'].map(async (name) => {
-        const identity = await authority.issue({ name, kind: 'engine' });
-        return openListener({ ...PARTS, listen: LOOPBACK, tls: () => identity, handlers: serveDecisions({ decisions: fake, clock: systemClock }) });
-      }),
-    );
-    const dialer = openDialer({ ...PARTS, engines: engines.map(({ address }) => `127.0.0.1:${address.port}`), tls: () => mine, random: () => 0 });
-    const remote = openRemoteDecisions({ engines: dialer, clock: systemClock, log: silentLog });
-    remote.learn('shop', { database: 'shop', serverMajor: 15, fingerprint: 'f1', relations: [] });
-    await dialer.ready(5_000);
-    const sessions = await Promise.all(Array.from({ length: 8 }, (_, index) => remote.openSession(scope({ sessionId: `ses_${index}` }))));
-    const seen = new Set<Channel | null>();
-    let done = false;
-    let decided = 0;
-    const working = sessions.map(async (session) => {
-      const statement = await session.read(SELECT, SETTINGS);
-      while (!done) {
-        await session.decide(statement, moment());
-        seen.add(dialer.channel);
-        decided++;
+  test.each(['dies', 'drains'])(
+    'another engine takes the sessions over in the middle of the work when one %s: no statement is refused',
+    async (how) => {
+      const authority = await makeChannelAuthority();
+      const mine = await authority.issue({ name: 'shop-1', kind: 'enforcer', targets: ['shop'] });
+      const fake = await FakeDecisions.open(15);
+      const engines = await Promise.all(
+        ['engine-1', 'engine-2'].map(async (name) => {
+          const identity = await authority.issue({ name, kind: 'engine' });
+          return openListener({ ...PARTS, listen: LOOPBACK, tls: () => identity, handlers: serveDecisions({ decisions: fake, clock: systemClock }) });
+        }),
+      );
+      const dialer = openDialer({ ...PARTS, engines: engines.map(({ address }) => `127.0.0.1:${address.port}`), tls: () => mine, random: () => 0 });
+      const remote = openRemoteDecisions({ engines: dialer, clock: systemClock, log: silentLog });
+      remote.learn('shop', { database: 'shop', serverMajor: 15, fingerprint: 'f1', relations: [] });
+      await dialer.ready(5_000);
+      const sessions = await Promise.all(Array.from({ length: 8 }, (_, index) => remote.openSession(scope({ sessionId: `ses_${index}` }))));
+      const seen = new Set<Channel | null>();
+      let done = false;
+      let decided = 0;
+      const working = sessions.map(async (session) => {
+        const statement = await session.read(SELECT, SETTINGS);
+        while (!done) {
+          await session.decide(statement, moment());
+          seen.add(dialer.channel);
+          decided++;
+        }
+      });
+      await vi.waitFor(() => expect(decided).toBeGreaterThan(50));
+      if (how === 'drains') {
+        const started = performance.now();
+        await engines[0]?.drain(20_000);
+        expect(performance.now() - started).toBeLessThan(5_000);
       }
-    });
-    await vi.waitFor(() => expect(decided).toBeGreaterThan(50));
-    await engines[0]?.close();
-    const before = decided;
-    await vi.waitFor(() => expect([seen.size > 1, decided > before + 50]).toEqual([true, true]));
-    done = true;
-    await Promise.all(working);
-    remote.close();
-    await dialer.close();
-    await engines[1]?.close();
-  });
+      await engines[0]?.close();
+      const before = decided;
+      await vi.waitFor(() => expect([seen.size > 1, decided > before + 50]).toEqual([true, true]));
+      done = true;
+      await Promise.all(working);
+      remote.close();
+      await dialer.close();
+      await engines[1]?.close();
+    },
+  );
 
   test('a statement that reads otherwise at another engine is stale: it was not what was prepared', async () => {
     await using place = await fakeBed(undefined, { limits: { statementsPerSession: 1 } });
