@@ -46,13 +46,22 @@ export async function connectTarget(
 export async function openTarget(upstream: Upstream): Promise<Socket> {
   const plain = await connected(upstream);
   if (upstream.tls.mode === 'off') return plain;
+  try {
+    return await encrypted(plain, upstream.host, upstream.tls.ca);
+  } catch (error) {
+    plain.destroy(); // one that is left open keeps a gateway that did not start from ending
+    throw error;
+  }
+}
+
+async function encrypted(plain: Socket, host: string, ca: string | undefined): Promise<Socket> {
   const reader = new HandshakeReader(plain, { ms: LIMITS.targetConnectMs, bytesMax: 1 });
   plain.write(Buffer.concat([int32(8), int32(CODE.ssl)]));
   const answer = await reader.take(1);
   // anything that came before TLS was not sent by the target's TLS end (CVE-2021-23222)
   if (reader.detach().length > 0) throw new Error('bytes before TLS');
   if (answer[0] !== 0x53) throw new Error('the target does not offer TLS');
-  return secured(plain, upstream.host, upstream.tls.ca);
+  return await secured(plain, host, ca);
 }
 
 function connected(upstream: Upstream): Promise<Socket> {
