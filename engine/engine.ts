@@ -55,12 +55,10 @@ export async function engine(config: LoadedConfig, options: EngineOptions): Prom
   const fleet = new Fleet({ ...base, bundles: bundlesOf(publisher) });
   started.defer(() => fleet.close());
   const shown = options.console === undefined ? {} : { console: options.console };
-  const remote = fleetReports({ fleet, enrolment });
-  const central = await openCentral(
-    base,
-    { ...shown, enforcers: () => [], remote, judging: source, ordering, enrolment, terminate: (id) => fleet.terminate(id) },
-    started,
-  );
+  const here = fleetReports({ fleet, enrolment });
+  const remote = ordering?.fleets.beside(here) ?? here;
+  const terminate = ordering?.fleets.orElsewhere((id) => fleet.terminate(id)) ?? ((id: string) => fleet.terminate(id));
+  const central = await openCentral(base, { ...shown, enforcers: () => [], remote, judging: source, ordering, enrolment, terminate }, started);
   await ordering?.registry.share();
   const listener = await openChannel(base, { central, enrolment, fleet });
   started.defer(() => listener.close());

@@ -9,12 +9,16 @@ import type { RedactingLog } from './config/log.ts';
 import type { FileJournal } from './journal/file-journal.ts';
 import { openNats } from './nats/connection.ts';
 import { NatsOrderedStream } from './nats/ordered-stream.ts';
+import { EngineTalk } from './nats/talk.ts';
+import { SharedFleets } from './shared-fleets.ts';
 import { SharedRegistry } from './shared-registry.ts';
 
 export interface Ordering {
   readonly log: FollowedLog;
   /** Who is an enforcer, in the same order. */
   readonly registry: SharedRegistry;
+  /** What engines tell each other of the enforcers that are connected to them. */
+  readonly fleets: SharedFleets;
   /** This engine among the others: its journal's id. */
   readonly engine: string;
   close(): Promise<void>;
@@ -31,14 +35,18 @@ export interface OrderingFrom {
 export function openOrdering({ config, journal, clock, log }: OrderingFrom): Ordering | null {
   if (config.nats === null) return null;
   const link = openNats(natsSettings(config.nats, log), { identity: 'engine approvals', clock, log });
-  const stream = new NatsOrderedStream(link, config.nats.streams.approvals);
+  const talk = new EngineTalk(link);
+  const stream = new NatsOrderedStream(link, config.nats.streams.approvals, talk);
   const engine = journal.id;
+  const fleets = new SharedFleets({ talk, engine, clock });
   const ordered = openSharedLog({ stream, journal, clock, log, engine });
   return {
     log: ordered,
     registry: new SharedRegistry(ordered, journal),
+    fleets,
     engine,
     close: async () => {
+      fleets.close();
       await ordered.close();
       await link.close();
     },

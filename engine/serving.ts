@@ -1,9 +1,11 @@
 /** The serving half of the composition: what the API answers from, plugged together from parts that know nothing of each other. */
+import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Clock } from '#client/clock';
 import type { Identity, Principal } from '#client/identity';
 import type { ApprovalView } from '#schemas/approval';
 import { InterlockError } from '#schemas/errors';
+import type { Event } from '#schemas/event';
 import type { Access } from './journal/projection/projection.ts';
 import type { Projection as ProjectionService, ProjectionChange } from './journal/projection/projection.ts';
 import type {
@@ -97,8 +99,10 @@ export function apiParts(from: ServingFrom): ApiParts {
     approvals: reviewBook(from),
     events: ({ follow, signal, since, journal: other = '' }) => {
       const from = since === undefined ? {} : { since };
-      if (other !== '') return followJournal(join(config.stateDir, 'archive', other), { ...from, follow, signal });
-      return follow ? journal.follow(signal, from) : journal.events(from);
+      if (other === '') return follow ? journal.follow(signal, from) : journal.events(from);
+      const archive = join(config.stateDir, 'archive');
+      if (typeof other === 'string') return followJournal(join(archive, other), { ...from, follow, signal });
+      return everywhere(journal, archive, signal);
     },
     status: () => from.status(),
     operations: from.operations,
@@ -156,6 +160,14 @@ function reviewBook({ book: find, changes }: ServingFrom): ReviewBook {
     story: (id) => book().story(id),
     onChange: (listener) => changes.onApproval(listener),
   };
+}
+
+/** The own journal, and then those of the archive; the own one is there as well. */
+async function* everywhere(journal: FileJournal, archive: string, signal: AbortSignal): AsyncGenerator<Event> {
+  yield* journal.events();
+  const entries = await readdir(archive, { withFileTypes: true }).catch(() => []); // without an archive there is none
+  for (const { name } of entries.filter((entry) => entry.isDirectory() && entry.name !== journal.id))
+    yield* followJournal(join(archive, name), { follow: false, signal });
 }
 
 async function viewed(journal: FileJournal, by: Principal, what: Viewed): Promise<void> {

@@ -252,8 +252,8 @@ export interface LoginBegun {
 export interface EventQuery {
   /** Position in the journal behind which to read; absent: all of it. */
   readonly since?: number;
-  /** Another one, of the archive; absent or '': the engine's own. */
-  readonly journal?: string;
+  /** Another one, of the archive; absent or '': the engine's own; `every`: one after the other. */
+  readonly journal?: string | { readonly every: true };
   readonly follow: boolean;
   readonly signal: AbortSignal;
 }

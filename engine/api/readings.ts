@@ -6,6 +6,12 @@ import type { Call } from './call.ts';
 import type { House } from './house.ts';
 import type { Reader, SessionBegin } from './parts.ts';
 
+/** Of every journal that is here, one after the other: a session stands in one. */
+export async function* readableEverywhere({ house, reader, signal }: Call): AsyncGenerator<Event> {
+  const access = new EventAccess(reader);
+  for await (const event of house.parts.events({ follow: false, signal, journal: { every: true } })) if (access.allows(event)) yield event;
+}
+
 /** From the start of the journal, or of the one session that is meant: so that it is known whose each session is. */
 export async function* readable({ house, reader, signal }: Call, follow: boolean, session?: string): AsyncGenerator<Event> {
   const access = new EventAccess(reader);

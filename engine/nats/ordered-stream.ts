@@ -1,9 +1,8 @@
 /** A stream that orders what several engines do: published with compare-and-append, followed without gaps. engine/approvals/ordering has the protocol. */
 import { DeliverPolicy, jetstream, jetstreamManager, JetStreamApiError, type JetStreamManager } from '@nats-io/jetstream';
-import type { NatsConnection, Subscription } from '@nats-io/transport-node';
 import type { NatsLink } from './connection.ts';
 import { LIMITS } from './limits.ts';
-import { ENGINES } from './streams.ts';
+import { EngineTalk } from './talk.ts';
 
 export interface OrderedMessage {
   readonly seq: number;
@@ -28,15 +27,12 @@ const WRONG_LAST = [10071, 10164];
 export class NatsOrderedStream {
   readonly #link: NatsLink;
   readonly #stream: string;
-  #heard: ((body: Uint8Array) => void) | null = null;
+  readonly #talk: EngineTalk;
 
-  constructor(link: NatsLink, stream: string) {
+  constructor(link: NatsLink, stream: string, talk: EngineTalk = new EngineTalk(link)) {
     this.#link = link;
     this.#stream = stream;
-    if (link.current) this.#listen(link.current);
-    link.onChange((connected) => {
-      if (connected && link.current) this.#listen(link.current);
-    });
+    this.#talk = talk;
   }
 
   get connected(): boolean {
@@ -112,21 +108,11 @@ export class NatsOrderedStream {
   }
 
   say(body: Uint8Array): void {
-    this.#link.current?.publish(ENGINES, body);
+    this.#talk.say('presence', body);
   }
 
   hear(listener: (body: Uint8Array) => void): void {
-    this.#heard = listener;
-  }
-
-  #listen(connection: NatsConnection): void {
-    if (SUBSCRIBED.has(connection)) return;
-    const subscription: Subscription = connection.subscribe(ENGINES, {
-      callback: (error, message) => {
-        if (!error) this.#heard?.(message.data);
-      },
-    });
-    SUBSCRIBED.set(connection, subscription);
+    this.#talk.hear('presence', listener);
   }
 
   #manager(): Promise<JetStreamManager> {
@@ -136,8 +122,6 @@ export class NatsOrderedStream {
   }
 }
 
-/** A connection that mends itself keeps its subscriptions. */
-const SUBSCRIBED = new WeakMap<NatsConnection, Subscription>();
 /** What the headers of a publish may need. */
 const HEADER_BYTES = 1024;
 

@@ -37,11 +37,11 @@ export function permissionsOf(grant: Grant, streams: { readonly audit: string; r
           `${APPROVALS}.>`,
           // from the leader: whether a message stands is asked once, and a copy may be late
           `$JS.API.STREAM.MSG.GET.${approvals}`,
-          ENGINES,
+          `${ENGINES}.*`,
           ...reading(audit),
           ...reading(approvals),
         ],
-        subscribe: [own, ENGINES, ...[audit, approvals].map((stream) => `$JS.EVENT.ADVISORY.STREAM.*.${stream}`)],
+        subscribe: [own, `${ENGINES}.*`, ...[audit, approvals].map((stream) => `$JS.EVENT.ADVISORY.STREAM.*.${stream}`)],
       };
     case 'auditor':
       return { publish: reading(audit), subscribe: [own, `$JS.EVENT.ADVISORY.STREAM.*.${audit}`] };

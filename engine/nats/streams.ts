@@ -72,8 +72,8 @@ export function wantedStreams(settings: Pick<NatsSettings, 'streams' | 'replicas
 
 export const AUDIT = 'audit';
 export const APPROVALS = 'approvals';
-/** Where engines say that they are there: in no stream. */
-export const ENGINES = 'engines.presence';
+/** What engines tell each other, by topic: in no stream. */
+export const ENGINES = 'engines';
 
 const APPROVALS_AGE_DAYS = 100;
 const APPROVALS_BYTES_MAX = 1024 ** 3;

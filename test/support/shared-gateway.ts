@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import pg from 'pg';
 import type { ApprovalView } from '#schemas/approval';
+import { journalIdIn } from '#engine/journal/journal-id';
 import { enrolAll } from './enrolled.ts';
 import { gatewayConfig, type TokenOptions } from './gateway.ts';
 import { type Somebody, somebody, STREAMS, TestNats } from './nats.ts';
@@ -40,9 +41,10 @@ export class SharedGateway implements AsyncDisposable {
 
   static async start(names: readonly string[] = ['one', 'two'], approvals: object = {}): Promise<SharedGateway> {
     const dir = mkdtempSync(join(tmpdir(), 'interlock-shared-'));
-    const who = names.map((name) => somebody('engine', name));
+    const who = names.map((name) => somebody('engine', name, [journalIdIn(join(dir, name, 'journal'))]));
+    const enforcer = somebody('enforcer', 'shop-1', [journalIdIn(join(dir, 'enforcer', 'journal'))]);
     const setup = somebody('setup', 'setup');
-    const [nats, server] = await Promise.all([TestNats.start({ grants: [...who, setup] }), startPostgres({ major: 15 })]);
+    const [nats, server] = await Promise.all([TestNats.start({ grants: [...who, enforcer, setup] }), startPostgres({ major: 15 })]);
     const gateway = new SharedGateway(dir, nats, server, names[0] ?? '');
     await nats.setUp(setup);
     await server.query('CREATE DATABASE shop');
@@ -50,7 +52,7 @@ export class SharedGateway implements AsyncDisposable {
     await server.query('INSERT INTO payments SELECT i, 0 FROM generate_series(1, 100) i', 'shop');
     const channels = await Promise.all(names.map(async () => `127.0.0.1:${await freePort()}`));
     const configs = names.map((name, i) => gateway.#engineConfig(name, channels[i] as string, who[i] as Somebody, approvals));
-    await gateway.#enrol(names, configs, channels);
+    await gateway.#enrol(names, configs, channels, enforcer);
     for (const [i, name] of names.entries()) {
       const configFile = join(dir, name, 'interlock.yaml');
       gateway.engines.push({ name, configFile, channel: channels[i] as string, process: await startProcess(['engine', '-c', configFile]) });
@@ -73,6 +75,7 @@ export class SharedGateway implements AsyncDisposable {
         config: {
           approvals: { wait: '30s', ...approvals },
           operations: { listen: 'off' },
+          api: { listen: '127.0.0.1:0', admins: ['admins'] },
           nats: { servers: [this.nats.url], credentials: { file: join(own, 'seed') }, streams: STREAMS },
         },
       },
@@ -84,7 +87,7 @@ export class SharedGateway implements AsyncDisposable {
   }
 
   /** The operator copies the keys of the installation; a journal's own key is its own. */
-  async #enrol(names: readonly string[], configs: readonly object[], channels: readonly string[]): Promise<void> {
+  async #enrol(names: readonly string[], configs: readonly object[], channels: readonly string[], { seed }: Somebody): Promise<void> {
     const [first = '', ...others] = names;
     const dir = join(this.dir, 'enforcer');
     await enrolAll(join(this.dir, first, 'interlock.yaml'), [{ name: 'shop-1', targets: ['shop'], dir: join(dir, 'identity') }]);
@@ -96,8 +99,13 @@ export class SharedGateway implements AsyncDisposable {
         cpSync(join(this.dir, first, 'state', part), join(this.dir, name, 'state', part), { recursive: true, filter });
       }
     }
-    const { nats: _nats, ...config } = configs[0] as Readonly<Record<string, unknown>>;
-    writeFileSync(join(dir, 'interlock.yaml'), JSON.stringify(enforcerHalf(config, 'shop', { engines: channels, dir, judging: 'local', env: process.env }), null, 2));
+    writeFileSync(join(dir, 'seed'), seed, { mode: 0o600 });
+    const nats = { servers: [this.nats.url], credentials: { file: join(dir, 'seed') }, streams: STREAMS };
+    const config = { ...configs[0], nats } as Readonly<Record<string, unknown>>;
+    writeFileSync(
+      join(dir, 'interlock.yaml'),
+      JSON.stringify(enforcerHalf(config, 'shop', { engines: channels, dir, judging: 'local', env: process.env }), null, 2),
+    );
   }
 
   async enforce(): Promise<void> {
@@ -142,9 +150,16 @@ export class SharedGateway implements AsyncDisposable {
     return client;
   }
 
-  async call(engine: string, who: TokenOptions, path: string, body?: unknown): Promise<{ readonly status: number; readonly body: unknown }> {
+  async call(
+    engine: string,
+    who: TokenOptions,
+    path: string,
+    body?: unknown,
+    method: string = body === undefined ? 'GET' : 'POST',
+  ): Promise<{ readonly status: number; readonly body: unknown }> {
     const answer = await fetch(`${this.engine(engine).process.ready.api}${path}`, {
-      ...(body === undefined ? {} : { method: 'POST', body: JSON.stringify(body) }),
+      method,
+      ...(body === undefined ? {} : { body: JSON.stringify(body) }),
       headers: { authorization: `Bearer ${await this.token(who)}`, 'content-type': 'application/json' },
     });
     return { status: answer.status, body: await answer.json() };

@@ -6,7 +6,7 @@ import type { Answer, Call, Route } from '../call.ts';
 import { ULID } from '../ulid.ts';
 import { instant, limit, oneOf, optional, readQuery, words } from '../fields.ts';
 import { LIMITS } from '../limits.ts';
-import { each, only, prepend, readable } from '../readings.ts';
+import { each, only, prepend, readable, readableEverywhere } from '../readings.ts';
 import { projectionOf } from '../ready.ts';
 
 const at = (rest: string): RegExp => new RegExp(`^/v1/sessions/(ses_${ULID})${rest}$`);
@@ -49,7 +49,7 @@ async function showPage(call: Call): Promise<Answer> {
 async function list(call: Call): Promise<Answer> {
   const { since = '' } = readQuery(call.query, { since: optional(instant) });
   const sessions = new Map<string, object>();
-  for await (const event of readable(call, false)) {
+  for await (const event of readableEverywhere(call)) {
     const id = event.session_id ?? '';
     if (event.type === 'session.opened' && event.time >= since) sessions.set(id, { ...event, state: 'open' });
     const opened = sessions.get(id);
