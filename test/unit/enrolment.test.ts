@@ -1,5 +1,5 @@
 /** Enrolment (E6, issue 5): who is an enforcer, and every way of becoming one that must not work. */
-import { generateKeyPairSync, webcrypto, X509Certificate } from 'node:crypto';
+import { createPrivateKey, generateKeyPairSync, webcrypto, X509Certificate } from 'node:crypto';
 import { chmodSync, readFileSync, statSync } from 'node:fs';
 import { join as joinPath } from 'node:path';
 import { connect, type TLSSocket } from 'node:tls';
@@ -9,7 +9,7 @@ import { systemClock } from '#client/clock';
 import { silentLog } from '#client/log';
 import type { Peer } from '#engine/channel/parts';
 import { type Authority, openAuthority } from '#engine/enrolment/authority';
-import type { Holder } from '#engine/enrolment/certificate-names';
+import { type Holder, urisOf } from '#engine/enrolment/certificate-names';
 import { makeKey, makeRequest } from '#engine/enrolment/certificate-request';
 import { identityFile, openIdentity } from '#engine/enrolment/identity';
 import { join, type Joined } from '#engine/enrolment/join';
@@ -17,6 +17,7 @@ import { hashOf, readCode } from '#engine/enrolment/join-code';
 import { JOIN_PROTOCOL, readFrame } from '#engine/enrolment/join-protocol';
 import { LIMITS } from '#engine/enrolment/limits';
 import type { EnforcerIdentity } from '#engine/enrolment/parts';
+import type { Event } from '#schemas/event';
 import { ALGORITHM, x509 } from '#engine/enrolment/x509';
 import { type EnrolmentBed, enrolmentBed } from '#test/support/enrolment';
 import { FakeClock } from '#test/support/fake-clock';
@@ -189,16 +190,84 @@ const CERTIFICATES: readonly (readonly [what: string, make: (world: World) => Pr
 test.for(CERTIFICATES)('E6: a certificate %s is not let in', async ([, make]) => {
   await using bed = await enrolmentBed();
   const identity = await identityAt(await joined(bed, 'shop-1'));
-  const good = new X509Certificate(identity.tls().cert);
-  const enrolment = /enforcer\/shop-1\/(enr_\w+)/.exec(good.subjectAltName ?? '')?.[1] ?? '';
   const world: World = {
     bed,
     authority: await openAuthority(bed.keysDir, systemClock),
     other: await openAuthority(bed.folder(), systemClock),
-    holder: { kind: 'enforcer', name: 'shop-1', enrolment, targets: ['shop'] },
+    holder: holderIn(identity),
   };
   expect(bed.enrolment.authorise(await issued(world.authority, world.holder))).not.toBeNull(); // the frame of the test is right
   expect(bed.enrolment.authorise(await make(world))).toBeNull();
+});
+
+const URIS = ({ name, enrolment, targets }: World['holder']): x509.JsonGeneralName[] =>
+  urisOf({ kind: 'enforcer', name, enrolment, targets }).map((value) => ({ type: 'url', value }));
+const CLIENT = new x509.ExtendedKeyUsageExtension([x509.ExtendedKeyUsage.clientAuth]);
+
+/** What no engine of ours makes, though its authority could: somebody had the key. */
+const MADE: readonly (readonly [what: string, extensions: (holder: World['holder']) => x509.Extension[], good?: true])[] = [
+  ['as ours are', (holder) => [CLIENT, new x509.SubjectAlternativeNameExtension(URIS(holder))], true],
+  [
+    'for servers',
+    (holder) => [new x509.ExtendedKeyUsageExtension([x509.ExtendedKeyUsage.serverAuth]), new x509.SubjectAlternativeNameExtension(URIS(holder))],
+  ],
+  [
+    'for both',
+    (holder) => [
+      new x509.ExtendedKeyUsageExtension([x509.ExtendedKeyUsage.clientAuth, x509.ExtendedKeyUsage.serverAuth]),
+      new x509.SubjectAlternativeNameExtension(URIS(holder)),
+    ],
+  ],
+  ['for whatever', (holder) => [new x509.SubjectAlternativeNameExtension(URIS(holder))]],
+  [
+    'whose names are called hosts',
+    (holder) => [CLIENT, new x509.SubjectAlternativeNameExtension(URIS(holder).map((uri) => ({ ...uri, type: 'dns' })))],
+  ],
+  [
+    'with a host beside its names',
+    (holder) => [CLIENT, new x509.SubjectAlternativeNameExtension([...URIS(holder), { type: 'dns', value: 'localhost' }])],
+  ],
+  [
+    'that may sign others',
+    (holder) => [new x509.BasicConstraintsExtension(true, 0, true), CLIENT, new x509.SubjectAlternativeNameExtension(URIS(holder))],
+  ],
+  ['without names', () => [CLIENT]],
+];
+
+test.for(MADE)('E6: a certificate of the authority %s', async ([, extensions, good = false]) => {
+  await using bed = await enrolmentBed();
+  const identity = await identityAt(await joined(bed, 'shop-1'));
+  const certificate = await signed(bed, extensions(holderIn(identity)));
+  expect(bed.enrolment.authorise(certificate) !== null).toBe(good);
+});
+
+test('E6: an enforcer takes no enforcer, not even itself, for an engine', async () => {
+  await using bed = await enrolmentBed();
+  const identity = await identityAt(await joined(bed, 'shop-1'));
+  expect(identity.authorise(new X509Certificate(bed.enrolment.tls().cert))).toMatchObject({ kind: 'engine' });
+  expect(identity.authorise(new X509Certificate(identity.tls().cert))).toBeNull();
+});
+
+test('E6: it is told within a second that a certificate has ended', async () => {
+  const clock = new FakeClock(new Date().toISOString());
+  await using bed = await enrolmentBed({ clock });
+  const identity = await identityAt(await joined(bed, 'shop-1'));
+  let changes = 0;
+  bed.enrolment.onChange(() => changes++);
+  clock.pass(LIMITS.certificateMs + 1_000);
+  await expect.poll(() => changes, { timeout: 1_000 }).toBe(1);
+  expect(admitted(bed, identity)).toBeNull();
+});
+
+test('E6: of two engines that let the same code in at once, the order of their events says which join counts', async () => {
+  await using bed = await enrolmentBed();
+  const { code } = await bed.enrolment.add({ name: 'shop-1', targets: ['shop'], ttlMs: MINUTE_MS, by: 'root' });
+  await joinAt(bed, code, bed.folder());
+  const [, join] = (await bed.events()).filter(({ type }) => type.startsWith('enforcer.'));
+  const later = { ...join, seq: (join?.seq ?? 0) + 1, key: `sha256:${'e'.repeat(64)}`, not_after: '2036-01-01T00:00:00.000000Z' } as unknown as Event;
+  const before = bed.enrolment.show('shop-1');
+  bed.enrolment.follow(later);
+  expect(bed.enrolment.show('shop-1')).toEqual(before);
 });
 
 test('E6: clocks of two machines may differ by minutes, not more', async () => {
@@ -343,6 +412,31 @@ interface World {
   readonly authority: Authority;
   readonly other: Authority;
   readonly holder: Extract<Holder, { kind: 'enforcer' }>;
+}
+
+function holderIn(identity: EnforcerIdentity): World['holder'] {
+  const { subjectAltName = '' } = new X509Certificate(identity.tls().cert);
+  const enrolment = /enforcer\/shop-1\/(enr_\w+)/.exec(subjectAltName)?.[1] ?? '';
+  return { kind: 'enforcer', name: 'shop-1', enrolment, targets: ['shop'] };
+}
+
+/** With the authority's own key, by somebody who has read it. */
+async function signed(bed: EnrolmentBed, extensions: x509.Extension[]): Promise<X509Certificate> {
+  const pkcs8 = createPrivateKey(readFileSync(joinPath(bed.keysDir, 'authority.key'))).export({ type: 'pkcs8', format: 'der' });
+  const signingKey = await webcrypto.subtle.importKey('pkcs8', Uint8Array.from(pkcs8), ALGORITHM, false, ['sign']);
+  const authority = new x509.X509Certificate(readFileSync(joinPath(bed.keysDir, 'authority.crt'), 'utf8'));
+  const certificate = await x509.X509CertificateGenerator.create({
+    serialNumber: '4e',
+    subject: 'CN=shop-1',
+    issuer: authority.subject,
+    notBefore: new Date(Date.now() - MINUTE_MS),
+    notAfter: new Date(Date.now() + MINUTE_MS),
+    signingAlgorithm: ALGORITHM,
+    publicKey: (await makeKey()).pair.publicKey as never,
+    signingKey: signingKey as never,
+    extensions,
+  });
+  return new X509Certificate(certificate.toString('pem'));
 }
 
 function joinAt(bed: EnrolmentBed, code: string, dir: string): Promise<Joined> {
