@@ -190,6 +190,18 @@ describe('streams', () => {
     expect(got).toEqual(sizes);
   });
 
+  test('a short message does not overtake the long one before it, nor does the end', async () => {
+    const sizes = async (stream: Stream): Promise<void> => {
+      for await (const message of stream) await stream.send(bytes(String(message.length)));
+    };
+    await using pair = await channelPair(serving({ streams: { sizes } }));
+    const stream = pair.here.open('sizes', bytes(''));
+    const sent = [300_000, 1, 200_000, 2].map((size) => stream.send(Buffer.alloc(size)));
+    stream.end();
+    expect(await collected(stream)).toEqual(['300000', '1', '200000', '2']);
+    await Promise.all(sent);
+  });
+
   test('an error of the handler ends them with its code; an unknown one is not told; closing reaches the other end', async () => {
     const gone = Promise.withResolvers<string>();
     const waits = (stream: Stream): Promise<void> => {
