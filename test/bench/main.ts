@@ -6,6 +6,7 @@ import { parseArgs } from 'node:util';
 import pg from 'pg';
 import { startPostgres, type PostgresServer } from '#test/support/postgres';
 import { SERVER_SETTINGS, type BenchOptions, type Run } from './options.ts';
+import { benchApprovals } from './run-approvals.ts';
 import { benchArchive } from './run-archive.ts';
 import { benchBulk } from './run-bulk.ts';
 import { benchConsole } from './run-console.ts';
@@ -33,7 +34,7 @@ const { values } = parseArgs({
 if (values.help) {
   console.log(`npm run bench -- --json OUT [--only REGEX] [--clients 1,8,32,90] [--seconds 5] [--rounds 5] [--scale 1] [--journal DIR] [--pg URL]
 
-Names: pg.select.{simple,extended,prepared} pg.tpcb.prepared pg.bulk.{plain,masked,copy} decide.{cached,cold,remote} facts.{short,medium,10k} journal.append (audit=strict: with the archive’s acknowledgement) journal.verify archive.{forward,mirror,lag} memory.flat
+Names: pg.select.{simple,extended,prepared} pg.tpcb.prepared pg.bulk.{plain,masked,copy} decide.{cached,cold,remote} facts.{short,medium,10k} journal.append (audit=strict: with the archive’s acknowledgement) journal.verify archive.{forward,mirror,lag} memory.flat approvals.{request,verdict,consume,start}
 projection.{rebuild,sessions,session,request,search,search.*} console.{start,inbox,sessions,session,search}: over a journal of 100,000 sessions, 1,000,000 statements and 10,000 requests; --scale 0.1: a tenth of it
 console.interactive: from the address to rows and an answered key, in Chromium, over the same record (Debian: chromium)
 Subjects: direct, pgbouncer, pipe, interlock. Medians over rounds; ratios of the same round. Needs pgbench and PgBouncer (Debian: postgresql-contrib, pgbouncer).`);
@@ -69,6 +70,7 @@ const runs: Run[] = [];
   await benchPgbench(options);
   await benchBulk(options);
   await benchMemory(options);
+  await benchApprovals(options);
   await benchProjection(options);
   await benchConsole(options);
 }

@@ -13,6 +13,7 @@ import {
 } from '#engine/approvals/approvals';
 import type { OrderedStream } from '#engine/approvals/ordering/stream';
 import { NatsOrderedStream } from '#engine/nats/ordered-stream';
+import type { FileJournal } from '#engine/journal/file-journal';
 import type { NatsLink } from '#engine/nats/connection';
 import { HOUR_MS, subject } from './approvals.ts';
 import { MemoryDisk, MemoryJournal } from './memory-journal.ts';
@@ -22,7 +23,7 @@ export interface SharedBook {
   readonly name: string;
   readonly book: ApprovalBook;
   readonly ordered: FollowedLog;
-  readonly journal: MemoryJournal;
+  readonly journal: MemoryJournal | FileJournal;
   readonly disk: MemoryDisk;
   /** As a process that is killed: nobody hears of it. */
   kill(): Promise<void>;
@@ -33,7 +34,7 @@ export interface BookFrom {
   readonly name: string;
   readonly stream: OrderedStream;
   readonly disk?: MemoryDisk;
-  readonly journal?: MemoryJournal;
+  readonly journal?: MemoryJournal | FileJournal;
   readonly clock?: Clock;
   readonly log?: Log;
   readonly limits?: SharedLogOptions['limits'];
@@ -45,20 +46,10 @@ export async function openSharedBook(from: BookFrom): Promise<SharedBook> {
   const { name, stream, clock = systemClock, log = silentLog, disk = new MemoryDisk(), limits = {}, ended = () => Promise.resolve() } = from;
   const journal = from.journal ?? new MemoryJournal(clock, disk);
   const ordered = openSharedLog({ stream, journal, clock, log, engine: name, limits });
-  const options: ApprovalOptions = {
-    ordered,
-    journal,
-    clock,
-    ids: new Ids(clock),
-    log,
-    expireMs: 24 * HOUR_MS,
-    rememberDenialMs: 60_000,
-    publicUrl: 'https://interlock.example.com',
-    limits: { livePerPrincipalMax: 20_000, liveMax: 20_000 },
-  };
+  const options: ApprovalOptions = { ...bookOptions(journal, clock, log), ordered };
   const book = await openApprovals(from.options?.(options) ?? options);
   const kill = async (): Promise<void> => {
-    journal.fail(new Error('killed'));
+    if ('fail' in journal) journal.fail(new Error('killed'));
     book.close();
     await ended();
   };
@@ -68,6 +59,19 @@ export async function openSharedBook(from: BookFrom): Promise<SharedBook> {
     await ended();
   };
   return { name, book, ordered, journal, disk, kill, close };
+}
+
+export function bookOptions(journal: ApprovalOptions['journal'], clock: Clock = systemClock, log: Log = silentLog): ApprovalOptions {
+  return {
+    journal,
+    clock,
+    ids: new Ids(clock),
+    log,
+    expireMs: 24 * HOUR_MS,
+    rememberDenialMs: 60_000,
+    publicUrl: 'https://interlock.example.com',
+    limits: { livePerPrincipalMax: 20_000, liveMax: 20_000 },
+  };
 }
 
 /** A server with its streams and a key for each engine. */
