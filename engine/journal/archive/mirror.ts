@@ -4,11 +4,12 @@
  * only then is it noted how far the stream was read.
  */
 import type { KeyObject } from 'node:crypto';
-import { mkdir, readFile, rename, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, readFile, rename, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as wait } from 'node:timers/promises';
 import { timestamp } from '#client/clock';
 import type { Log } from '#client/log';
+import { InterlockError } from '#schemas/errors';
 import type { Alarms } from './alarms.ts';
 import { LIMITS } from './limits.ts';
 import { MirroredJournal, type Taken } from './mirrored-journal.ts';
@@ -86,6 +87,9 @@ export class Mirror {
   /** Up to here everything is in files: no frame is whole in memory alone. */
   #settledAt = 0;
   #cursorAt = 0;
+  #opened = false;
+  /** Journals whose files are not what was written: nothing is added to them. */
+  readonly #damaged = new Set<string>();
   /** Journals with a frame of which parts came, and not the last. */
   readonly #unsettled = new Set<string>();
   #error: string | null = 'not asked yet';
@@ -147,6 +151,7 @@ export class Mirror {
   async #start(): Promise<number> {
     const { source, alarms, dir } = this.#options;
     await mkdir(dir, { recursive: true, mode: 0o700 });
+    await this.#openAll();
     const state = await source.state();
     const cursor: Cursor | null = this.#at > 0 ? { created: this.#created, at: this.#settledAt } : await readCursor(dir);
     const same = cursor !== null && cursor.created === state.created;
@@ -188,18 +193,40 @@ export class Mirror {
   async #entry(id: string, run: Run): Promise<Entry | null> {
     const known = this.#entries.get(id);
     if (known !== undefined && known.stopped === null) return known;
+    if (this.#damaged.has(id)) return null;
     const { segment, offset } = known?.journal.place ?? { segment: run.segment, offset: run.offset };
     if (run.segment > segment || (run.segment === segment && run.offset > offset)) return null;
-    if (known === undefined && this.#entries.size >= LIMITS.journalsMax) {
-      this.#options.alarms.raise('foreign', STREAM, `there are more than ${LIMITS.journalsMax} journals`);
+    await known?.journal.release();
+    return await this.#open(id, known?.stopped ?? null);
+  }
+
+  /** null: it cannot be taken, and an alarm says why. */
+  async #open(id: string, stopped: Entry['stopped']): Promise<Entry | null> {
+    const { dir, alarms, keyOf = () => null } = this.#options;
+    if (!this.#entries.has(id) && this.#entries.size >= LIMITS.journalsMax) {
+      alarms.raise('foreign', STREAM, `there are more than ${LIMITS.journalsMax} journals`);
       return null;
     }
-    await known?.journal.release();
-    const { dir, keyOf = () => null } = this.#options;
-    const entry: Entry = { journal: await MirroredJournal.open(id, join(dir, id), () => keyOf(id)), stopped: known?.stopped ?? null };
-    this.#entries.set(id, entry);
-    await this.#releaseOldest();
-    return entry;
+    try {
+      const journal = await MirroredJournal.open(id, join(dir, id), () => keyOf(id));
+      const entry: Entry = { journal, stopped };
+      this.#entries.set(id, entry);
+      await this.#releaseOldest();
+      return entry;
+    } catch (error) {
+      if (!(error instanceof InterlockError)) throw error;
+      this.#damaged.add(id);
+      alarms.raise('foreign', id, error.message);
+      return null;
+    }
+  }
+
+  /** What earlier processes wrote is known before anything new comes. */
+  async #openAll(): Promise<void> {
+    if (this.#opened) return;
+    const names = await readdir(this.#options.dir);
+    for (const id of names) if (JOURNAL.test(id)) await this.#open(id, null);
+    this.#opened = true;
   }
 
   async #releaseOldest(): Promise<void> {

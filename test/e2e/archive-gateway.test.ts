@@ -1,0 +1,112 @@
+/** A target with `audit: strict`, through the whole gateway: PostgreSQL, a byte relay before it, nats-server with accounts (G5, I2, I6, C6). */
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import pg from 'pg';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { journalIdIn } from '#engine/journal/journal-id';
+import { startGateway, type Gateway } from '#test/support/gateway';
+import { somebody, TestNats, until } from '#test/support/nats';
+import { startPostgres, type PostgresServer } from '#test/support/postgres';
+import { startRelay, type Relay } from '#test/support/relay';
+
+const root = join(import.meta.dirname, '..', '..');
+let server: PostgresServer;
+let relay: Relay;
+let nats: TestNats;
+let gateway: Gateway;
+let dir: string;
+let journal: string;
+/** With a token: to make one takes a process and a second. */
+let url: string;
+
+beforeAll(async () => {
+  dir = mkdtempSync(join(tmpdir(), 'interlock-strict-'));
+  mkdirSync(join(dir, 'state', 'keys'), { recursive: true, mode: 0o700 });
+  journal = journalIdIn(join(dir, 'journal'));
+  const [engine, setup] = [somebody('engine', 'gateway', [journal]), somebody('setup', 'setup')];
+  writeFileSync(join(dir, 'state', 'keys', 'nats'), engine.seed, { mode: 0o600 });
+  server = await startPostgres({ major: 15 });
+  relay = await startRelay(server);
+  nats = await TestNats.start({ grants: [engine, setup], dir: join(dir, 'nats') });
+  await nats.setUp(setup, { duplicateWindowMs: 86_400_000 }); // what the configuration says when it says nothing
+  gateway = await startGateway({
+    dir,
+    shape: 'up',
+    upstream: { host: relay.host, port: relay.port, user: server.user, password: server.password, database: 'postgres' },
+    policies: { dir: join(root, 'test', 'policies', 'allow-all') },
+    target: { audit: 'strict' },
+    config: { nats: { servers: [nats.url] } },
+  });
+  url = await gateway.url({ login: 'alice', groups: ['app'] });
+}, 60_000);
+
+afterAll(async () => {
+  await gateway.stop();
+  await relay.stop();
+  await nats[Symbol.asyncDispose]();
+  await server.stop();
+  rmSync(dir, { recursive: true, force: true });
+});
+
+async function connected(): Promise<pg.Client> {
+  const client = new pg.Client({ connectionString: url, connectionTimeoutMillis: 5_000 });
+  client.on('error', () => {}); // the gateway ends a session whose events cannot be kept
+  await client.connect();
+  return client;
+}
+
+test('what ran is in the archive before it ran, and an auditor verifies the archive with the public key alone', async () => {
+  const client = await connected();
+  expect((await client.query('SELECT 41 + 1 AS n')).rows).toEqual([{ n: 42 }]);
+  await client.end();
+  const archive = join(dir, 'state', 'archive', journal);
+  await until(
+    async () => (await gateway.interlock('events', '--dir', archive, '--json')).stdout.includes('session.closed'),
+    10_000,
+    'the session in the archive',
+  );
+  const { code, stdout } = await gateway.interlock('audit', 'verify', '--dir', archive, '--key', gateway.ready.public_key, '--json');
+  expect([code, JSON.parse(stdout)]).toMatchObject([0, { verified: true, sessions: 1, problems: [] }]);
+});
+
+test('G5: while nats-server stands still, statements and sessions are refused within a second and nothing reaches the target; then it goes on by itself', async () => {
+  const client = await connected();
+  await client.query('SELECT 1');
+  await nats.freeze();
+  const started = performance.now();
+  await expect(client.query("SELECT 'marker-frozen'")).rejects.toMatchObject({ code: '58000' });
+  expect(performance.now() - started).toBeLessThan(1_000);
+  const next = performance.now();
+  await expect(connected()).rejects.toMatchObject({ code: '58000' });
+  expect(performance.now() - next).toBeLessThan(1_000);
+  expect(relay.reached('marker-frozen')).toBe(false);
+  const back = performance.now();
+  nats.thaw();
+  await until(
+    () =>
+      connected().then(
+        (again) => again.query("SELECT 'marker-thawed'").then(() => again.end().then(() => true)),
+        () => false,
+      ),
+    10_000,
+    'the healing',
+  );
+  expect(performance.now() - back).toBeLessThan(10_000);
+  expect(relay.reached('marker-thawed')).toBe(true);
+});
+
+test('N3: nats-server is gone: `interlock status` and readiness say so, and when it is back it catches up', async () => {
+  await nats.stop();
+  const problems = async (): Promise<string[]> => {
+    const answer = await fetch(`${gateway.ready.api}/readyz`);
+    return ((await answer.json()) as { problems: { code: string }[] }).problems.map(({ code }) => code);
+  };
+  await until(async () => (await problems()).includes('archive'), 10_000, 'the problem');
+  await expect(connected()).rejects.toMatchObject({ code: '58000' });
+  await nats.start();
+  await until(async () => (await problems()).length === 0, 10_000, 'readiness');
+  const client = await connected();
+  expect((await client.query('SELECT 1 AS n')).rows).toEqual([{ n: 1 }]);
+  await client.end();
+});
