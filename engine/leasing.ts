@@ -1,5 +1,4 @@
 /** Credentials of targets, plugged together: what the configuration refers to, Vault where it is one, and the leases. */
-import { readFile } from 'node:fs/promises';
 import type { Clock } from '#client/clock';
 import type { Ids } from '#client/ids';
 import { InterlockError } from '#schemas/errors';
@@ -8,7 +7,7 @@ import type { SecretSource, TargetConfig, VaultAuthConfig, VaultConfig } from '.
 import { readSecret } from './config/secret.ts';
 import { resolveUpstream, type ReadSecret, type Upstream } from './config/upstream.ts';
 import { openCredentials, type CredentialDesk } from './credentials/credentials.ts';
-import type { SecretLog } from './credentials/secret-log.ts';
+import { hidingTheNewest, type SecretLog } from './credentials/secret-log.ts';
 import { type CredentialSource, readSource } from './credentials/source.ts';
 import type { VaultAuth } from './credentials/vault/login.ts';
 import { Vault } from './credentials/vault/vault.ts';
@@ -80,10 +79,13 @@ function openVault({ auth, ...address }: VaultConfig, parts: { readonly clock: C
 
 /** Read from their references each time: what was exchanged meanwhile counts. */
 function authOf(auth: VaultAuthConfig, log: SecretLog): VaultAuth {
-  const reading = (source: SecretSource) => async (): Promise<string> => {
-    const secret = await readSecret(source);
-    log.hide(secret);
-    return secret;
+  const reading = (source: SecretSource): (() => Promise<string>) => {
+    const hide = hidingTheNewest(log);
+    return async () => {
+      const secret = await readSecret(source);
+      hide(secret);
+      return secret;
+    };
   };
   switch (auth.kind) {
     case 'token':
@@ -91,17 +93,7 @@ function authOf(auth: VaultAuthConfig, log: SecretLog): VaultAuth {
     case 'approle':
       return { ...auth, roleId: reading(auth.roleId), secretId: auth.secretId === null ? null : reading(auth.secretId) };
     case 'kubernetes':
-      return { kind: 'kubernetes', mount: auth.mount, role: auth.role, jwt: () => readJwt(auth.jwtFile, log) };
-  }
-}
-
-async function readJwt(file: string, log: SecretLog): Promise<string> {
-  try {
-    const jwt = (await readFile(file, 'utf8')).trim();
-    log.hide(jwt);
-    return jwt;
-  } catch (error) {
-    throw new InterlockError('CREDENTIAL_UNAVAILABLE', `file ${file} cannot be read (${(error as NodeJS.ErrnoException).code ?? 'unknown'})`);
+      return { kind: 'kubernetes', mount: auth.mount, role: auth.role, jwt: reading({ kind: 'file', path: auth.jwtFile }) };
   }
 }
 

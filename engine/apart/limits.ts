@@ -20,6 +20,10 @@ export const APART_LIMITS = {
   keepMs: 20_000,
   leasesAtOnce: 1_000,
   leasesHeld: 20_000,
+  /** An enforcer that ends waits so long for its engine to hear that its leases are over. */
+  leasesOverMs: 2_000,
+  /** A password that was made for one session is looked for in the log so long: signing in is over by then. */
+  hiddenMs: 60_000,
   /** Approved statements that run at once; of what is beyond, the engine does not learn the end. */
   usesRunning: 10_000,
   /** Ends of approved statements that an enforcer keeps to tell them again to an engine that has not heard of them. */

@@ -9,8 +9,8 @@ import { ask } from './messages.ts';
 
 export interface RemoteCredentialsOptions {
   readonly engines: Engines & Pick<Dialer, 'onChange'>;
-  /** `hide`: from now on this value is in no line of the log. */
-  readonly log: Log & { hide(secret: string): void };
+  /** `hide`: from now on this value is in no line of the log, until it is forgotten. */
+  readonly log: Log & { hide(secret: string): void; forget(secret: string): void };
 }
 
 /**
@@ -23,6 +23,7 @@ export class RemoteCredentials implements Credentials {
   readonly #held = new Map<string, { readonly target: string; readonly lease: HeldLease }>();
   readonly #timer: NodeJS.Timeout;
   readonly #stop: () => void;
+  readonly #telling = new Set<Promise<void>>();
   #keeping = false;
 
   constructor(options: RemoteCredentialsOptions) {
@@ -36,8 +37,11 @@ export class RemoteCredentials implements Credentials {
     if (this.#held.size >= APART_LIMITS.leasesHeld) throw new InterlockError('CREDENTIAL_UNAVAILABLE', 'too many leases are held here');
     const lease = await askEngine(engines, 'credentials.lease', { target }, { deadlineMs: APART_LIMITS.leaseMs });
     log.hide(lease.password);
-    const { id, handle } = lease;
-    if (handle !== undefined) this.#held.set(id, { target, lease: { id, handle } });
+    const { id, handle, password } = lease;
+    if (handle === undefined) return lease;
+    this.#held.set(id, { target, lease: { id, handle } });
+    // each session has another: once it signed in nobody holds it, and the log need not look for it for ever
+    setTimeout(() => log.forget(password), APART_LIMITS.hiddenMs).unref();
     return lease;
   }
 
@@ -46,14 +50,24 @@ export class RemoteCredentials implements Credentials {
     if (held === undefined) return;
     this.#held.delete(id);
     const { engines, log } = this.#options;
-    ask(engines, 'credentials.release', { target: held.target, leases: [held.lease] }, WITHIN).catch((error: unknown) =>
-      log.warn({ lease: id, err: error }, 'the engine was not told that a lease is over; it ends when it is not spoken of any more'),
+    const telling = ask(engines, 'credentials.release', { target: held.target, leases: [held.lease] }, WITHIN).then(
+      () => {},
+      (error: unknown) =>
+        log.warn({ lease: id, err: error }, 'the engine was not told that a lease is over; it ends when it is not spoken of any more'),
     );
+    this.#telling.add(telling);
+    void telling.finally(() => this.#telling.delete(telling));
   }
 
-  close(): void {
+  /** Everything is over: waits until the engine was told, and no longer than `leasesOverMs`. */
+  async close(): Promise<void> {
     clearInterval(this.#timer);
     this.#stop();
+    for (const { lease } of this.#held.values()) this.release(lease);
+    const late = Promise.withResolvers<void>();
+    const timer = setTimeout(late.resolve, APART_LIMITS.leasesOverMs);
+    await Promise.race([Promise.all(this.#telling), late.promise]);
+    clearTimeout(timer);
   }
 
   async #keep(): Promise<void> {

@@ -7,7 +7,7 @@ import type { Credentials, HeldLease, Lease } from '#client/credentials';
 import type { Ids } from '#client/ids';
 import { InterlockError } from '#schemas/errors';
 import { LeaseBook } from './lease-book.ts';
-import { LEASES_MAX, READ_MS_MAX } from './limits.ts';
+import { HIDDEN_MS, LEASES_MAX, READ_MS_MAX } from './limits.ts';
 import type { SecretLog } from './secret-log.ts';
 import type { Credential, CredentialSource } from './source.ts';
 
@@ -58,6 +58,8 @@ export function openCredentials({ sourceOf, clock, ids, log }: CredentialOptions
     // before anybody can use it, and so before anybody can log it
     if (grant !== undefined || hidden.get(target) !== password) log.hide(password);
     if (grant === undefined) hidden.set(target, password);
+    // each session has another: once it signed in nobody holds it, and the log need not look for it for ever
+    else setTimeout(() => log.forget(password), HIDDEN_MS).unref();
   };
 
   return {
@@ -73,7 +75,7 @@ export function openCredentials({ sourceOf, clock, ids, log }: CredentialOptions
         hide(target, credential);
         const { user, password, role, grant } = credential;
         const id = ids.next('lea');
-        if (grant !== undefined) book.add({ id, holder, target, source, grant, password });
+        if (grant !== undefined) book.add({ id, holder, target, source, grant });
         return { id, user, password, ...(role !== undefined && { role }), ...(grant !== undefined && { handle: grant.handle }) };
       } catch (error) {
         const known = error instanceof InterlockError ? error : unavailable('its reference could not be read');

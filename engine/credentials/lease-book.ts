@@ -1,6 +1,7 @@
 /** Leases for which something was made: renewed while they are held, revoked when they are not. Those that were only read are not in here. */
 import type { Clock } from '#client/clock';
 import type { HeldLease } from '#client/credentials';
+import type { Log } from '#client/log';
 import {
   CLOSE_MS_MAX,
   GAIN_MIN,
@@ -13,7 +14,6 @@ import {
   REVOKE_TRIES,
   UPKEEP_AT_ONCE,
 } from './limits.ts';
-import type { SecretLog } from './secret-log.ts';
 import type { CredentialSource, Grant } from './source.ts';
 
 export interface Issued {
@@ -23,8 +23,6 @@ export interface Issued {
   readonly target: string;
   readonly source: CredentialSource;
   readonly grant: Grant;
-  /** null: another engine issued it, and it was never here. */
-  readonly password: string | null;
 }
 
 interface Entry extends Omit<Issued, 'grant'> {
@@ -42,21 +40,20 @@ interface Ending {
   readonly source: CredentialSource;
   readonly target: string;
   readonly handle: string;
-  readonly password: string | null;
   tries: number;
   dueUs: number;
 }
 
 export class LeaseBook {
   readonly #clock: Clock;
-  readonly #log: SecretLog;
+  readonly #log: Log;
   readonly #entries = new Map<string, Entry>();
   readonly #endings = new Set<Ending>();
   #running = 0;
   #timer: NodeJS.Timeout | null = null;
   #idle: (() => void) | null = null;
 
-  constructor(clock: Clock, log: SecretLog) {
+  constructor(clock: Clock, log: Log) {
     this.#clock = clock;
     this.#log = log;
   }
@@ -90,7 +87,6 @@ export class LeaseBook {
       target,
       source,
       grant,
-      password: null,
       ...timesOf(grant, nowUs),
       dueUs: nowUs,
       keptUs: nowUs,
@@ -109,8 +105,8 @@ export class LeaseBook {
     const entry = this.#entries.get(id);
     if (entry === undefined) return;
     this.#entries.delete(id);
-    const { source, target, password, grant } = entry;
-    this.#endings.add({ source, target, handle: grant.handle, password, tries: 0, dueUs: 0 });
+    const { source, target, grant } = entry;
+    this.#endings.add({ source, target, handle: grant.handle, tries: 0, dueUs: 0 });
     this.#look();
   }
 
@@ -184,14 +180,13 @@ export class LeaseBook {
   }
 
   /** Its own time is up: there is nothing left to revoke. */
-  #ended({ id, target, password }: Entry): void {
+  #ended({ id, target }: Entry): void {
     if (!this.#entries.delete(id)) return;
-    if (password !== null) this.#log.forget(password);
     this.#log.warn({ lease: id, target }, 'a lease has ended while its session goes on: the target may end that');
   }
 
   async #revoke(ending: Ending): Promise<void> {
-    const { source, target, handle, password } = ending;
+    const { source, target, handle } = ending;
     ending.dueUs = Number.POSITIVE_INFINITY;
     this.#running++;
     try {
@@ -204,7 +199,6 @@ export class LeaseBook {
       this.#log.warn({ target, tries: ending.tries, reason: (error as Error).message }, 'a lease could not be revoked');
     } finally {
       this.#running--;
-      if (!this.#endings.has(ending) && password !== null) this.#log.forget(password);
       this.#tick();
     }
   }

@@ -2,11 +2,11 @@
 
 /** No session waits longer for a credential: a program that prints a password, a Vault that makes a user. */
 export const READ_MS_MAX = 15_000;
+/** A password that was made for one session is looked for in the log so long: signing in is over by then. */
+export const HIDDEN_MS = 60_000;
 /** Leases that are kept at a time, of all targets and holders. */
 export const LEASES_MAX = 20_000;
-/** Whoever holds leases elsewhere says every so often which it still uses … */
-export const KEEP_MS = 20_000;
-/** … and those of which nobody spoke for so long are ended: longer than an engine needs to be replaced. */
+/** Leases of which whoever holds them elsewhere did not speak for so long are ended: longer than an engine needs to be replaced. */
 export const KEPT_MS_MAX: number = 5 * 60_000;
 /** What ends is renewed when this part of its life is left, and tried again so often when that fails. */
 export const RENEW_AT = 1 / 2;

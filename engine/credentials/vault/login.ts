@@ -3,8 +3,8 @@
  * database users that were made with it end with it, so it is never revoked while they may be in use.
  */
 import type { Clock } from '#client/clock';
-import type { Log } from '#client/log';
 import { TOKEN_LEFT_MS_MIN, TOKEN_READ_MS } from '../limits.ts';
+import { hidingTheNewest, type SecretLog } from '../secret-log.ts';
 import type { VaultExchange } from './exchange.ts';
 import { record, refusedBy, text, trouble } from './trouble.ts';
 
@@ -26,7 +26,7 @@ export interface LoginOptions {
   readonly auth: VaultAuth;
   readonly exchange: VaultExchange;
   readonly clock: Clock;
-  readonly log: Log & { hide(secret: string): void };
+  readonly log: SecretLog;
 }
 
 const LIFE_MS_MAX = 2 ** 31 - 1;
@@ -37,9 +37,11 @@ export class VaultLogin {
   #getting: Promise<Token> | null = null;
   #timer: NodeJS.Timeout | undefined;
   #closed = false;
+  readonly #hide: (token: string) => void;
 
   constructor(options: LoginOptions) {
     this.#options = options;
+    this.#hide = hidingTheNewest(options.log);
   }
 
   /** @throws InterlockError CREDENTIAL_UNAVAILABLE */
@@ -99,7 +101,7 @@ export class VaultLogin {
   }
 
   #took(token: Token): Token {
-    this.#options.log.hide(token.value);
+    this.#hide(token.value);
     this.#token = token;
     clearTimeout(this.#timer);
     if (token.renewable && !this.#closed) this.#timer = setTimeout(() => void this.#renew(token), Math.min(token.lifeMs / 2, LIFE_MS_MAX)).unref();

@@ -1,7 +1,7 @@
 /** HashiCorp Vault, or OpenBao, as a source of credentials: key-value secrets, and users that its database engine makes. */
 import type { Clock } from '#client/clock';
-import type { Log } from '#client/log';
 import type { InterlockError } from '#schemas/errors';
+import type { SecretLog } from '../secret-log.ts';
 import type { Credential, CredentialSource, Grant } from '../source.ts';
 import { type VaultAddress, VaultExchange, type VaultAnswer, type VaultQuestion } from './exchange.ts';
 import { type VaultAuth, VaultLogin } from './login.ts';
@@ -10,8 +10,7 @@ import { record, refusedBy, text, trouble, VaultAnswerOdd } from './trouble.ts';
 export interface VaultOptions extends VaultAddress {
   readonly auth: VaultAuth;
   readonly clock: Clock;
-  /** `hide`: from now on this value is in no line of the log. */
-  readonly log: Log & { hide(secret: string): void };
+  readonly log: SecretLog;
 }
 
 /** One field of a key-value secret. */
