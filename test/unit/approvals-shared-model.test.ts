@@ -9,7 +9,7 @@ import { MemoryStream, type Weather } from '#test/support/memory-stream';
 import { ModelRun, Violation } from '#test/support/model/run';
 import { story } from '#test/support/model/steps';
 
-const RUNS = Number(process.env['INTERLOCK_SHARED_MODEL_RUNS'] ?? 150);
+const RUNS = Number(process.env['INTERLOCK_SHARED_MODEL_RUNS'] ?? 200);
 const SEED = Number(process.env['INTERLOCK_MODEL_SEED'] ?? randomInt(2 ** 31));
 
 /** Mostly fine; what is not is the story's. */
@@ -43,17 +43,20 @@ test(`A5, A6: three engines, ${RUNS} runs with seed ${SEED}`, { timeout: 60_000 
   console.log(`approvals model, three engines: INTERLOCK_MODEL_SEED=${SEED} INTERLOCK_SHARED_MODEL_RUNS=${RUNS}`);
   let uses = 0;
   let messages = 0;
+  let agreements = 0;
   await fc.assert(
     fc.asyncProperty(fc.scheduler(), story, weathers, async (scheduler, rounds, bad) => {
       const stream = new MemoryStream();
       const run = await check(scheduler, rounds, bad, stream);
       uses += run.uses;
       messages += stream.messages.length;
+      agreements += run.agreements;
     }),
     { numRuns: RUNS, seed: SEED },
   );
-  console.log(`${uses} uses, ${messages} messages`);
+  console.log(`${uses} uses, ${messages} messages, ${agreements} times all agreed at the end`);
   expect(uses).toBeGreaterThan(RUNS / 10);
+  expect(agreements).toBeGreaterThan(RUNS / 2);
 });
 
 const BROKEN: Readonly<Record<string, readonly [(stream: MemoryStream) => void, says: RegExp]>> = {

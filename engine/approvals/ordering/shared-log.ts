@@ -391,6 +391,7 @@ class SharedLog implements FollowedLog {
   }
 
   async #within(promise: Promise<void>, until: number): Promise<void> {
+    this.#check();
     const late = Promise.withResolvers<'late'>();
     const timer = setTimeout(() => late.resolve('late'), Math.max(0, until - performance.now()));
     const outcome = await Promise.race([promise, late.promise, this.#failed.promise]).finally(() => clearTimeout(timer));

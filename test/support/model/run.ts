@@ -26,6 +26,8 @@ export class Violation extends Error {}
 
 export class ModelRun {
   readonly known = new Map<string, Known>();
+  /** Of several engines that told the same at the end. */
+  agreements = 0;
   readonly #order: string[] = [];
   readonly #people = new People();
   readonly #clock = new FakeClock();
@@ -47,17 +49,22 @@ export class ModelRun {
     try {
       for (const seat of this.#seats) await this.#open(seat);
       for (const round of rounds) await this.#round(round);
+      if (this.#seats.length > 1) await this.#agree();
     } finally {
       await this.#scheduler.waitFor(Promise.all(this.#seats.map((seat) => seat.close())));
     }
   }
 
-  /** Each engine's view of what was asked, once all have seen all. */
-  async agreed(): Promise<readonly (readonly string[])[]> {
-    await this.#scheduler.waitFor(Promise.all(this.#seats.map(async (seat) => await seat.ordered?.catchUp())));
-    return this.#seats.map(({ book }) =>
-      [...this.known.keys()].map((id) => JSON.stringify(book?.story(id).filter(({ type }) => type !== 'executed'))),
-    );
+  /** Once all have seen all, all tell the same of everything. */
+  async #agree(): Promise<void> {
+    const seen = this.#seats.map(async ({ ordered }) => await ordered?.catchUp());
+    const outcomes = await this.#scheduler.waitFor(Promise.allSettled(seen));
+    if (outcomes.some(({ status }) => status === 'rejected')) return; // cut off just then
+    for (const id of this.known.keys()) {
+      const stories = this.#seats.map(({ book }) => JSON.stringify(book?.story(id).filter(({ type }) => type !== 'executed')));
+      if (new Set(stories).size > 1) throw new Violation(`${id}: engines tell different stories: ${stories.join(' and ')}`);
+    }
+    this.agreements++;
   }
 
   /** Each step through another engine. */
