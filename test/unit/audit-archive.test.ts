@@ -1,6 +1,6 @@
 /** C8 and N4 over an archive: an enforcer's and an engine's journal, checked by somebody who has the files and the public keys, nothing else. */
 import { execFile } from 'node:child_process';
-import { generateKeyPairSync, hash, type KeyObject } from 'node:crypto';
+import { generateKeyPairSync, hash, sign, type KeyObject } from 'node:crypto';
 import { cpSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
@@ -163,6 +163,81 @@ describe('C8: an archive', () => {
     expect(await verifySet([dir], [journal.publicKeyPem])).toMatchObject({ verified: true, approvals_elsewhere: 1 });
   });
 
+  test('behind the newest checkpoint the chain alone vouches: a record edited, or another number in it, is found there too', async () => {
+    const dir = join(root, 'tail');
+    const key = generateKeyPairSync('ed25519').privateKey;
+    const journal = await journalAt(dir, 'up', key);
+    for (let n = 0; n < 5; n++) await journal.durable(journal.append({ type: 'admin.changed', by: 'root', what: `change ${n}` }));
+    const pem = journal.publicKeyPem;
+    const uncovered = framesOf(dir).slice(-2);
+    expect(await verifySet([dir], [pem])).toMatchObject({ verified: true, uncovered: 5 });
+    const [one, last] = uncovered as [Frame, Frame];
+    const codes = async (change: (bytes: Buffer) => Buffer): Promise<readonly string[]> => {
+      const copy = join(root, 'tail-copy');
+      cpSync(dir, copy, { recursive: true, filter: (path) => !path.endsWith('/lock') });
+      edit(copy, one.file, change);
+      return codesOf(await verifySet([copy], [pem]));
+    };
+    const flip = (bytes: Buffer, { start, end }: Frame, at: number): Buffer => {
+      bytes[start + 40 + at] = (bytes[start + 40 + at] as number) ^ 1;
+      return checksummed(bytes, start, end);
+    };
+    expect(await codes((bytes) => flip(bytes, one, 40))).toContain('CHAIN_BROKEN');
+    expect(await codes((bytes) => flip(bytes, last, 40))).toContain('CHAIN_BROKEN');
+    // number 7 becomes 6, and its hash is made anew: nothing stands behind it
+    const renumbered = await codes((bytes) => {
+      flip(bytes, last, 4);
+      const prev = bytes.subarray(one.start + 8, one.start + 40);
+      bytes.set(hash('sha256', Buffer.concat([Buffer.of(0), prev, bytes.subarray(last.start + 40, last.end)]), 'buffer'), last.start + 8);
+      return checksummed(bytes, last.start, last.end);
+    });
+    expect(renumbered).toEqual(['SEQ_GAP']);
+    await journal.close('test');
+  });
+
+  test('checkpoints that lie: of other records, by another key, by a second of the keys given', async () => {
+    const own = generateKeyPairSync('ed25519');
+    const other = generateKeyPairSync('ed25519');
+    const pem = (key: KeyObject): string => key.export({ type: 'spki', format: 'pem' }).toString();
+    const rootOfNothing = hash('sha256', '', 'base64');
+    const claims = {
+      CHECKPOINT_ROOT: { key: own.privateKey, root: hash('sha256', 'another tree', 'base64'), size: 2 },
+      CHECKPOINT_SIGNATURE: { key: other.privateKey, root: rootOfNothing, size: 0 },
+    };
+    for (const [code, { key, root: claimed, size }] of Object.entries(claims)) {
+      const dir = join(root, `lying-${code}`);
+      const journal = await journalAt(dir, 'up', own.privateKey);
+      const signature = sign(null, Buffer.from(`x\n${size}\n${claimed}\n`), key).toString('base64');
+      journal.append({ type: 'checkpoint.signed', origin: 'x', size, root: claimed, key_id: '00000000', signature });
+      await journal.close('test');
+      for (const keysGiven of [[pem(own.publicKey)], [pem(own.publicKey), pem(other.publicKey)]])
+        expect(codesOf(await verifySet([dir], keysGiven)), code).toEqual([code]);
+    }
+  });
+
+  test('the checkpoint of a fork by the same key, beside the journal or as a witness; a witness by no key', async () => {
+    const key = generateKeyPairSync('ed25519').privateKey;
+    const [trunk, fork] = [join(root, 'trunk'), join(root, 'fork')];
+    const journal = await journalAt(trunk, 'up', key);
+    const pem = journal.publicKeyPem;
+    await journal.durable(journal.append({ type: 'admin.changed', by: 'root', what: 'before' }));
+    cpSync(trunk, fork, { recursive: true, filter: (path) => !path.endsWith('/lock') });
+    const forked = await journalAt(fork, 'up', key);
+    for (const each of [journal, forked]) {
+      each.append({ type: 'admin.changed', by: 'root', what: each === journal ? 'this' : 'that' });
+      await each.close('test');
+    }
+    const note = readFileSync(join(fork, 'checkpoint'), 'utf8');
+    const grown = await journalAt(trunk, 'up', key); // longer than the fork: its size alone does not tell
+    await grown.close('test');
+    expect(codesOf(await verifySet([trunk], [pem], { witness: [note] }))).toEqual(['WITNESS_UNKNOWN']);
+    expect(codesOf(await verifySet([trunk], [pem], { witness: [readFileSync(join(archive, shop, 'checkpoint'), 'utf8')] }))).toEqual([
+      'CHECKPOINT_SIGNATURE',
+    ]);
+    writeFileSync(join(trunk, 'checkpoint'), note);
+    expect(codesOf(await verifySet([trunk], [pem]))).toEqual(['CHECKPOINT_ROOT']);
+  });
+
   test('one session: the journal it stands in, from its first event on, under a checkpoint', async () => {
     const found = await verifySet([archive], keys, { session: SESSION });
     expect(found).toMatchObject({ verified: true, session: { session_id: SESSION, events: 1 + 301 * 4, closed: false, covered: true } });
@@ -230,7 +305,9 @@ describe('an inclusion proof', () => {
     for (const event of ['stm_none', `${shop}:999999`, '5', 'dead:5', 'x y'])
       await expect(proveEvent([archive], event, keys)).rejects.toMatchObject({ code: 'USAGE' });
     await expect(proveEvent([archive], 'stm_77', [keys[0] as string])).rejects.toMatchObject({ code: 'USAGE' });
-    for (const wrong of ['', 'x', '\n\n\n\n']) expect(() => readProof(wrong)).toThrow(expect.objectContaining({ code: 'USAGE' }) as Error);
+    const { text: proof } = await proveEvent([archive], 'stm_77', keys);
+    for (const wrong of ['', 'x', '\n\n\n\n', proof.replace('\n\n', '\nmore\n\n'), proof.replace('index ', 'index 0')])
+      expect(() => readProof(wrong)).toThrow(expect.objectContaining({ code: 'USAGE' }) as Error);
   });
 });
 
@@ -249,6 +326,14 @@ const CHANGES = {
     edit(dir, file, (bytes) => {
       const at = start + 52 + (where % (end - start - 52));
       bytes[at] = (bytes[at] as number) ^ 1;
+      return checksummed(bytes, start, end);
+    });
+  },
+  'a payload rewritten, checksum and all': (dir: string, which: number): void => {
+    const payloads = frames.filter(({ payload }) => payload);
+    const { file, start, end } = payloads[which % payloads.length] as Frame;
+    edit(dir, file, (bytes) => {
+      bytes[end - 1] = (bytes[end - 1] as number) ^ 1;
       return checksummed(bytes, start, end);
     });
   },
