@@ -43,7 +43,7 @@ interface Bed {
   readonly link: NatsLink;
   /** An engine's. */
   readonly reader: NatsLink;
-  forward(more?: { readonly onAck?: (us: number, records: number) => void }): Forwarder;
+  readonly forward: (more?: { readonly onAck?: (us: number, records: number) => void }) => Forwarder;
 }
 
 async function withBed({ journals }: BenchOptions, place: 'ram' | 'disk', work: (bed: Bed) => Promise<void>): Promise<void> {

@@ -16,7 +16,7 @@ export interface Authority {
   /** PEM of the authority itself: what clients trust. */
   readonly caFile: string;
   /** Issues a server certificate for loopback; files are `<name>.crt` and `<name>.key` (0600). */
-  issue(name: string): Promise<Certificate>;
+  issue(name: string, more?: { /** Also for connecting, as the nodes of a cluster do. */ readonly connects?: boolean }): Promise<Certificate>;
 }
 
 /** Writes `ca.crt` into `dir`; the authority's own key never leaves memory. */
@@ -38,7 +38,7 @@ export async function makeAuthority(dir: string): Promise<Authority> {
   let serial = 1;
   return {
     caFile,
-    async issue(name) {
+    async issue(name, { connects = false } = {}) {
       const own = await webcrypto.subtle.generateKey(ALGORITHM, true, ['sign', 'verify']);
       const certificate = await x509.X509CertificateGenerator.create({
         subject: `CN=${name}`,
@@ -52,7 +52,7 @@ export async function makeAuthority(dir: string): Promise<Authority> {
             { type: 'dns', value: 'localhost' },
             { type: 'ip', value: '127.0.0.1' },
           ]),
-          new x509.ExtendedKeyUsageExtension([x509.ExtendedKeyUsage.serverAuth]),
+          new x509.ExtendedKeyUsageExtension([x509.ExtendedKeyUsage.serverAuth, ...(connects ? [x509.ExtendedKeyUsage.clientAuth] : [])]),
         ],
       });
       const pkcs8 = Buffer.from(await webcrypto.subtle.exportKey('pkcs8', own.privateKey)).toString('base64');

@@ -32,6 +32,7 @@ export interface NatsOptions {
   readonly dir?: string;
   readonly name?: string;
   readonly port?: number;
+  readonly tls?: ServerPlan['tls'];
   readonly cluster?: ServerPlan['cluster'];
   /** Behind the printed configuration. */
   readonly also?: string;
@@ -74,9 +75,9 @@ export class TestNats implements AsyncDisposable {
 
   /** Again on the same port, with the same store. */
   async start(): Promise<void> {
-    const { grants, name = 'nats-test', cluster = null, also = '', replaced = (text: string) => text } = this.#options;
+    const { grants, name = 'nats-test', tls = null, cluster = null, also = '', replaced = (text: string) => text } = this.#options;
     const file = join(this.dir, 'server.conf');
-    const plan = { name, listen: `127.0.0.1:${this.port}`, storeDir: this.storeDir, tls: null, cluster, system: [], grants, streams: STREAMS };
+    const plan = { name, listen: `127.0.0.1:${this.port}`, storeDir: this.storeDir, tls, cluster, system: [], grants, streams: STREAMS };
     writeFileSync(file, replaced(`${serverConfig(plan)}${also}`), { mode: 0o600 });
     const started = spawn(this.#program, ['-c', file], { stdio: ['ignore', 'pipe', 'pipe'] });
     this.#process = started;
