@@ -39,9 +39,15 @@ export interface ReceiverOptions {
   readonly taken?: (bundle: SignedBundle) => void;
 }
 
+/** It is asked for again after the sixteenth part of what is left, and no sooner than after a minute. */
+const RENEW_AGAIN_IN = 16;
+const RENEW_AGAIN_US = 60_000_000;
+
 export class BundleReceiver {
   readonly #options: ReceiverOptions;
   #expiresUs = 0;
+  /** From then on one that was signed again is asked for. */
+  #renewUs = 0;
   #last: Promise<unknown> = Promise.resolve();
 
   constructor(options: ReceiverOptions) {
@@ -55,12 +61,18 @@ export class BundleReceiver {
     return next;
   }
 
-  /** The sender says that this revision is its newest. @returns false: it is not the one in force, so the bundle is needed */
+  /**
+   * The sender says that this revision is its newest. @returns false: the bundle is needed, because it is not the one in force, or because the one in
+   * force is past half of its time, and the sender may have signed it again
+   */
   confirm(revision: string): boolean {
-    const { home } = this.#options;
+    const { home, clock } = this.#options;
     if (!home.judging || home.revision !== revision) return false;
     home.confirm(this.#expiresUs);
-    return true;
+    const nowUs = clock.wallUs();
+    if (nowUs < this.#renewUs) return true;
+    this.#renewUs = nowUs + Math.max(RENEW_AGAIN_US, (this.#expiresUs - nowUs) / RENEW_AGAIN_IN);
+    return false;
   }
 
   async #receive(bytes: Uint8Array): Promise<BundleAnswer> {
@@ -89,7 +101,10 @@ export class BundleReceiver {
     const known = home.judging && home.revision === revision;
     if (known) await highest.raise(bundle.manifest);
     else await home.activate(bundle, nameOf(bundle.manifest), () => highest.raise(bundle.manifest));
-    this.#expiresUs = known ? Math.max(this.#expiresUs, bundle.expiresUs) : bundle.expiresUs;
+    if (!known || bundle.expiresUs > this.#expiresUs) {
+      this.#expiresUs = bundle.expiresUs;
+      this.#renewUs = (Date.parse(bundle.manifest.made_at) * 1000 + bundle.expiresUs) / 2;
+    }
     home.confirm(this.#expiresUs);
     return { outcome: known ? 'confirmed' : 'activated', revision, number };
   }

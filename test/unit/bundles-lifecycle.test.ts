@@ -395,6 +395,28 @@ describe('time', () => {
     expect(await codesOf(enforcer.service)).toEqual(['ONE']);
   });
 
+  test('one that is past half of its time is asked for again, though its revision is in force: it may have been signed anew', async () => {
+    const clock = new FakeClock();
+    await using engine = await openEngine(clock, rule('allow', 'ONE'));
+    await using enforcer = await openEnforcer(clock);
+    const { revision } = engine.service;
+    await enforcer.receiver.receive(current(engine.publisher));
+    clock.pass(HOUR_MS / 2 - 1);
+    expect(enforcer.receiver.confirm(revision)).toBe(true);
+    clock.pass(1);
+    expect(enforcer.receiver.confirm(revision)).toBe(false);
+    // the sender has no other yet: it is not asked at every word
+    await enforcer.receiver.receive(current(engine.publisher));
+    expect(enforcer.receiver.confirm(revision)).toBe(true);
+    clock.pass(HOUR_MS / 32);
+    expect(enforcer.receiver.confirm(revision)).toBe(false);
+    await engine.publisher.renew();
+    await enforcer.receiver.receive(current(engine.publisher));
+    clock.pass(HOUR_MS / 2 - 1);
+    expect(enforcer.receiver.confirm(revision)).toBe(true);
+    expect(await codesOf(enforcer.service)).toEqual(['ONE']);
+  });
+
   test('after a bad bundle what is in force ages, until the engine says again that it is the newest', async () => {
     const clock = new FakeClock();
     await using engine = await openEngine(clock, rule('allow', 'ONE'));
