@@ -8,6 +8,7 @@ import { InterlockError } from '#schemas/errors';
 import type { DelegationOpened, Event } from '#schemas/event';
 import { named, sharesIdentity } from './chain.ts';
 import { type Deadline, isPast, parseUs } from './deadline.ts';
+import { LOG_LIMITS } from './ordering/limits.ts';
 import { type LocalJournal, LocalLog } from './ordering/local-log.ts';
 import type { Applied, DelegationEvent, OrderedLog } from './ordering/parts.ts';
 import { Serial } from './serial.ts';
@@ -184,6 +185,9 @@ export class Delegations {
     if (!(endUs > startUs)) throw refused('it ends before it begins');
     if (endUs - startUs > daysMax * DAY_US) throw refused(`it is longer than ${daysMax} days`);
     if (startUs - nowUs > aheadDaysMax * DAY_US) throw refused(`it begins more than ${aheadDaysMax} days from now`);
+    const { delegationDaysMax } = LOG_LIMITS;
+    if (this.#ordered.shared && endUs - nowUs > delegationDaysMax * DAY_US)
+      throw refused(`with several engines it ends at most ${delegationDaysMax} days from now`);
     return { starts: timestamp(startUs), ends: timestamp(endUs) };
   }
 

@@ -7,6 +7,7 @@ import { type Bound, boundOf, joinKey } from './binding.ts';
 import type { Core } from './core.ts';
 import { requestedEvent } from './drafts.ts';
 import { isLive } from './fold.ts';
+import { LOG_LIMITS } from './ordering/limits.ts';
 import { payersOf } from './quota.ts';
 import { whyNobody } from './reachable.ts';
 import type { ApprovalRecord } from './record.ts';
@@ -58,13 +59,15 @@ async function open(core: Core, draft: ApprovalDraft, bound: Bound, key: string,
   const { limits, ids, journal, expireMs } = core.options;
   const { requirement, subject, target, sessionId } = draft;
   await refuseHopeless(core, draft);
+  if (core.ordered.shared) refuseEndless(requirement);
   const bytes = bound.payload.length + (bound.params?.length ?? 0) + (draft.estimate?.plan?.bytes.length ?? 0);
   const payers = payersOf(subject, draft.settings);
   core.quota.take(payers, bytes);
   let entry: Entry | null = null;
   try {
     const approvalId = ids.next('apr');
-    const lengthMs = Math.min(expireMs, requirement.expires_in_s * 1000);
+    const waitMsMax = core.ordered.shared ? LOG_LIMITS.waitDaysMax * DAY_MS : Infinity;
+    const lengthMs = Math.min(expireMs, requirement.expires_in_s * 1000, waitMsMax);
     const expiresAt = timestamp(core.clock.wallUs() + lengthMs * 1000);
     const literals = core.options.payloads !== 'redacted';
     const sentence = draft.sentence !== undefined ? shown(draft.sentence) : sentenceOf(draft, { literals, digest: digestOf(draft, journal) });
@@ -96,6 +99,20 @@ function digestOf({ payload, params }: ApprovalDraft, journal: Core['options']['
 async function refuseHopeless(core: Core, draft: ApprovalDraft): Promise<void> {
   const why = whyNobody(draft.requirement, draft, await core.worldFor(draft, draft.requirement));
   if (why !== null) throw new InterlockError('APPROVAL_CHAIN', why, { hint: 'ask the owner of the policies' });
+}
+
+const DAY_MS = 86_400_000;
+
+/** The log of several engines does not keep what would be needed. */
+function refuseEndless({ valid_for_s: seconds }: ApprovalDraft['requirement']): void {
+  if (seconds * 1000 <= LOG_LIMITS.grantDaysMax * DAY_MS) return;
+  throw new InterlockError(
+    'APPROVAL_UNAVAILABLE',
+    `several engines keep a grant for ${LOG_LIMITS.grantDaysMax} days at most, and this one would last ${seconds} s`,
+    {
+      hint: 'ask the owner of the policies for a shorter `valid_for_s`',
+    },
+  );
 }
 
 const ROWS_AT_LEAST = 10;

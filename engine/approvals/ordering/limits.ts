@@ -24,6 +24,10 @@ export const LOG_LIMITS = {
   presenceMs: 2_000,
   /** Engines that are told apart. */
   enginesMax: 256,
+  /** What stands in the stream for 100 days: requests that wait, grants, and delegations end before. */
+  waitDaysMax: 30,
+  grantDaysMax: 30,
+  delegationDaysMax: 95,
   /** An engine that was not heard for so long before an interruption had nothing to lose in it. */
   absentMs: 24 * 3_600_000,
 } as const;
