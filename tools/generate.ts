@@ -10,13 +10,27 @@ import { CONTRACT_VERSION } from '#schemas/common';
 import { Decision } from '#schemas/decision';
 import { DecisionRequest } from '#schemas/decision-request';
 import { EnforcerPage, EnforcerSelf } from '#schemas/enforcer-report';
+import { EnforcerInvitation, EnforcerView } from '#schemas/enrolment';
 import { ERRORS } from '#schemas/errors';
 import { EventBase, EVENTS } from '#schemas/event';
 import { DelegationPage, InboxPage, LiveEvent, Me, RequestPage, SessionDetail, SessionPage, StatementPage } from '#schemas/review';
 import { SqlFacts } from '#schemas/sql-facts';
 
 /** What the routes of SURFACE.md answer. */
-const PAGES = { Me, InboxPage, RequestPage, SessionPage, SessionDetail, StatementPage, DelegationPage, LiveEvent, EnforcerPage, EnforcerSelf };
+const PAGES = {
+  Me,
+  InboxPage,
+  RequestPage,
+  SessionPage,
+  SessionDetail,
+  StatementPage,
+  DelegationPage,
+  LiveEvent,
+  EnforcerPage,
+  EnforcerSelf,
+  EnforcerView,
+  EnforcerInvitation,
+};
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
 

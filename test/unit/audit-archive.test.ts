@@ -14,6 +14,7 @@ import { checkProof, readProof } from '#engine/journal/proof';
 import { proveEvent } from '#engine/journal/prove';
 import { verifySet, type SetVerification } from '#engine/journal/verify-set';
 import { ed25519 } from '#engine/journal/verify-walk';
+import { FakeClock } from '#test/support/fake-clock';
 import { cleared, decided, finished, intent, opened, received, text, type Written } from '#test/support/journal-events';
 
 const run = promisify(execFile);
@@ -264,6 +265,44 @@ describe('C8: an archive', () => {
     CHANGES['a byte flipped'](join(copy.dir, shop), 5, 60);
     expect(await verify()).toMatchObject({ code: 1, document: { verified: false } });
   });
+});
+
+test('heartbeats: while nothing happens a checkpoint is signed each minute, so that silence shows; a stalled, a crashed and a stopped process are told apart', async () => {
+  const clock = new FakeClock();
+  const dir = join(root, 'quiet');
+  const key = generateKeyPairSync('ed25519').privateKey;
+  const start = (): Promise<FileJournal> =>
+    openJournal({ dir, segmentBytes: 64 << 10, payloads: 'clear', checkpoint: { everyMs: 5, key, origin: 'quiet' }, clock, version: 'test' });
+  let journal = await start();
+  const pem = journal.publicKeyPem;
+  const checkpoints = async (): Promise<number> => (await verifySet([dir], [pem], { nowMs: clock.wallUs() / 1000 })).checkpoints;
+  for (let minute = 0; minute < 4; minute++) {
+    const before = await checkpoints();
+    clock.pass(61_000);
+    await expect.poll(checkpoints).toBeGreaterThan(before);
+  }
+  const kinds = async (): Promise<readonly string[]> =>
+    (await verifySet([dir], [pem], { nowMs: clock.wallUs() / 1000 })).silences.map(({ kind, seconds }) => `${kind} ${seconds}`);
+  expect(await kinds()).toEqual([]);
+  const before = await checkpoints();
+  clock.pass(600_000); // no heartbeat for ten minutes: the machine slept
+  await expect.poll(checkpoints).toBeGreaterThan(before);
+  await journal.close('drain');
+  clock.pass(700_000);
+  journal = await start();
+  const crashed = join(root, 'quiet-crashed');
+  cpSync(dir, crashed, { recursive: true, filter: (path) => !path.endsWith('/lock') });
+  await journal.close('drain');
+  expect(await kinds()).toEqual(['stalled 600', 'stopped 700']);
+  clock.pass(800_000);
+  rmSync(dir, { recursive: true });
+  cpSync(crashed, dir, { recursive: true });
+  expect(await kinds()).toEqual(['stalled 600', 'stopped 700', 'end 800']);
+  journal = await start();
+  expect(await kinds()).toEqual(['stalled 600', 'stopped 700', 'crashed 800']);
+  const judged = await verifySet([dir], [pem], { nowMs: clock.wallUs() / 1000, silenceMsMax: 650_000 });
+  expect(judged.problems.map(({ code, detail }) => [code, /\((\w+)\)/.exec(detail)?.[1]])).toEqual([['SILENCE', 'crashed']]); // who stopped it said so
+  await journal.close('drain');
 });
 
 describe('an inclusion proof', () => {
