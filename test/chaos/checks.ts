@@ -8,6 +8,7 @@ export type Check =
   | 'C2 nothing denied at the target'
   | 'C3 approvals used once'
   | 'C4 the journal verifies'
+  | 'C4 the archive has everything'
   | 'C6 closed while the journal is down'
   | 'C6 closed while the engine is down'
   | 'C6 service resumes'

@@ -7,12 +7,13 @@ export const SABOTAGES = ['no-fdatasync', 'late-intent', 'double-consume', 'deny
 export type Sabotage = (typeof SABOTAGES)[number];
 
 /** Where the fault comes: the gateway in one process, or a part of one that runs apart. */
-export const COMPONENTS = ['gateway', 'enforcer', 'engine'] as const;
+export const COMPONENTS = ['gateway', 'enforcer', 'engine', 'nats'] as const;
 export type Component = (typeof COMPONENTS)[number];
 const FAULTS_OF: Readonly<Record<Component, readonly Fault[]>> = {
   gateway: ['kill', 'power', 'eio', 'enospc', 'stall'],
   enforcer: ['kill', 'stop', 'partition', 'eio', 'enospc', 'flip'],
   engine: ['kill', 'stop', 'partition', 'eio', 'enospc', 'flip'],
+  nats: ['kill', 'stop', 'partition'],
 };
 
 export interface ChaosOptions {

@@ -40,6 +40,8 @@ export class MirroredJournal {
   #begunBytes = 0;
   #dirty = false;
   #noted = -1;
+  /** Resolves when what was asked last is done. */
+  #turn: Promise<void> = Promise.resolve();
 
   private constructor(id: string, dir: string, chain: Chain, place: Place) {
     this.id = id;
@@ -53,9 +55,13 @@ export class MirroredJournal {
   static async open(id: string, dir: string, key: () => KeyObject | null): Promise<MirroredJournal> {
     await mkdir(dir, { recursive: true, mode: 0o700 });
     const kept = await readKept(dir, id);
-    const journal = new MirroredJournal(id, dir, new Chain(id, key, kept), kept ?? { segment: 1, offset: 0 });
-    await journal.#readOn();
-    return journal;
+    const from = async (start: Kept | null): Promise<MirroredJournal> => {
+      const journal = new MirroredJournal(id, dir, new Chain(id, key, start), start ?? { segment: 1, offset: 0 });
+      await journal.#readOn();
+      return journal;
+    };
+    // the note is a short cut: what does not fit it may fit what stands before it
+    return kept === null ? await from(null) : await from(kept).catch(() => from(null));
   }
 
   /** Records that are written. */
@@ -75,7 +81,31 @@ export class MirroredJournal {
   }
 
   /** After a refusal for another reason than a gap it is of no use any more: open it again. */
-  async take(run: Run): Promise<Taken> {
+  take(run: Run): Promise<Taken> {
+    return this.#alone(() => this.#take(run));
+  }
+
+  /** What is written is on stable storage, and noted, when it resolves; with the newest checkpoint as a signed note. */
+  sync(): Promise<void> {
+    return this.#alone(() => this.#sync());
+  }
+
+  /** What the system holds for it; it is opened again when the next run comes. */
+  release(): Promise<void> {
+    return this.#alone(() => this.#release());
+  }
+
+  /** One after the other: while a run is being written the chain is ahead of the file, and a place noted then would be one that never was. */
+  #alone<T>(work: () => Promise<T>): Promise<T> {
+    const done = this.#turn.then(work);
+    this.#turn = done.then(
+      () => {},
+      () => {},
+    );
+    return done;
+  }
+
+  async #take(run: Run): Promise<Taken> {
     const from = this.#offset + this.#begunBytes;
     const before = this.#chain.nextSeq;
     if (run.segment === this.#segment + 1 && run.offset === 0 && this.#begunBytes === 0 && this.#offset > 0) return this.#newSegment(run);
@@ -92,8 +122,7 @@ export class MirroredJournal {
     return this.#append(run.bytes.subarray(known), isWhole(run), before);
   }
 
-  /** What is written is on stable storage, and noted, when it resolves; with the newest checkpoint as a signed note. */
-  async sync(): Promise<void> {
+  async #sync(): Promise<void> {
     if (!this.#dirty) return;
     this.#dirty = false;
     await this.#file?.datasync();
@@ -105,8 +134,7 @@ export class MirroredJournal {
     await replaceFile(join(this.dir, CHECKPOINT_FILE), noteOfCheckpoint(checkpoint), 0o644);
   }
 
-  /** What the system holds for it; it is opened again when the next run comes. */
-  async release(): Promise<void> {
+  async #release(): Promise<void> {
     const file = this.#file;
     this.#file = null;
     if (this.#dirty) await file?.datasync();
@@ -116,7 +144,7 @@ export class MirroredJournal {
   async #newSegment(run: Run): Promise<Taken> {
     const fault = this.#chain.header(run.bytes, run.segment);
     if (fault !== null) return { kind: 'refused', ...fault };
-    await this.release();
+    await this.#release();
     this.#segment = run.segment;
     this.#offset = 0;
     return this.#append(run.bytes, isWhole(run), this.#chain.nextSeq);
@@ -178,7 +206,7 @@ export class MirroredJournal {
       }
       await next.close();
       if (rest > 0) throw new InterlockError('JOURNAL_CORRUPT', `archive of journal ${this.id}: segment ${this.#segment} ends within a frame`);
-      await this.release();
+      await this.#release();
       this.#segment++;
       this.#offset = 0;
     }

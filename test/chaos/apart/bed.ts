@@ -1,12 +1,14 @@
-/** What all rounds apart share: PostgreSQL behind a byte relay, an engine, an enforcer, and valves in the lines between them. */
+/** What all rounds apart share: PostgreSQL behind a byte relay, an engine, an enforcer, a nats-server, and valves in the lines between them. */
 import { execFile } from 'node:child_process';
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
+import { journalIdIn } from '#engine/journal/journal-id';
 import { enrolAll } from '#test/support/enrolled';
 import { gatewayConfig } from '#test/support/gateway';
+import { somebody, STREAMS, TestNats } from '#test/support/nats';
 import { startPostgres } from '#test/support/postgres';
 import { cli } from '#test/support/processes';
 import { startRelay, type Relay } from '#test/support/relay';
@@ -17,6 +19,7 @@ import { startProcess, type GatewayProcess } from '../process.ts';
 import { SCHEMA } from '../workload.ts';
 
 export type Half = 'engine' | 'enforcer';
+export type ApartComponent = Half | 'nats';
 
 export interface Place {
   readonly stateDir: string;
@@ -31,6 +34,9 @@ export class ApartBed implements AsyncDisposable {
   readonly nextStatement: () => Promise<void>;
   /** Between the enforcer and its engine. */
   readonly channel: Valve;
+  readonly nats: TestNats;
+  /** Between nats-server and whoever speaks with it. */
+  readonly line: Valve;
   readonly places: Readonly<Record<Half, Place>>;
   /** Of the requester, for data. */
   readonly requester: string;
@@ -40,11 +46,12 @@ export class ApartBed implements AsyncDisposable {
   #reviewer = { token: '', atMs: -Infinity };
 
   private constructor(
-    parts: Pick<ApartBed, 'relay' | 'nextStatement' | 'channel' | 'places' | 'requester'>,
+    parts: Pick<ApartBed, 'relay' | 'nextStatement' | 'channel' | 'nats' | 'line' | 'places' | 'requester'>,
     files: Record<Half, string>,
     stack: AsyncDisposableStack,
   ) {
     ({ relay: this.relay, nextStatement: this.nextStatement, channel: this.channel, places: this.places, requester: this.requester } = parts);
+    ({ nats: this.nats, line: this.line } = parts);
     this.#files = files;
     this.#stack = stack;
   }
@@ -72,20 +79,38 @@ export class ApartBed implements AsyncDisposable {
     const files = { engine: join(dir, 'interlock.yaml'), enforcer: join(own, 'interlock.yaml') };
     const config = whole as Readonly<Record<string, unknown>>;
     writeFileSync(files.engine, JSON.stringify(engineHalf(config, `127.0.0.1:${port}`)));
-    const engines = [`127.0.0.1:${channel.port}`];
-    writeFileSync(files.enforcer, JSON.stringify(enforcerHalf(config, 'shop', { engines, dir: own, judging })));
     await enrolAll(files.engine, [{ name: 'shop-1', targets: ['shop'], dir: join(own, 'identity') }]);
     const places = {
       engine: { stateDir: join(dir, 'state'), journalDir: join(dir, 'journal') },
       enforcer: { stateDir: join(own, 'state'), journalDir: join(own, 'journal') },
     };
+    const who = {
+      engine: somebody('engine', 'engine', [journalIdIn(places.engine.journalDir)]),
+      enforcer: somebody('enforcer', 'shop-1', [journalIdIn(places.enforcer.journalDir)]),
+    };
+    const setup = somebody('setup', 'setup');
+    const nats = stack.use(await TestNats.start({ grants: [who.engine, who.enforcer, setup] }));
+    await nats.setUp(setup);
+    const line = stack.use(await startValve(nats.port));
+    const natsOf = (half: Half): object => {
+      const file = join(dir, `${half}.seed`);
+      writeFileSync(file, who[half].seed, { mode: 0o600 });
+      return { nats: { servers: [`nats://127.0.0.1:${line.port}`], credentials: { file }, streams: STREAMS } };
+    };
+    const engines = [`127.0.0.1:${channel.port}`];
+    writeFileSync(files.engine, JSON.stringify({ ...engineHalf(config, `127.0.0.1:${port}`), ...natsOf('engine') }));
+    writeFileSync(
+      files.enforcer,
+      JSON.stringify({ ...enforcerHalf(config, 'shop', { engines, dir: own, judging, env: process.env }), ...natsOf('enforcer') }),
+    );
     const requester = await mint(files.engine, ['--login', 'alice', '--group', 'clients', '--ttl', '8h']);
-    return new ApartBed({ relay, channel, places, requester, nextStatement: () => arrived.promise }, files, stack.move());
+    return new ApartBed({ relay, channel, nats, line, places, requester, nextStatement: () => arrived.promise }, files, stack.move());
   }
 
   /** Starts what does not run, the engine first. @throws Error with what a process said that did not start */
   async whole(part: { readonly half: Half; readonly part: Part } | null = null): Promise<void> {
     this.unshut();
+    if (this.nats.pid === -1) await this.nats.start();
     for (const half of ['engine', 'enforcer'] as const) {
       if (this.#running.has(half)) continue;
       const started = await startProcess(this.#files[half], part?.half === half ? part.part : null, half === 'engine' ? half : { enforce: 'shop' });
@@ -104,13 +129,13 @@ export class ApartBed implements AsyncDisposable {
     return found;
   }
 
-  /** Shuts the line between enforcer and engine in both directions, as a partition does. */
-  shut(): void {
-    Object.assign(this.channel.open, { toServer: false, toClient: false });
+  /** Shuts the line between enforcer and engine, or that of nats-server, in both directions, as a partition does. */
+  shut(valve: Valve): void {
+    Object.assign(valve.open, { toServer: false, toClient: false });
   }
 
   unshut(): void {
-    Object.assign(this.channel.open, { toServer: true, toClient: true });
+    for (const valve of [this.channel, this.line]) Object.assign(valve.open, { toServer: true, toClient: true });
   }
 
   /** kill -9, and until it is gone. */

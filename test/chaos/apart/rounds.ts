@@ -1,5 +1,5 @@
 /** One round apart: load, a fault in one component, what must stand still and what must go on meanwhile, healing, oracles. */
-import { appendFileSync, cpSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { cpSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import pg from 'pg';
@@ -11,7 +11,8 @@ import { startReviewer, type Reviewer } from '../reviewer.ts';
 import type { RoundResult } from '../rounds.ts';
 import { after, drained, underLoad } from '../under-load.ts';
 import { startWorkload } from '../workload.ts';
-import type { ApartBed, Half } from './bed.ts';
+import { archiveFindings } from './archive.ts';
+import type { ApartBed, ApartComponent, Half } from './bed.ts';
 
 export const APART_FAULTS = ['kill', 'stop', 'partition', 'eio', 'enospc', 'flip'] as const;
 export type ApartFault = (typeof APART_FAULTS)[number];
@@ -20,7 +21,7 @@ export interface ApartRound {
   readonly bed: ApartBed;
   readonly name: string;
   readonly random: Random;
-  readonly component: Half;
+  readonly component: ApartComponent;
   readonly fault: ApartFault;
 }
 
@@ -32,7 +33,7 @@ const FLIPS = 10;
 
 export async function playApart(round: ApartRound): Promise<RoundResult> {
   const { bed, component, fault } = round;
-  const faulty = fault === 'eio' || fault === 'enospc';
+  const faulty = component !== 'nats' && (fault === 'eio' || fault === 'enospc');
   if (faulty) await bed.kill(component);
   bed.relay.clear();
   try {
@@ -40,13 +41,15 @@ export async function playApart(round: ApartRound): Promise<RoundResult> {
   } catch (error) {
     return { findings: [{ check: 'the gateway starts', detail: String(error) }], inFlight: 0, reached: 0, unknown: 0 };
   }
+  const late = await connects(bed);
+  if (late !== null) return { findings: [late], inFlight: 0, reached: 0, unknown: 0 };
   const load = await startWorkload(bed.url(), round.name, round.random);
   const reviewers = [startReviewer(bed.running('engine').ready.api, await bed.reviewer())];
   const inFlight = await underLoad(load, round);
   const findings: Finding[] = [];
   let unknown = 0;
-  if (component === 'engine') findings.push(...(await withoutEngine(round)));
-  else await withoutEnforcer(round);
+  if (component === 'enforcer') await withoutEnforcer(round);
+  else findings.push(...(await without(round, component)));
   await load.stop();
   await drained({ bed });
   for (const half of gone(bed)) {
@@ -57,8 +60,8 @@ export async function playApart(round: ApartRound): Promise<RoundResult> {
   const target = seenAtTarget(bed.relay);
   const recorded = await recordedIn(bed.places.enforcer.journalDir);
   findings.push(...checkRound(target, recorded, load), ...(await checkUses(bed, recorded)));
-  if (fault === 'flip') findings.push(...(await flips(round)));
-  findings.push(...(await resumes(bed, reviewers)));
+  if (fault === 'flip' && component !== 'nats') findings.push(...(await flips(round, component)));
+  findings.push(...(await resumes(bed, reviewers)), ...(await archiveFindings(bed)));
   for (const reviewer of reviewers) await reviewer.stop();
   return { findings, inFlight, reached: target.size, unknown };
 }
@@ -75,7 +78,7 @@ async function withoutEnforcer({ bed, fault }: ApartRound): Promise<void> {
     await Promise.race([enforcer.ended, after(RESUME_MS, null)]);
   } else if (fault === 'stop' || fault === 'partition') {
     if (fault === 'stop') enforcer.signal('SIGSTOP');
-    else bed.shut();
+    else bed.shut(bed.channel);
     await after(DOWN_MS, null);
     enforcer.signal('SIGCONT');
     bed.unshut();
@@ -84,30 +87,41 @@ async function withoutEnforcer({ bed, fault }: ApartRound): Promise<void> {
   await bed.kill('enforcer');
 }
 
-/** What is judged beside the target goes on in open sessions; nothing that needs an approval, no new session. */
-async function withoutEngine({ bed, name, fault }: ApartRound): Promise<readonly Finding[]> {
+/**
+ * What is judged beside the target goes on in open sessions, and nothing that needs an approval: an engine gives it, and nats-server orders it. A new
+ * session needs the engine.
+ */
+async function without({ bed, name, fault }: ApartRound, component: 'engine' | 'nats'): Promise<readonly Finding[]> {
   // the clients of the load may all be held: one that is not
   await using witness = await openWitness(bed.url());
-  const engine = bed.running('engine');
-  if (fault === 'partition') bed.shut();
-  else if (fault === 'stop') engine.signal('SIGSTOP');
-  else if (fault === 'eio' || fault === 'enospc') {
-    engine.tell(fault);
-    await Promise.race([engine.ended, after(RESUME_MS, null)]);
-  } else await bed.kill('engine');
+  await strike(bed, component, fault);
   await after(CLOSED_MS, null);
   const before = seenAtTarget(bed.relay);
   const admitted = await entered(bed);
   await after(DOWN_MS, null);
   const grown = [...seenAtTarget(bed.relay).keys()].filter((marker) => !before.has(marker));
   const findings: Finding[] = [];
-  const find = (detail: string): void => void findings.push({ check: 'C6 closed while the engine is down', detail });
+  const find = (detail: string): void => void findings.push({ check: 'C6 closed while the engine is down', detail: `${component}: ${detail}` });
   for (const marker of grown) if (marker.endsWith('_approve')) find(`${marker} reached the target`);
-  if (admitted) find('a new session was opened');
+  if (admitted && component === 'engine') find('a new session was opened');
   if (!(await witness.runs(`SELECT 'op_${name}_1000000_allow'`))) find('what needs no engine did not go on in an open session');
-  if (fault === 'stop') engine.signal('SIGCONT');
+  if (fault === 'stop') process.kill(pidOf(bed, component), 'SIGCONT');
   bed.unshut();
   return findings;
+}
+
+function pidOf(bed: ApartBed, component: 'engine' | 'nats'): number {
+  return component === 'nats' ? bed.nats.pid : bed.running(component).ready.pid;
+}
+
+async function strike(bed: ApartBed, component: 'engine' | 'nats', fault: ApartFault): Promise<void> {
+  if (fault === 'partition') return bed.shut(component === 'nats' ? bed.line : bed.channel);
+  if (fault === 'stop') return void process.kill(pidOf(bed, component), 'SIGSTOP');
+  if (component === 'nats') return await bed.nats.stop();
+  const engine = bed.running('engine');
+  if (fault === 'kill' || fault === 'flip') return await bed.kill('engine');
+  engine.tell(fault);
+  await Promise.race([engine.ended, after(RESUME_MS, null)]);
 }
 
 interface Witness extends AsyncDisposable {
@@ -164,26 +178,37 @@ async function resumes(bed: ApartBed, reviewers: Reviewer[]): Promise<readonly F
   } catch (error) {
     return [{ check: 'the gateway starts', detail: String(error) }];
   }
+  const late = await within(bed, "UPDATE items SET note = 'resumed' WHERE id = 1");
+  return late === null ? [] : [late];
+}
+
+/** A part that was started anew is known to the other a moment later. */
+function connects(bed: ApartBed): Promise<Finding | null> {
+  return within(bed, 'SELECT 1');
+}
+
+/** null: it ran, on a connection of its own, at the first or a later attempt. */
+async function within(bed: ApartBed, sql: string): Promise<Finding | null> {
   const end = performance.now() + RESUME_MS;
-  for (let last = ''; ; ) {
+  for (;;) {
     const client = new pg.Client({ connectionString: bed.url(), connectionTimeoutMillis: RESUME_MS, query_timeout: RESUME_MS });
     client.on('error', () => {});
-    try {
-      await client.connect();
-      await client.query("UPDATE items SET note = 'resumed' WHERE id = 1");
-      await client.end();
-      return [];
-    } catch (error) {
-      last = String(error);
-      await client.end().catch(() => {});
-    }
-    if (performance.now() > end) return [{ check: 'C6 service resumes', detail: `not within ${RESUME_MS} ms: ${last}` }];
+    const wrong = await client
+      .connect()
+      .then(() => client.query(sql))
+      .then(
+        () => null,
+        (error: unknown) => String(error),
+      );
+    await client.end().catch(() => {}); // the connection may be gone already
+    if (wrong === null) return null;
+    if (performance.now() > end) return { check: 'C6 service resumes', detail: `not within ${RESUME_MS} ms: ${wrong}` };
     await after(100, null);
   }
 }
 
 /** C8: one bit of what is recorded, anywhere in it, and the journal does not verify; the untouched copy does. */
-async function flips({ bed, component, random }: ApartRound): Promise<readonly Finding[]> {
+async function flips({ bed, random }: ApartRound, component: Half): Promise<readonly Finding[]> {
   await bed.kill(component);
   const { stateDir, journalDir } = bed.places[component];
   const elsewhere = component === 'enforcer';
@@ -203,19 +228,20 @@ async function flips({ bed, component, random }: ApartRound): Promise<readonly F
   return findings;
 }
 
-/** A segment ends in zeros that nobody wrote yet: they are not the record. */
+/** A segment ends in zeros that nobody wrote yet, and the spare is nothing else: they are not the record. */
 function flipped(dir: string, random: Random): string {
   const segments = readdirSync(dir).filter((name) => name.endsWith('.seg'));
-  const name = random.pick(segments);
-  const bytes = readFileSync(join(dir, name));
-  let used = bytes.length;
-  while (used > 0 && bytes[used - 1] === 0) used--;
-  if (used === 0) {
-    appendFileSync(join(dir, name), Buffer.from([1]));
-    return `${name}, behind its end`;
-  }
-  const at = random.below(used);
-  bytes[at] = (bytes[at] ?? 0) ^ (1 << random.below(8));
-  writeFileSync(join(dir, name), bytes);
-  return `${name}, byte ${at} of ${used}`;
+  const used = segments.map((name) => [name, usedOf(readFileSync(join(dir, name)))] as const).filter(([, bytes]) => bytes.length > 0);
+  const [name, bytes] = random.pick(used);
+  const at = random.below(bytes.length);
+  const file = readFileSync(join(dir, name));
+  file[at] = (file[at] ?? 0) ^ (1 << random.below(8));
+  writeFileSync(join(dir, name), file);
+  return `${name}, byte ${at} of ${bytes.length}`;
+}
+
+function usedOf(bytes: Buffer): Buffer {
+  let end = bytes.length;
+  while (end > 0 && bytes[end - 1] === 0) end--;
+  return bytes.subarray(0, end);
 }
