@@ -1,6 +1,6 @@
 /** E5: policies that a pipeline signs: key, build, verify; a gateway runs by the file, takes over the next one, and refuses an older one. */
-import { execFile } from 'node:child_process';
-import { copyFileSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { execFile, spawn } from 'node:child_process';
+import { copyFileSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
@@ -130,4 +130,56 @@ test('E5 it does not start without a trusted key, nor by a bundle that is not si
   expect(wrong).toMatchObject({ code: 3, stderr: expect.stringMatching(/the bundle is signed by [0-9a-f]{16}; trusted: [0-9a-f]{16}.*BUNDLE_KEY/) });
   const data = await start({ source: { bundle: at('one.bundle') }, signing: { trusted: [at('k.pub')] }, data: [at('data.yaml')] });
   expect(data).toMatchObject({ code: 3, stderr: expect.stringContaining('policies.data: stands beside `source.bundle`') });
+});
+
+test('E5 apart: an engine passes on what a pipeline signed; an enforcer that trusts another key refuses it, and says so', {
+  timeout: 120_000,
+}, async () => {
+  const now = Date.now();
+  const [old, fresh] = [await build('old.bundle', 'support', '--number', `${now}`), await build('new.bundle', 'nobody', '--number', `${now + 1}`)];
+  copyFileSync(at('old.bundle'), at('live.bundle'));
+  const home = mkdtempSync(at('apart-'));
+  const gateway = await startGateway({
+    shape: 'apart-local',
+    dir: home,
+    upstream: { host: server.host, port: server.port, user: server.user, password: server.password, database: 'postgres' },
+    config: { policies: { source: { bundle: at('live.bundle') }, signing: { trusted: [at('k.pub')] }, watch: true } },
+  });
+  const journal = join(home, 'enforcer-shop', 'journal');
+  const recorded = async (): Promise<{ type: string; code?: string; revision?: string }[]> => {
+    const { stdout } = await gateway.interlock('events', '--dir', journal, '--json');
+    const all = stdout
+      .split('\n')
+      .filter(Boolean)
+      .map((line) => JSON.parse(line) as { type: string });
+    return all.filter(({ type }) => type.startsWith('policy.'));
+  };
+  try {
+    const client = new pg.Client({ connectionString: await gateway.url({ login: 'alice', groups: ['support'] }) });
+    client.on('error', () => {}); // its enforcer ends
+    await client.connect();
+    expect((await client.query('SELECT * FROM orders WHERE id = 1')).rows).toEqual([]);
+    copyFileSync(at('new.bundle'), at('live.bundle'));
+    const denied = (): Promise<string> =>
+      client.query('SELECT * FROM orders WHERE id = 1').then(
+        () => 'allowed',
+        (error: Error) => error.message,
+      );
+    await expect.poll(denied, { timeout: 20_000 }).toMatch(/refused by policy/);
+    expect(await recorded()).toMatchObject([
+      { type: 'policy.activated', revision: old.json['revision'] },
+      { type: 'policy.activated', revision: fresh.json['revision'] },
+    ]);
+    gateway.process.kill('SIGKILL');
+    const file = join(home, 'enforcer-shop', 'interlock.yaml');
+    const config = JSON.parse(readFileSync(file, 'utf8')) as { enforcer: object };
+    writeFileSync(file, JSON.stringify({ ...config, enforcer: { ...config.enforcer, trusted: [at('other.pub')] } }));
+    const second = spawn(process.execPath, [cli, 'enforce', 'shop', '-c', file, '--json'], { stdio: 'ignore' });
+    await expect
+      .poll(async () => (await recorded()).at(-1), { timeout: 40_000, interval: 500 })
+      .toMatchObject({ type: 'policy.rejected', code: 'BUNDLE_KEY' });
+    second.kill('SIGKILL');
+  } finally {
+    await gateway.stop();
+  }
 });
