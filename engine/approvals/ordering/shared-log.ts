@@ -22,6 +22,7 @@ import { Past } from './past.ts';
 import { decodePresence, encodePresence } from './presence.ts';
 import { payloadsIn, stored } from './stored.ts';
 import type { OrderedStream, StreamInfo } from './stream.ts';
+import { unavailable, Waiting } from './waiting.ts';
 
 export interface SharedLogOptions {
   readonly stream: OrderedStream;
@@ -61,9 +62,7 @@ class SharedLog implements FollowedLog {
   readonly #subjects = new Map<string, number>();
   readonly #changes = new Set<string>();
   readonly #pending = new Map<string, Pending>();
-  readonly #waiting = new Set<{ readonly met: () => boolean; readonly resolve: () => void }>();
-  /** Rejects with the next trouble: nobody waits for what does not come. */
-  #failed = failing();
+  readonly #waiting = new Waiting();
   /** Last sequence that was told. */
   #told = 0;
   #own: Claim = null;
@@ -224,7 +223,7 @@ class SharedLog implements FollowedLog {
       const published = await Promise.race([stream.publish(subject, body, condition), pending.told.promise]);
       if (pending.done || published === undefined) return true;
       if (published.kind === 'stored') {
-        await this.#within(pending.told.promise, until);
+        await this.#until(() => pending.done, until);
         return true;
       }
       if (published.kind === 'refused') {
@@ -312,7 +311,7 @@ class SharedLog implements FollowedLog {
       this.#past.forget();
       this.#started.resolve();
     }
-    for (const one of this.#waiting) if (one.met()) one.resolve();
+    this.#waiting.look();
   }
 
   #resumedAt = -1;
@@ -352,8 +351,7 @@ class SharedLog implements FollowedLog {
 
   #fail(trouble: Error): void {
     this.#trouble = trouble;
-    this.#failed.reject(unavailable(trouble.message, trouble));
-    this.#failed = failing();
+    this.#waiting.fail(unavailable(trouble.message, trouble));
     for (const listener of this.#troubleListeners) listener(trouble);
   }
 
@@ -379,23 +377,8 @@ class SharedLog implements FollowedLog {
   }
 
   async #until(met: () => boolean, until: number): Promise<void> {
-    if (met()) return;
-    const { promise, resolve } = Promise.withResolvers<void>();
-    const one = { met, resolve };
-    this.#waiting.add(one);
-    try {
-      await this.#within(promise, until);
-    } finally {
-      this.#waiting.delete(one);
-    }
-  }
-
-  async #within(promise: Promise<void>, until: number): Promise<void> {
-    this.#check();
-    const late = Promise.withResolvers<'late'>();
-    const timer = setTimeout(() => late.resolve('late'), Math.max(0, until - performance.now()));
-    const outcome = await Promise.race([promise, late.promise, this.#failed.promise]).finally(() => clearTimeout(timer));
-    if (outcome === 'late') throw unavailable('what is written does not come back in time');
+    if (!met()) this.#check();
+    await this.#waiting.until(met, until);
   }
 
   async #pause(): Promise<void> {
@@ -420,12 +403,6 @@ class SharedLog implements FollowedLog {
   }
 }
 
-function failing(): PromiseWithResolvers<never> {
-  const failing = Promise.withResolvers<never>();
-  failing.promise.catch(() => {}); // mostly nobody waits
-  return failing;
-}
-
 interface Sending {
   readonly subject: string;
   readonly message: ChangeMessage;
@@ -446,12 +423,4 @@ function subjectOf(owner: string): string {
 
 function forgetOldest(all: { keys(): IterableIterator<string>; delete(key: string): boolean; readonly size: number }, max: number): void {
   if (all.size > max) all.delete(all.keys().next().value as string);
-}
-
-function unavailable(why: string, cause?: unknown): InterlockError {
-  return new InterlockError(
-    'APPROVAL_UNAVAILABLE',
-    `the approval could not be ordered among the engines: ${why}`,
-    cause === undefined ? {} : { cause },
-  );
 }
