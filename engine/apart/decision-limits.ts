@@ -2,8 +2,9 @@
 export const DECISION_LIMITS = {
   /** Everything that one statement waits for the engine, together; then it is refused (E6). */
   answerMs: 500,
-  /** A catalog may be large, and nothing waits for it but statements that need it. */
+  /** To tell the engine a catalog, which may be large; and how long a text waits to be read until it is told. */
   learnMs: 30_000,
+  learnWaitMs: 5_000,
 
   /** So many answers in a row that were late, and the engine is not waited for; it is tried again after so long. */
   lateInARow: 8,

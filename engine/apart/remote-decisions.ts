@@ -6,12 +6,11 @@ import type { Log } from '#client/log';
 import type { Catalog } from '#schemas/catalog';
 import { InterlockError } from '#schemas/errors';
 import type { Channel, Dialer } from '../channel/parts.ts';
-import { DECISION_LIMITS } from './decision-limits.ts';
+import type { Deadline } from './deadline.ts';
 import { APART_LIMITS } from './limits.ts';
 import { RemoteConnection, type State } from './remote-connection.ts';
 import { RemoteSession, type SessionHome } from './remote-session.ts';
 import { FactsPool } from './remote-statement.ts';
-import { within } from './remote-within.ts';
 
 export interface RemoteDecisionOptions {
   readonly engines: Pick<Dialer, 'channel' | 'onChange' | 'ready'>;
@@ -63,9 +62,8 @@ export class RemoteDecisionService implements DecisionService, SessionHome {
 
   /** Rejects ENGINE_UNAVAILABLE and what else the engine says. */
   async openSession(scope: SessionScope): Promise<DecisionSession> {
-    const untilUs = this.clock.monotonicUs() + DECISION_LIMITS.answerMs * 1000;
     const session = new RemoteSession(this, scope);
-    await session.start(untilUs);
+    await session.start();
     return session;
   }
 
@@ -76,17 +74,16 @@ export class RemoteDecisionService implements DecisionService, SessionHome {
   }
 
   /** When the engine was only just lost, another one may be there in a moment; else, or when it is not, this rejects. */
-  async connected(untilUs: number): Promise<RemoteConnection> {
+  async connected(deadline: Deadline): Promise<RemoteConnection> {
     const { engines, clock } = this.#options;
     let { connection } = this;
     if (connection === null) {
-      const nowUs = clock.monotonicUs();
-      const patienceUs = Math.min(untilUs, this.#lostUs + APART_LIMITS.againMs * 1000) - nowUs;
-      await engines.ready(Math.max(0, patienceUs / 1000));
+      const graceMs = APART_LIMITS.againMs - (clock.monotonicUs() - this.#lostUs) / 1000;
+      await engines.ready(Math.max(0, Math.min(deadline.leftMs, graceMs)));
       connection = this.connection;
     }
     if (connection === null) throw new InterlockError('ENGINE_UNAVAILABLE', 'no engine is connected');
-    if (connection.state === null) await within(connection.first, untilUs - clock.monotonicUs());
+    if (connection.state === null) await deadline.within(connection.first);
     return connection;
   }
 

@@ -6,6 +6,8 @@ import type { DecisionService, DecisionSession, Moment, SessionScope, Statement 
 import { Ids } from '#client/ids';
 import { silentLog } from '#client/log';
 import { Breaker } from '#engine/apart/breaker';
+import { Deadline } from '#engine/apart/deadline';
+import { Placement } from '#engine/apart/placement';
 import { openRemoteDecisions, type RemoteDecisionService } from '#engine/apart/remote-decisions';
 import { serveDecisions, type ServeDecisionsOptions } from '#engine/apart/serve-decisions';
 import type { CallHandler, Channel, Handlers } from '#engine/channel/parts';
@@ -274,6 +276,54 @@ describe('what the enforcer must know', () => {
     place.remote.learn('shop', { ...catalog });
     await session.read(SELECT, SETTINGS);
     expect(place.fake.learned).toHaveLength(1);
+  });
+});
+
+describe('what takes its time', () => {
+  test('a catalog that is learned slowly is waited for beside the deadline of the question', async () => {
+    const fake = await FakeDecisions.open(15);
+    const slowly = (handlers: Required<Handlers>): Handlers => {
+      const honest = handlers.calls['decisions.learn'] as CallHandler;
+      const learn: CallHandler = async (payload, context) => {
+        const copy = Uint8Array.from(payload);
+        await new Promise((resolve) => setTimeout(resolve, 350));
+        return honest(copy, context);
+      };
+      return { ...handlers, calls: { ...handlers.calls, 'decisions.learn': learn } };
+    };
+    await using place = await bed(fake, {}, slowly);
+    const session = await place.remote.openSession(scope());
+    place.remote.learn('shop', { database: 'shop', serverMajor: 15, fingerprint: 'f1', relations: [] });
+    const started = performance.now();
+    const statement = await session.read(SELECT, SETTINGS);
+    expect(performance.now() - started).toBeGreaterThan(600);
+    expect(fake.learned).toHaveLength(1);
+    await session.decide(statement, moment());
+  });
+
+  test('a session that is closed while it is opened does not stay open at the engine', async () => {
+    const fake = await FakeDecisions.open(15);
+    const closed: string[] = [];
+    const gate = Promise.withResolvers<void>();
+    const service: DecisionService = {
+      revision: fake.revision,
+      masksPossible: false,
+      learn: () => {},
+      openSession: async (opened) => {
+        if (opened.sessionId === 'ses_late') await gate.promise;
+        return { ...(fake.openSession(opened) as DecisionSession), close: () => closed.push(opened.sessionId) };
+      },
+    };
+    await using place = await bed(service);
+    await place.remote.openSession(scope());
+    const placement = new Placement(place.remote, scope({ sessionId: 'ses_late' }));
+    const opening = placement.placed(new Deadline(systemClock, 5_000));
+    await vi.waitFor(() => expect(place.calls.get('decisions.open')).toBe(2));
+    placement.close();
+    gate.resolve();
+    await opening;
+    await vi.waitFor(() => expect(closed).toEqual(['ses_late']));
+    await expect(placement.placed(new Deadline(systemClock, 5_000))).rejects.toMatchObject({ code: 'CANCELLED' });
   });
 });
 
