@@ -1,11 +1,13 @@
 /** What of a running process follows its configuration file: on SIGHUP, and when the file is saved. */
+import type { Enforcer } from '#enforcers/common/enforcer';
 import type { Base, Live } from './base.ts';
 import { checkFiles } from './config/files.ts';
 import { loadConfig } from './config/load.ts';
 import type { LoadedConfig, TargetConfig } from './config/config.ts';
 import { openReloading, watchFile, type Reloadable } from './operations/reload.ts';
 import { pem } from './located.ts';
-import type { Enforcers } from './running.ts';
+
+type Enforcers = readonly (readonly [target: string, enforcer: Enforcer])[];
 
 export interface ReloadingParts {
   readonly enforcers: Enforcers;

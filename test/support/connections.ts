@@ -11,7 +11,7 @@ const run = promisify(execFile);
 export interface Watched {
   readonly ready: Ready;
   /** Runs a module inside the namespace; what it prints. */
-  inside(program: string, env?: Readonly<Record<string, string>>): Promise<string>;
+  readonly inside: (program: string, env?: Readonly<Record<string, string>>) => Promise<string>;
   /** Ends it with SIGTERM and answers whom it, or a child of it, tried to reach: `203.0.113.9:443`, `[::1]:53`, a path. */
   end(): Promise<readonly string[]>;
 }
