@@ -1,6 +1,10 @@
-/** OPA compiled to WASI, in a worker thread of its own: one for a snapshot of the policies, gone with it, and killed when it takes too long. */
+/**
+ * OPA compiled to WASI, in a process of its own: one for a snapshot of the policies, gone with it and all that it took (270 MB at its peak), and
+ * killed when it takes too long.
+ */
+import { type ChildProcess, fork } from 'node:child_process';
 import { once } from 'node:events';
-import { Worker } from 'node:worker_threads';
+import { fileURLToPath } from 'node:url';
 import { InterlockError } from '#schemas/errors';
 import { OPA_MS_MAX, type OpaAnswer, type OpaProgram, OUTPUT_BYTES_MAX } from './opa-program.ts';
 
@@ -14,7 +18,19 @@ export interface WasiBounds {
 
 const WASI_BOUNDS: WasiBounds = { deadlineMs: OPA_MS_MAX, memoryMiB: 1_024, outputBytes: OUTPUT_BYTES_MAX };
 
-/** To the worker, one at a time. */
+/**
+ * node:wasi says of itself that it is experimental. The module is ours: what is not run is not validated. Each of its functions runs a few times
+ * at most: V8's optimising compiler would take longer than it saves, and 100 MB (ADR 0006 says the same of PostgreSQL's grammar).
+ */
+const EXEC_ARGV = [
+  '--disable-warning=ExperimentalWarning',
+  '--wasm-lazy-validation',
+  '--no-wasm-tier-up',
+  '--no-wasm-dynamic-tiering',
+  '--max-old-space-size=256',
+];
+
+/** To the process, one at a time. */
 export interface WasiCommand {
   readonly dir: string;
   readonly args: readonly string[];
@@ -25,7 +41,7 @@ export type WasiAnswer = { readonly code: number; readonly stdout: string; reado
 export class WasiOpa implements OpaProgram {
   readonly #path: string;
   readonly #bounds: WasiBounds;
-  #worker: Worker | null = null;
+  #process: ChildProcess | null = null;
   #last: Promise<unknown> = Promise.resolve();
 
   /** @param path of the gzipped module */
@@ -41,21 +57,24 @@ export class WasiOpa implements OpaProgram {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    const worker = this.#worker;
-    this.#worker = null;
-    await worker?.terminate();
+    const child = this.#process;
+    this.#process = null;
+    if (child === null || child.exitCode !== null || child.signalCode !== null) return;
+    const gone = once(child, 'exit');
+    child.kill('SIGKILL');
+    await gone;
   }
 
   async #runNext(command: WasiCommand): Promise<OpaAnswer> {
-    const worker = (this.#worker ??= this.#open());
+    const child = (this.#process ??= this.#open());
     const { deadlineMs } = this.#bounds;
     const late = new AbortController();
     const timer = setTimeout(() => late.abort(), deadlineMs);
     try {
-      worker.postMessage(command);
-      // `once` rejects for what the worker throws, too: more heap than it may have
-      const ended = once(worker, 'exit', { signal: late.signal }).then((): WasiAnswer => ({ failed: 'its thread ended' }));
-      const answer = await Promise.race([once(worker, 'message', { signal: late.signal }).then(([told]) => told as WasiAnswer), ended]);
+      const ended = once(child, 'exit', { signal: late.signal }).then((): WasiAnswer => ({ failed: 'its process ended' }));
+      const told = once(child, 'message', { signal: late.signal }).then(([answer]) => answer as WasiAnswer);
+      child.send(command);
+      const answer = await Promise.race([told, ended]);
       if ('failed' in answer) throw new Error(answer.failed);
       return { ok: answer.code === 0, stdout: answer.stdout, stderr: answer.stderr };
     } catch (error) {
@@ -68,14 +87,14 @@ export class WasiOpa implements OpaProgram {
     }
   }
 
-  #open(): Worker {
+  #open(): ChildProcess {
     // the package has this file as .js
-    const entry = new URL(import.meta.url.endsWith('.ts') ? './opa-wasi-worker.ts' : './opa-wasi-worker.js', import.meta.url);
-    return new Worker(entry, {
-      workerData: { path: this.#path, bounds: this.#bounds },
-      execArgv: ['--disable-warning=ExperimentalWarning'], // node:wasi says that of itself
+    const entry = new URL(import.meta.url.endsWith('.ts') ? './opa-wasi-process.ts' : './opa-wasi-process.js', import.meta.url);
+    const child = fork(fileURLToPath(entry), [this.#path, JSON.stringify(this.#bounds)], {
+      execArgv: EXEC_ARGV,
       env: {},
-      resourceLimits: { maxOldGenerationSizeMb: 256, stackSizeMb: 8 },
+      stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
     });
+    return child.on('error', () => {}); // whoever waits for it is told; nobody waiting is no crash
   }
 }

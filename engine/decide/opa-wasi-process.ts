@@ -1,9 +1,7 @@
-/** The thread that runs OPA's module: compiled once, a fresh instance for each command. It may be killed at any moment. */
-import { closeSync, fstatSync, openSync, readSync, readFileSync, unlinkSync } from 'node:fs';
+/** The process that runs OPA's module: compiled once, a fresh instance for each command. It may be killed at any moment. */
+import { closeSync, fstatSync, openSync, readFileSync, readSync, unlinkSync } from 'node:fs';
 import { join } from 'node:path';
-import { setFlagsFromString } from 'node:v8';
 import { WASI } from 'node:wasi';
-import { parentPort, workerData } from 'node:worker_threads';
 import { gunzipSync } from 'node:zlib';
 import type { WasiAnswer, WasiBounds, WasiCommand } from './opa-wasi.ts';
 import { Wasm, type WasmModule } from './wasm-api.ts';
@@ -14,12 +12,10 @@ const WORK = '/work';
 const MODULE_BYTES_MAX = 128 * 1024 * 1024;
 const PAGES_PER_MIB = 16;
 
-const port = parentPort;
-if (port === null) throw new Error('opa-wasi-worker.ts is opened as a worker thread');
-const { path, bounds } = workerData as { readonly path: string; readonly bounds: WasiBounds };
+const [path = '', bounds] = [process.argv[2], JSON.parse(process.argv[3] ?? '{}') as WasiBounds];
 let compiled: WasmModule | null = null;
 
-port.on('message', (command: WasiCommand) => port.postMessage(answer(command)));
+process.on('message', (command: WasiCommand) => process.send?.(answer(command)));
 
 function answer(command: WasiCommand): WasiAnswer {
   try {
@@ -29,10 +25,7 @@ function answer(command: WasiCommand): WasiAnswer {
   }
 }
 
-/** Each of its functions runs a few times at most: V8's optimising compiler would take longer than it saves, and 100 MB (ADR 0006 says the same of PostgreSQL's grammar). */
 function compile(): WasmModule {
-  setFlagsFromString('--no-wasm-dynamic-tiering');
-  setFlagsFromString('--no-wasm-tier-up');
   const wasm = gunzipSync(readFileSync(path), { maxOutputLength: MODULE_BYTES_MAX });
   return new Wasm.Module(withMemoryMax(wasm, bounds.memoryMiB * PAGES_PER_MIB));
 }
