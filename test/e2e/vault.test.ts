@@ -1,8 +1,9 @@
 /** Credentials of a real OpenBao, which speaks Vault's interface: key-value secrets, users made for one session, logins, TLS, and what is said when it fails (I7). */
-import { randomUUID } from 'node:crypto';
+import { generateKeyPairSync, randomUUID } from 'node:crypto';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { SignJWT } from 'jose';
 import pg from 'pg';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { systemClock } from '#client/clock';
@@ -217,6 +218,31 @@ describe.skipIf(program === null)(`Vault (${HOW_TO_GET_IT})`, () => {
       await expect.poll(() => expiryOf('auth/token/lookup', { token }), { timeout: 10_000 }).toBeGreaterThan(born + 3_000); // more than a life later
       expect(await vault.secret(secret)).toBe(canary);
       expect([...hidden]).toEqual([token]);
+      vault.close();
+    });
+
+    test('a service account logs in with its JWT, read anew for each login', async () => {
+      const { publicKey, privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' });
+      await bao.ask('POST', 'sys/auth/pods', { type: 'jwt' });
+      await bao.ask('POST', 'auth/pods/config', { jwt_validation_pubkeys: [publicKey.export({ type: 'spki', format: 'pem' })] });
+      const role = { role_type: 'jwt', bound_audiences: ['vault'], user_claim: 'sub', token_policies: 'interlock', token_ttl: '1h' };
+      await bao.ask('POST', 'auth/pods/role/interlock', role);
+      const jwt = (audience: string): Promise<string> =>
+        new SignJWT()
+          .setProtectedHeader({ alg: 'ES256' })
+          .setSubject('interlock')
+          .setAudience(audience)
+          .setIssuedAt()
+          .setNotBefore('0s')
+          .setExpirationTime('5m')
+          .sign(privateKey);
+      const jwts = [await jwt('elsewhere'), await jwt('vault')];
+      const { vault, said } = open({
+        auth: { kind: 'kubernetes', mount: 'pods', role: 'interlock', jwt: () => Promise.resolve(jwts.shift() ?? '') },
+      });
+      await expect(vault.secret(secret)).rejects.toMatchObject({ message: expect.stringMatching(/^vault login at auth\/pods: .* \(40[03]\)$/) });
+      expect(await vault.secret(secret)).toBe(canary);
+      expect(said.join()).not.toContain('ey');
       vault.close();
     });
 
