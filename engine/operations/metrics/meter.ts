@@ -10,12 +10,12 @@ export interface Cell {
 export class Distribution {
   readonly bounds: readonly number[];
   /** One more than bounds: what is beyond the last. */
-  readonly counts: number[];
+  readonly counts: Float64Array;
   sum = 0;
 
   constructor(bounds: readonly number[]) {
     this.bounds = bounds;
-    this.counts = Array.from({ length: bounds.length + 1 }, () => 0);
+    this.counts = new Float64Array(bounds.length + 1);
   }
 
   observe(value: number): void {

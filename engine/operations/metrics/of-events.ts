@@ -22,6 +22,8 @@ class EventCounts {
   readonly #clock: Clock;
   readonly #byTarget = new Map<string, TargetCounts>();
   readonly #judged: { readonly cached: Distribution; readonly fresh: Distribution };
+  #lastTarget: string | undefined = undefined;
+  #last: TargetCounts;
   /** By statement: since when, on the monotonic clock. */
   readonly #held = new Map<string, number>();
 
@@ -33,6 +35,7 @@ class EventCounts {
       fresh: meter.histogram('interlock_decision_seconds', { cached: 'false' }),
     };
     for (const target of meter.targets) this.#byTarget.set(target, new TargetCounts(meter, target));
+    this.#last = this.#byTarget.get(meter.target(undefined)) as TargetCounts;
     for (const verdict of LABELS.verdict) meter.counter('interlock_approval_verdicts', { verdict });
     for (const settled of LABELS.settled) meter.counter('interlock_approvals_settled', { settled });
     for (const change of LABELS.change) meter.counter('interlock_policy_changes', { change });
@@ -116,8 +119,12 @@ class EventCounts {
     this.#of(target).held.observe((this.#clock.monotonicUs() - since) / 1e6);
   }
 
+  /** Most statements are of the target of the one before. */
   #of(target: string | undefined): TargetCounts {
-    return (target === undefined ? undefined : this.#byTarget.get(target)) ?? (this.#byTarget.get(this.#meter.target(undefined)) as TargetCounts);
+    if (target === this.#lastTarget) return this.#last;
+    this.#lastTarget = target;
+    this.#last = this.#byTarget.get(this.#meter.target(target)) as TargetCounts;
+    return this.#last;
   }
 }
 

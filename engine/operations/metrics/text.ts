@@ -39,7 +39,7 @@ function block({ name, metric, numbers, distributions }: Family, open: boolean):
 
 function histogram(name: string, { labels, value }: Series<Distribution>): readonly string[] {
   let sum = 0;
-  const buckets = value.counts.map((count, at) => {
+  const buckets = [...value.counts].map((count, at) => {
     sum += count;
     const bound = value.bounds[at];
     return `${name}_bucket${labelled({ ...labels, le: bound === undefined ? '+Inf' : decimal(bound) })} ${sum}`;
