@@ -132,6 +132,11 @@ describe('within a wait of a minute', () => {
       await client.end();
       const { journal, public_key } = shop.gateway.ready;
       expect(await shop.gateway.interlock('audit', 'verify', '--dir', journal, '--key', public_key)).toMatchObject({ code: 0 });
+      // apart, the uses stand in the engine's journal: the two are checked against each other
+      const engine = shop.gateway.engine?.running.ready;
+      const other = engine === undefined ? [] : ['--dir', engine.journal, '--key', engine.public_key];
+      const both = await shop.gateway.interlock('audit', 'verify', '--dir', journal, '--key', public_key, ...other, '--json');
+      expect(JSON.parse(both.stdout)).toMatchObject({ verified: true, approvals_elsewhere: 0, problems: [] });
     },
   );
 });
