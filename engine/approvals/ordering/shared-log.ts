@@ -4,23 +4,21 @@
  * acknowledgement alone says nothing.
  */
 import { createHash, randomUUID } from 'node:crypto';
-import { setTimeout as wait } from 'node:timers/promises';
 import { type Clock, timestamp } from '#client/clock';
-import type { Payload } from '#client/journal';
 import type { Log } from '#client/log';
 import { InterlockError } from '#schemas/errors';
-import type { Event, PayloadRef } from '#schemas/event';
+import type { Event } from '#schemas/event';
 import { parseUs } from '../deadline.ts';
 import { Serial } from '../serial.ts';
 import { type Claim, Engines } from './engines.ts';
 import { Follower, type Received, type SharedJournal } from './follower.ts';
 import { LOG_LIMITS } from './limits.ts';
 import { kindOf } from './local-log.ts';
-import { type Carried, type CarriedEvent, type ChangeMessage, encodeBye, encodeChange, encodeEnd } from './message.ts';
+import { type ChangeMessage, encodeBye, encodeEnd } from './message.ts';
 import type { Applied, FollowedLog, OrderedEvent, OrderedKind, Proposed, SharedEnd } from './parts.ts';
 import { Past } from './past.ts';
 import { decodePresence, encodePresence } from './presence.ts';
-import { payloadsIn, stored } from './stored.ts';
+import { type Place, Publisher } from './publisher.ts';
 import type { OrderedStream, StreamInfo } from './stream.ts';
 import { unavailable, Waiting } from './waiting.ts';
 
@@ -38,13 +36,6 @@ export function openSharedLog(options: SharedLogOptions): FollowedLog {
   return new SharedLog(options);
 }
 
-/** A change of this engine's that is under way. */
-interface Pending {
-  readonly proposed: Proposed;
-  readonly told: PromiseWithResolvers<void>;
-  done: boolean;
-}
-
 class SharedLog implements FollowedLog {
   readonly shared = true;
   readonly #options: SharedLogOptions;
@@ -58,21 +49,15 @@ class SharedLog implements FollowedLog {
   readonly #follower: Follower;
   readonly #lost = Promise.withResolvers<Error>();
   readonly #started = Promise.withResolvers<void>();
-  /** Last sequence of each subject, as far as it was told. */
-  readonly #subjects = new Map<string, number>();
+  readonly #place: Place = { subjects: new Map(), told: 0, epoch: 0, live: false };
   readonly #changes = new Set<string>();
-  readonly #pending = new Map<string, Pending>();
+  readonly #publisher: Publisher;
   readonly #waiting = new Waiting();
-  /** Last sequence that was told. */
-  #told = 0;
   #own: Claim = null;
   /** Whether others may take its word: what the stream forgot is closed. */
   #speaks = false;
   /** What stood in the stream when it was last resumed: it must be told before this engine takes part (again). */
   #boundary = 0;
-  /** Counts the interruptions: what was planned before one is planned anew. */
-  #epoch = 0;
-  #live = false;
   #trouble: Error | null = new Error('the log of the engines was not read yet');
   #closed = false;
   #cutOff: NodeJS.Timeout | null = null;
@@ -92,11 +77,23 @@ class SharedLog implements FollowedLog {
       log,
       past: this.#past,
       limits: this.#limits,
-      draftsOf: (change) => this.#pending.get(change)?.proposed.drafts ?? null,
+      draftsOf: (change) => this.#publisher.pending(change)?.proposed.drafts ?? null,
       tell: (received) => this.#tell(received),
       resumed: (info) => this.#resumed(info),
       interrupted: () => this.#interrupted(),
       ended: (error) => this.#ended(error),
+    });
+    this.#publisher = new Publisher({
+      stream,
+      journal,
+      engine,
+      clock: options.clock,
+      place: this.#place,
+      limits: this.#limits,
+      waiting: this.#waiting,
+      check: () => this.#check(),
+      catchUp: () => this.catchUp(),
+      again: () => this.#follower.again(),
     });
     this.#started.promise.catch(() => {}); // who waits for the start is told
   }
@@ -149,14 +146,14 @@ class SharedLog implements FollowedLog {
     if (this.#presence) clearInterval(this.#presence);
     this.#calm();
     const bye = encodeBye({ engine, time: timestamp(clock.wallUs()) });
-    if (this.#live && this.#speaks) await stream.publish(`${SUBJECT}.engines`, bye, { id: randomUUID() });
+    if (this.#place.live && this.#speaks) await stream.publish(`${SUBJECT}.engines`, bye, { id: randomUUID() });
     await this.#follower.close();
     this.#fail(new InterlockError('DRAINING', 'the engine is shutting down'));
   }
 
   async commit(owner: string, plan: () => Proposed | null): Promise<void> {
     const subject = subjectOf(owner);
-    await this.#serial.run(subject, () => this.#commit(subject, plan));
+    await this.#serial.run(subject, () => this.#publisher.commit(subject, plan));
   }
 
   /** Whoever comes while it runs needs one that begins after they came; all of them the same. */
@@ -171,7 +168,7 @@ class SharedLog implements FollowedLog {
 
   whyIncomplete(position: number): string | null {
     if (this.#trouble) return this.#trouble.message;
-    if (!this.#live) return 'the connection to the stream was lost a moment ago';
+    if (!this.#place.live) return 'the connection to the stream was lost a moment ago';
     if (position > this.#boundary) return null;
     return this.#engines.whyIncomplete(this.#nowMs(), (change) => this.#changes.has(change));
   }
@@ -182,97 +179,10 @@ class SharedLog implements FollowedLog {
     void stream.publish(`${SUBJECT}.ends`, encodeEnd({ engine, end }), { id: randomUUID() });
   }
 
-  async #commit(subject: string, plan: () => Proposed | null): Promise<void> {
-    const until = performance.now() + this.#limits.commitMs;
-    let seen = -1;
-    for (let attempt = 0; attempt < this.#limits.attemptsMax; attempt++) {
-      this.#check();
-      const expected = { lastOfSubject: this.#subjects.get(subject) ?? 0, last: this.#told };
-      let proposed: Proposed | null;
-      try {
-        proposed = plan();
-      } catch (refusal) {
-        // it may rest on what another engine has changed already: refused is refused once all that was there was seen
-        if (this.#told === seen) throw refusal;
-        await this.catchUp();
-        seen = this.#told;
-        continue;
-      }
-      if (proposed === null) return;
-      const message = this.#messageOf(proposed);
-      const pending: Pending = { proposed, told: Promise.withResolvers(), done: false };
-      this.#pending.set(message.change, pending);
-      try {
-        if (await this.#send({ subject, message, pending, expected, until, epoch: this.#epoch })) return;
-      } finally {
-        this.#pending.delete(message.change);
-      }
-    }
-    throw unavailable('other engines were faster every time');
-  }
-
-  /** Whether it stands; false: it does not, and what is there instead was told. The same message is sent again until it is known. */
-  async #send(sending: Sending): Promise<boolean> {
-    const { subject, message, pending, expected, until } = sending;
-    const { stream } = this.#options;
-    const body = encodeChange(message);
-    if (body.length > stream.bytesMax) throw unavailable(`it has ${body.length} bytes, and a message of the log holds ${stream.bytesMax}`);
-    const { lastOfSubject, last } = expected;
-    const condition = { id: message.change, lastOfSubject, ...(pending.proposed.alone && { last }) };
-    for (;;) {
-      const published = await Promise.race([stream.publish(subject, body, condition), pending.told.promise]);
-      if (pending.done || published === undefined) return true;
-      if (published.kind === 'stored') {
-        await this.#until(() => pending.done, until);
-        return true;
-      }
-      if (published.kind === 'refused') {
-        await this.#until(() => pending.done || this.#told >= published.last, until);
-        if (!pending.done && (this.#subjects.get(subject) ?? 0) === lastOfSubject && this.#told === last) await this.#reconcile(subject);
-        return pending.done;
-      }
-      if (performance.now() > until) throw unavailable(published.reason);
-      await Promise.race([this.#pause(), pending.told.promise]);
-      if (await this.#brokenOff(sending)) return pending.done;
-    }
-  }
-
-  /** After an interruption it is not sent again: once all that is there was told it is known whether it stands, and else it is planned anew. */
-  async #brokenOff({ epoch, until, pending }: Sending): Promise<boolean> {
-    if (epoch === this.#epoch && this.#live) return false;
-    await this.#until(() => pending.done || this.#live, until);
-    return true;
-  }
-
-  /** The stream says another position than is known here, and there is nothing new: the messages of the subject grew old, or were lost. */
-  async #reconcile(subject: string): Promise<void> {
-    const { first } = await this.#options.stream.info();
-    if ((this.#subjects.get(subject) ?? 0) < first) this.#subjects.delete(subject);
-    else this.#follower.again();
-  }
-
-  #messageOf({ stream, drafts }: Proposed): ChangeMessage {
-    const { engine, clock, journal } = this.#options;
-    const carried = new Map(drafts.flatMap(payloadsIn).map((payload) => [payload, journal.carry(payload)] as const));
-    const refOf = (payload: Payload): PayloadRef => {
-      const { digest, length, clear } = carried.get(payload) as Carried;
-      return { digest, bytes: length, form: clear ? 'clear' : 'absent' };
-    };
-    return {
-      kind: 'change',
-      change: `chg_${randomUUID()}`,
-      engine,
-      time: timestamp(clock.wallUs()),
-      stream,
-      events: drafts.map((draft) => stored(draft, refOf) as CarriedEvent),
-      beside: new Map([...carried.values()].map((one) => [one.digest, one])),
-    };
-  }
-
   #tell({ seq, subject, message }: Received): void {
-    this.#subjects.set(subject, seq);
-    forgetOldest(this.#subjects, this.#limits.subjectsMax);
-    this.#told = seq;
+    this.#place.subjects.set(subject, seq);
+    forgetOldest(this.#place.subjects, this.#limits.subjectsMax);
+    this.#place.told = seq;
     switch (message.kind) {
       case 'bye':
         this.#engines.left(message.engine);
@@ -293,7 +203,7 @@ class SharedLog implements FollowedLog {
     this.#engines.wrote(engine, parseUs(time) / 1000);
     const here = engine === this.#options.engine;
     if (here) this.#own = { log: this.#follower.log, seq, change };
-    const pending = this.#pending.get(change);
+    const pending = this.#publisher.pending(change);
     const bytes = new Map([...beside].flatMap(([digest, { clear }]): [string, Uint8Array][] => (clear ? [[digest, clear.bytes]] : [])));
     const told = events.map((event) => ({ ...event, seq, time }) as unknown as OrderedEvent);
     this.#listeners.get(kindOf(told))?.({ stream, events: told, bytes, proposed: pending?.proposed ?? null, here });
@@ -304,8 +214,8 @@ class SharedLog implements FollowedLog {
 
   /** Somebody may wait for what was just told; all of it may have been told. */
   #progress(): void {
-    if (!this.#live && this.#resumedAt === this.#epoch && this.#told >= this.#boundary && !this.#closed) {
-      this.#live = true;
+    if (!this.#place.live && this.#resumedAt === this.#place.epoch && this.#place.told >= this.#boundary && !this.#closed) {
+      this.#place.live = true;
       this.#trouble = null;
       this.#calm();
       this.#past.forget();
@@ -318,20 +228,20 @@ class SharedLog implements FollowedLog {
 
   #resumed({ first, last }: StreamInfo): void {
     this.#boundary = last;
-    this.#told = Math.max(this.#told, first - 1);
-    this.#resumedAt = this.#epoch;
+    this.#place.told = Math.max(this.#place.told, first - 1);
+    this.#resumedAt = this.#place.epoch;
     this.#engines.interrupted();
     this.#say(true);
     this.#progress();
   }
 
   #interrupted(): void {
-    this.#live = false;
-    this.#epoch++;
+    this.#place.live = false;
+    this.#place.epoch++;
     if (this.#closed || this.#trouble || this.#cutOff) return;
     this.#cutOff = setTimeout(() => {
       this.#cutOff = null;
-      if (!this.#live) this.#fail(new Error('the stream that orders the approvals of all engines is not reachable'));
+      if (!this.#place.live) this.#fail(new Error('the stream that orders the approvals of all engines is not reachable'));
     }, this.#limits.cutOffMs).unref();
   }
 
@@ -373,16 +283,7 @@ class SharedLog implements FollowedLog {
     const info = await this.#options.stream.info().catch((cause: unknown) => {
       throw unavailable('the stream does not answer', cause);
     });
-    await this.#until(() => this.#told >= info.last, until);
-  }
-
-  async #until(met: () => boolean, until: number): Promise<void> {
-    if (!met()) this.#check();
-    await this.#waiting.until(met, until);
-  }
-
-  async #pause(): Promise<void> {
-    await wait(this.#limits.retryMs);
+    await this.#waiting.until(() => this.#place.told >= info.last, until);
   }
 
   #say(who: boolean = false): void {
@@ -394,23 +295,14 @@ class SharedLog implements FollowedLog {
     const said = decodePresence(body);
     if (!said || said.engine === this.#options.engine) return;
     const { engine, claim, who } = said;
-    if (this.#resumedAt === this.#epoch && (claim === null || claim.log === this.#follower.log)) this.#engines.said(engine, claim, this.#nowMs());
+    if (this.#resumedAt === this.#place.epoch && (claim === null || claim.log === this.#follower.log))
+      this.#engines.said(engine, claim, this.#nowMs());
     if (who) this.#say();
   }
 
   #nowMs(): number {
     return this.#options.clock.wallUs() / 1000;
   }
-}
-
-interface Sending {
-  readonly subject: string;
-  readonly message: ChangeMessage;
-  readonly pending: Pending;
-  readonly expected: { readonly lastOfSubject: number; readonly last: number };
-  /** `performance.now()` */
-  readonly until: number;
-  readonly epoch: number;
 }
 
 /** Subjects are `approvals.<owner>`; an owner's name is nobody's business here. */
