@@ -16,7 +16,7 @@ export function reportSet(result: SetVerification): readonly string[] {
     ...silenceLines(result),
     ...(result.approvals_elsewhere === 0
       ? []
-      : [`${result.approvals_elsewhere} statements rest on approvals that stand in an engine’s journal, which was not given`]),
+      : [`${result.approvals_elsewhere} statements rest on approvals in an engine’s journal that was not given, or is not here as far as that yet`]),
   ];
   if (verified) return [`verified: ${extent}`, ...notes];
   if (journals.length === 0) return ['NOT VERIFIED: the session is in none of these journals'];

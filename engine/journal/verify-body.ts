@@ -46,6 +46,7 @@ export class SegmentBodies {
     this.wallUs = this.#fixed();
     this.tickUs = this.#fixed();
     this.missing = NONE;
+    this.#lifecycle.us = this.wallUs;
     let sessionId = '';
     let statementId: string | null = null;
     let sessionSeq = 0;

@@ -17,6 +17,8 @@ export interface ApprovalUse {
   readonly statementId: string;
   readonly approvalId: string;
   readonly receipt: string;
+  /** Wall clock of its record, µs. */
+  readonly us: number;
 }
 
 /** One session, as somebody asked for it. */
@@ -43,6 +45,8 @@ export class Lifecycle {
   readonly elsewhere: ApprovalUse[] = [];
   readonly checkpoints: CheckpointClaim[] = [];
   sessions = 0;
+  /** Wall clock of the record that is read, µs. */
+  us = 0;
   /** What the last process said it is; an enforcer of its own has its approvals consumed by the engine. */
   role: string | null = null;
   processes = 0;
@@ -223,7 +227,7 @@ export class Lifecycle {
   /** Each use stands before the clearance that rests on it, for this statement and no other: here, or in an engine's journal. */
   #approved(id: string, { approval_id: approvalId, receipt }: { readonly approval_id: string; readonly receipt: string }, seq: number): void {
     if (this.#holes || this.receipts.get(receipt) === id) return;
-    if (this.role === 'enforcer' && this.elsewhere.length < USES_MAX) this.elsewhere.push({ seq, statementId: id, approvalId, receipt });
+    if (this.role === 'enforcer' && this.elsewhere.length < USES_MAX) this.elsewhere.push({ seq, statementId: id, approvalId, receipt, us: this.us });
     else this.#report(seq, 'APPROVAL_NOT_CONSUMED', `${id} was cleared with ${approvalId}, and no use of it was recorded for it`);
   }
 }

@@ -9,6 +9,7 @@ import { InterlockError } from '#schemas/errors';
 import type { Problem } from './problem.ts';
 import { noteKey, noteOf } from './verify-note.ts';
 import { ed25519, segmentsIn } from './verify-walk.ts';
+import type { ApprovalUse } from './verify-lifecycle.ts';
 import { judgeJournal, type Judged, type SessionVerification, type Verification, type VerifyOptions } from './verify.ts';
 
 export interface SetVerification extends Omit<Verification, 'journal' | 'session' | 'problems' | 'silences'> {
@@ -102,11 +103,10 @@ function copies(found: readonly Found[]): readonly PlacedProblem[] {
 
 /** Where an engine's journal is at hand, what an enforcer used must have been consumed in one of them, for that statement. */
 function approvals(found: readonly Found[]): readonly PlacedProblem[] {
-  const engines = found.filter(({ judged }) => judged.role === 'engine');
-  if (engines.length === 0) return [];
+  const known = knownUntilUs(found);
   return found.flatMap(({ judged }) =>
-    judged.elsewhere
-      .filter(({ receipt, statementId }) => !engines.some((engine) => engine.judged.receipts.get(receipt) === statementId))
+    missingUses(judged, found)
+      .filter(({ us }) => us <= known)
       .map(({ seq, statementId, approvalId }) => ({
         journal: judged.verification.journal,
         seq,
@@ -114,6 +114,21 @@ function approvals(found: readonly Found[]): readonly PlacedProblem[] {
         detail: `${statementId} was cleared with ${approvalId}, and no use of it was recorded for it by any engine here`,
       })),
   );
+}
+
+function missingUses({ elsewhere: uses }: Judged, found: readonly Found[]): readonly ApprovalUse[] {
+  const engines = found.filter(({ judged }) => judged.role === 'engine');
+  return uses.filter(({ receipt, statementId }) => !engines.some(({ judged }) => judged.receipts.get(receipt) === statementId));
+}
+
+/** Clocks of two machines, and the way of an engine's records to the archive. */
+const BEHIND_US = 60_000_000;
+
+/** Of what is later nobody here can say that no engine recorded it: an archive that is being written has not all of it at the same moment. */
+function knownUntilUs(found: readonly Found[]): number {
+  const engines = found.filter(({ judged }) => judged.role === 'engine');
+  if (engines.length > 0 && engines.every(({ judged }) => judged.closed)) return Infinity;
+  return Math.max(-Infinity, ...engines.map(({ judged }) => judged.lastUs - BEHIND_US));
 }
 
 /** Each note that was kept is of a journal that is still here, as it then was. */
@@ -163,8 +178,8 @@ function summed(found: readonly Found[], among: readonly PlacedProblem[], sessio
   };
 }
 
-/** That were looked for in no engine's journal, because there is none here. */
+/** That no engine's journal here could tell of. */
 function elsewhere(found: readonly Found[]): number {
-  if (found.some(({ judged }) => judged.role === 'engine')) return 0;
-  return found.reduce((total, { judged }) => total + judged.elsewhere.length, 0);
+  const known = knownUntilUs(found);
+  return found.reduce((total, { judged }) => total + missingUses(judged, found).filter(({ us }) => us > known).length, 0);
 }

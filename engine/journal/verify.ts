@@ -68,6 +68,9 @@ export interface Judged {
   /** Receipt → statement. */
   readonly receipts: ReadonlyMap<string, string>;
   readonly elsewhere: readonly ApprovalUse[];
+  /** Wall clock of the last record, µs; and whether it is `journal.closed`. */
+  readonly lastUs: number;
+  readonly closed: boolean;
   readonly role: string | null;
 }
 
@@ -112,7 +115,15 @@ export async function judgeJournal(dir: string, keys: readonly KeyObject[], opti
     approvals_elsewhere: lifecycle.elsewhere.length,
     ...sessionOf(walk, options.session, signed.covered),
   };
-  return { verification, tree, receipts: lifecycle.receipts, elsewhere: lifecycle.elsewhere, role: lifecycle.role };
+  return {
+    verification,
+    tree,
+    receipts: lifecycle.receipts,
+    elsewhere: lifecycle.elsewhere,
+    lastUs: walk.lastUs,
+    closed: lifecycle.closed,
+    role: lifecycle.role,
+  };
 }
 
 interface Signed {

@@ -7,7 +7,7 @@ import { dirname, join } from 'node:path';
 import { promisify } from 'node:util';
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { systemClock } from '#client/clock';
+import { type Clock, systemClock } from '#client/clock';
 import { crc32c } from '#engine/journal/crc32c';
 import { openJournal, type FileJournal } from '#engine/journal/file-journal';
 import { checkProof, readProof } from '#engine/journal/proof';
@@ -162,6 +162,40 @@ describe('C8: an archive', () => {
     await journal.close('drain');
     expect(codesOf(await verifySet([dir, archive], [...keys, journal.publicKeyPem]))).toEqual(['APPROVAL_NOT_CONSUMED']);
     expect(await verifySet([dir], [journal.publicKeyPem])).toMatchObject({ verified: true, approvals_elsewhere: 1 });
+  });
+
+  test('an archive that is being written: what an engine may have recorded since is not called missing, until its journal is past it', async () => {
+    const clock = new FakeClock();
+    const [engines, shops] = await Promise.all(
+      ['engine', 'enforcer'].map((role) => journalAt(join(root, `live-${role}`), role, generateKeyPairSync('ed25519').privateKey, clock)),
+    );
+    if (!engines || !shops) throw new Error('two journals');
+    engines.append({ type: 'admin.changed', by: 'root', what: 'before' });
+    clock.pass(10_000);
+    shops.append(opened('ses_y'));
+    const used: Written = { sessionId: 'ses_y', statementId: 'stm_y', payload: text('drop table t') };
+    shops.append(received(used));
+    shops.append(decided(used));
+    shops.append({ ...cleared(used), approval: { approval_id: 'apr_2', receipt: 'receipt-2' } });
+    const look = async (): Promise<SetVerification> => {
+      await Promise.all([engines.checkpoint(), shops.checkpoint()]);
+      return await verifySet([join(root, 'live-engine'), join(root, 'live-enforcer')], [engines.publicKeyPem, shops.publicKeyPem], {
+        nowMs: clock.wallUs() / 1000,
+      });
+    };
+    expect(await look()).toMatchObject({ verified: true, approvals_elsewhere: 1 });
+    clock.pass(120_000);
+    expect(codesOf(await look())).toEqual(['APPROVAL_NOT_CONSUMED']);
+    engines.append({
+      type: 'approval.consumed',
+      approval_id: 'apr_2',
+      statement_id: 'stm_y',
+      enforcer: 'shop-1',
+      nonce: 'non_2',
+      receipt: 'receipt-2',
+    });
+    expect(await look()).toMatchObject({ verified: true, approvals_elsewhere: 0 });
+    await Promise.all([engines.close('drain'), shops.close('drain')]);
   });
 
   test('behind the newest checkpoint the chain alone vouches: a record edited, or another number in it, is found there too', async () => {
@@ -428,10 +462,10 @@ const CHANGES = {
   },
 } as const;
 
-async function journalAt(dir: string, role: string, key: KeyObject): Promise<FileJournal> {
+async function journalAt(dir: string, role: string, key: KeyObject, clock: Clock = systemClock): Promise<FileJournal> {
   mkdirSync(dir, { recursive: true });
   const checkpoint = { everyMs: 60_000, key, origin: `interlock/${role}` };
-  return await openJournal({ dir, segmentBytes: 64 << 10, payloads: 'clear', checkpoint, clock: systemClock, version: 'test', role });
+  return await openJournal({ dir, segmentBytes: 64 << 10, payloads: 'clear', checkpoint, clock, version: 'test', role });
 }
 
 /** As the mirror writes it: `archive/<journal>/`, segments without what is behind their last record. */
