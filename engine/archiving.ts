@@ -41,6 +41,8 @@ export interface Archiving {
   /** The journal as the enforcer of a target gets it. @param journal the process' own, or a wrapper of it */
   wrap(journal: Journal, audit: Audit): Journal;
   status(): ArchivingStatus;
+  /** Records that the archive's files hold of a journal; null: none, or this process keeps no such files. */
+  archived(journal: string): number | null;
   /** Behind the journal's own close, so that its last record goes too. */
   close(): Promise<void>;
 }
@@ -59,6 +61,7 @@ export interface Mirroring {
   /** `archive/<journal>/` is a journal's directory for `audit verify`, the projection and exports. */
   readonly dir: string;
   status(): MirrorStatus;
+  archived(journal: string): number | null;
   close(): Promise<void>;
 }
 
@@ -73,6 +76,7 @@ export function openMirroring(config: LoadedConfig, { archiving, ...rest }: Mirr
   return {
     dir,
     status: () => mirror.status(),
+    archived: (journal) => mirror.recordsOf(journal),
     close: async () => {
       await watch.close();
       await mirror.close();
@@ -104,6 +108,7 @@ export function openArchiving(config: LoadedConfig, parts: ArchivingParts): Arch
         drift: alarms.open.length > 0,
       };
     },
+    archived: () => null,
     status: () => ({ ...forwarder.status(), nats: link.status(), alarms: alarms.open }),
     close: async () => {
       await forwarder.close();

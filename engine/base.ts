@@ -81,6 +81,7 @@ function openTheArchive(config: LoadedConfig, { journal, clock, log, key }: Arch
   const mirroring = openMirroring(config, { archiving, log, keyOf: (id) => (id === journal.id ? key : null) });
   return {
     ...archiving,
+    archived: (id) => mirroring.archived(id),
     close: async () => {
       await mirroring.close();
       await archiving.close();

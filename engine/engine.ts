@@ -55,7 +55,7 @@ export async function engine(config: LoadedConfig, options: EngineOptions): Prom
   const fleet = new Fleet({ ...base, bundles: bundlesOf(publisher) });
   started.defer(() => fleet.close());
   const shown = options.console === undefined ? {} : { console: options.console };
-  const here = fleetReports({ fleet, enrolment });
+  const here = fleetReports({ fleet, enrolment, archived: (id) => base.archiving?.archived(id) ?? null });
   const remote = ordering?.fleets.beside(here) ?? here;
   const terminate = ordering?.fleets.orElsewhere((id) => fleet.terminate(id)) ?? ((id: string) => fleet.terminate(id));
   const central = await openCentral(base, { ...shown, enforcers: () => [], remote, judging: source, ordering, enrolment, terminate }, started);

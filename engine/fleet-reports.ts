@@ -9,20 +9,27 @@ import type { Enrolment } from './enrolment/parts.ts';
 export interface FleetReportsFrom {
   readonly fleet: Pick<Fleet, 'list'>;
   readonly enrolment: Pick<Enrolment, 'list'>;
+  /** Records that the engine's archive holds of a journal; null: none. */
+  readonly archived: (journal: string) => number | null;
 }
 
 /** One for each enforcer and target that is not removed. */
-export function fleetReports({ fleet, enrolment }: FleetReportsFrom): () => readonly EnforcerReport[] {
+export function fleetReports({ fleet, enrolment, archived }: FleetReportsFrom): () => readonly EnforcerReport[] {
   return () => {
     const heard = new Map(fleet.list().map((one) => [one.peer.name, one]));
     return enrolment
       .list()
       .filter(({ state }) => state === 'joined')
-      .flatMap((view) => view.targets.map((target) => reportOf(view, target, heard.get(view.name) ?? null)));
+      .flatMap((view) => view.targets.map((target) => reportOf(view, target, { heard: heard.get(view.name) ?? null, archived })));
   };
 }
 
-function reportOf(view: EnforcerView, target: string, heard: Heard | null): EnforcerReport {
+interface Known {
+  readonly heard: Heard | null;
+  readonly archived: FleetReportsFrom['archived'];
+}
+
+function reportOf(view: EnforcerView, target: string, { heard, archived }: Known): EnforcerReport {
   const self = heard?.targets.find((one) => one.target === target) ?? unheard(target);
   const problems = [...self.problems, ...silence(heard, self)];
   const { clockOffsetMs = null, rttMs = null } = heard?.channel ?? {};
@@ -36,7 +43,7 @@ function reportOf(view: EnforcerView, target: string, heard: Heard | null): Enfo
     clock_offset_us: clockOffsetMs === null ? null : Math.round(clockOffsetMs * 1000),
     rtt_us: rttMs === null ? null : Math.round(rttMs * 1000),
     certificate_until: view.certificate_until,
-    archived_records: null,
+    archived_records: self.journal.journal === null ? null : archived(self.journal.journal),
   };
 }
 

@@ -65,9 +65,9 @@ function journalReport({ journal }: Base): ReturnType<OperationsParts['journal']
   return { journal: journal.id, records, bytes, last_sync_us: lastSyncUs, fault: journal.fault?.message ?? null };
 }
 
-function archiveReport({ archiving, config }: Base): Pick<OperationsParts, 'archive'> {
+function archiveReport({ archiving, config }: Base): Pick<OperationsParts, 'archive' | 'archived'> {
   const strict = Object.values(config.targets).some(({ audit }) => audit === 'strict');
-  return archiving === null ? {} : { archive: () => archiving.report(strict) };
+  return archiving === null ? {} : { archive: () => archiving.report(strict), archived: (journal) => archiving.archived(journal) };
 }
 
 function stateOf(target: string, enforcer: Enforcer, config: LoadedConfig): ListenerState {

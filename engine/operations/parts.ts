@@ -29,6 +29,8 @@ export interface OperationsParts {
   readonly channel?: () => ChannelReport;
   /** Forwarding to the archive. */
   readonly archive?: () => ArchiveReport;
+  /** Records that the archive's files hold of a journal; null: none, or they are not kept here. */
+  readonly archived?: (journal: string) => number | null;
   /** Enforcers elsewhere, as the engine's registry knows them: all that are not removed, heard of or not. */
   readonly remote?: () => readonly EnforcerReport[];
   readonly approvals?: () => { readonly open: number };

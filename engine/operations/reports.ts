@@ -22,7 +22,7 @@ export function reports(parts: OperationsParts): readonly EnforcerReport[] {
       clock_offset_us: 0,
       rtt_us: null,
       certificate_until: null,
-      archived_records: null,
+      archived_records: self.journal.journal === null ? null : (parts.archived?.(self.journal.journal) ?? null),
     }),
   );
   return [...here, ...(parts.remote?.() ?? [])].toSorted((a, b) => compare(a.target, b.target) || compare(a.enforcer, b.enforcer));

@@ -224,7 +224,7 @@ describe('N2: how a stream is set up', () => {
     const [wanted] = wantedStreams({ streams: STREAMS, replicas: 1, duplicateWindowMs: 3_600_000 });
     const change = (more: object): Promise<Msg | string> => ask(operated, `$JS.API.STREAM.UPDATE.${audit}`, JSON.stringify({ ...wanted, ...more }));
     expect(numberIn(await change({ max_msgs: 1 }))).toBe(0);
-    await until(() => alarms.open.length === 1, 5_000, 'the alarm');
+    await until(() => alarms.open.length === 1, 1_500, 'the alarm, told by the server');
     expect(alarms.open).toMatchObject([{ code: 'drift', of: audit, detail: 'max_msgs is 1, must be -1' }]);
     expect(numberIn(await change({}))).toBe(0);
     await until(() => alarms.open.length === 0, 5_000, 'the end of the alarm');

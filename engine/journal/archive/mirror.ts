@@ -113,6 +113,11 @@ export class Mirror {
     return { at: this.#at, journals, error: this.#error };
   }
 
+  /** Records that stand in a journal's files; null: there are none. */
+  recordsOf(journal: string): number | null {
+    return this.#entries.get(journal)?.journal.records ?? null;
+  }
+
   /** What was read is on stable storage when it resolves. */
   async close(): Promise<void> {
     this.#closing.abort();
