@@ -24,7 +24,6 @@ const HOMES = {
   nodemailer: '^engine/approvals/notify/',
   standardwebhooks: '^engine/approvals/notify/',
   '@nats-io/transport-node': '^engine/nats/',
-  '@nats-io/nats-core': '^engine/nats/',
   '@nats-io/jetstream': '^engine/nats/',
   '@nats-io/nkeys': '^engine/nats/',
   react: '^engine/console/',
