@@ -1,4 +1,7 @@
-/** `npm run demo`: sets everything up, runs the steps through ordinary clients, and leaves the gateway running. `--once` ends it, `--json OUT` writes what ran. */
+/**
+ * `npm run demo`: sets everything up, runs the steps through ordinary clients, and leaves the gateway running. `--once` ends it, `--json OUT` writes
+ * what ran. `--apart`: two engines, two enforcers and a nats-server instead, one of each killed in the middle.
+ */
 import { spawnSync } from 'node:child_process';
 import { mkdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
@@ -7,6 +10,8 @@ import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { chromiumPath } from '#test/support/chromium';
 import { toolOrExit } from '#tools/tools';
+import { endAll, setUpApart } from './apart-setup.ts';
+import { apartSteps } from './apart-steps.ts';
 import { launchGateway } from './gateway.ts';
 import { setUp } from './setup.ts';
 import { Shell } from './shell.ts';
@@ -21,9 +26,24 @@ interface Outcome {
   readonly output: string;
 }
 
+const ONE = [
+  'interlock connect shop --token-file alice.token -- psql',
+  'interlock approvals watch --token-file bob-approve.token',
+  'interlock console login --login bob --group payments-owners     # a link for your browser',
+  '$EDITOR policies/postgres/guardrails/*.rego        # the next statement is judged by what you save',
+];
+const APART = [
+  'interlock connect shop -c shop.yaml --token-file alice.token -- psql',
+  'interlock approvals watch -c engine-2.yaml --token-file bob-approve.token',
+  'interlock status -c engine-1.yaml --token-file root.token',
+  'interlock console login -c engine-1.yaml --login bob --group payments-owners     # a link for your browser',
+];
+
 const here = dirname(fileURLToPath(import.meta.url));
 const root = dirname(dirname(here));
-const { values } = parseArgs({ options: { once: { type: 'boolean', default: false }, json: { type: 'string' } } });
+const { values } = parseArgs({
+  options: { apart: { type: 'boolean', default: false }, once: { type: 'boolean', default: false }, json: { type: 'string' } },
+});
 const colour = process.stdout.isTTY
   ? { dim: '\x1b[2m', bold: '\x1b[1m', green: '\x1b[32m', red: '\x1b[31m', off: '\x1b[0m' }
   : { dim: '', bold: '', green: '', red: '', off: '' };
@@ -31,17 +51,24 @@ const colour = process.stdout.isTTY
 const begun = performance.now();
 const say = (what: string): void => console.log(`${colour.dim}set-up: ${what} …${colour.off}`);
 await toolOrExit('opa');
-const { dir, server } = await setUp(say);
-say('`interlock up`: compiles the policies to WASM, tests itself, opens the listener');
-const gateway = await launchGateway(dir);
+const { dir, server, programs } = values.apart ? await setUpApart(say) : { ...(await setUp(say)), programs: {} };
+if (!values.apart) say('`interlock up`: compiles the policies to WASM, tests itself, opens the listener');
+const gateway = values.apart ? { stop: () => endAll(dir) } : await launchGateway(dir);
 const secondsSetup = (performance.now() - begun) / 1000;
 console.log(`${colour.dim}set-up took ${secondsSetup.toFixed(1)} s; everything is in ${dir}${colour.off}`);
 
 const ask = client();
-const shell = new Shell({ cwd: dir, env: { ...process.env, PATH: [binFolder(), process.env['PATH']].join(delimiter), TERM: 'dumb' } });
+const shell = new Shell({
+  cwd: dir,
+  env: { ...process.env, PATH: [binFolder(), process.env['PATH']].join(delimiter), TERM: 'dumb' },
+});
 const outcomes: Outcome[] = [];
 const started = performance.now();
-for (const step of steps(ask, browser())) outcomes.push(await play(step));
+for (const step of values.apart ? apartSteps(ask) : steps(ask, browser())) {
+  outcomes.push(await play(step));
+  // each stands on what the one before started
+  if (values.apart && outcomes.at(-1)?.ok !== true) break;
+}
 await shell[Symbol.asyncDispose]();
 const secondsDemo = (performance.now() - started) / 1000;
 
@@ -60,15 +87,11 @@ const end = async (): Promise<never> => {
 };
 if (values.once || failed.length > 0) await end();
 console.log(`
-The gateway is still running. In another terminal:
+${values.apart ? 'Engines and enforcers are' : 'The gateway is'} still running. In another terminal:
 
   cd ${dir}
   export PATH=${join(root, 'bin')}:$PATH
-  interlock connect shop --token-file alice.token -- psql
-  interlock approvals watch --token-file bob-approve.token
-  interlock console login --login bob --group payments-owners     # a link for your browser
-  $EDITOR policies/postgres/guardrails/*.rego        # the next statement is judged by what you save
-
+${(values.apart ? APART : ONE).map((line) => `  ${line}\n`).join('')}
 Ctrl-C ends it and removes the folder.`);
 process.once('SIGINT', () => void end());
 process.once('SIGTERM', () => void end());
@@ -111,6 +134,7 @@ function browser(): string | null {
 function binFolder(): string {
   const bin = join(dir, 'bin');
   mkdirSync(bin);
-  symlinkSync(join(root, 'bin', 'interlock'), join(bin, 'interlock'));
+  const found = Object.entries({ interlock: join(root, 'bin', 'interlock'), ...programs });
+  for (const [name, program] of found) symlinkSync(program, join(bin, name));
   return bin;
 }
