@@ -7,6 +7,7 @@ import { version } from '#engine/cli/version';
 import { loadConfig } from '#engine/config/load';
 import { openLog } from '#engine/config/log';
 import { LocalSession } from '#engine/decide/decision-session';
+import { MirroredJournal } from '#engine/journal/archive/mirrored-journal';
 import type { JournalFiles } from '#engine/journal/files';
 import type { BaseOptions } from '#engine/base';
 import { beside } from '#engine/beside';
@@ -18,7 +19,15 @@ import { droppingFiles, FaultyFiles, type FileFault, lateFiles, unsyncedFiles } 
 import { Random } from '#test/support/random';
 
 /** What `PART` may be. */
-export type Part = 'faulty' | 'no-fdatasync' | 'late-intent' | 'dropping' | 'dropping-no-fdatasync' | 'double-consume' | 'deny-ignored';
+export type Part =
+  | 'faulty'
+  | 'no-fdatasync'
+  | 'late-intent'
+  | 'dropping'
+  | 'dropping-no-fdatasync'
+  | 'double-consume'
+  | 'deny-ignored'
+  | 'archive-gap';
 
 /** Which command: all in one process, the engine, or the enforcer of this target. */
 export type Half = 'up' | 'engine' | { readonly enforce: string };
@@ -31,6 +40,7 @@ async function main(configFile: string, part: Part, half: string): Promise<void>
   const log = openLog({ level: 'warn', format: 'json', secrets: [] });
   const files = filesOf(part);
   if (part === 'double-consume') consumeAlways();
+  if (part === 'archive-gap') swallowRuns();
   const running = await start(config, half, { log, version: version(), ...(files === null ? {} : { files }) });
   // behind the self-test, which would not let it start
   if (part === 'deny-ignored') ignoreDenials();
@@ -69,6 +79,7 @@ function filesOf(part: Part): JournalFiles | null {
       return droppingFiles(part === 'dropping-no-fdatasync', () => random.next());
     case 'double-consume':
     case 'deny-ignored':
+    case 'archive-gap':
       return null;
   }
 }
@@ -76,6 +87,11 @@ function filesOf(part: Part): JournalFiles | null {
 /** An approval that is never used up. */
 function consumeAlways(): void {
   Book.prototype.consume = (approvalId, { nonce }) => Promise.resolve({ approvalId, receipt: `made up for ${nonce}` });
+}
+
+/** What comes for the archive's files is said to be written, and is not. */
+function swallowRuns(): void {
+  MirroredJournal.prototype.take = () => Promise.resolve({ kind: 'written', records: 1 });
 }
 
 /** Whatever policy says, it is an allow. */

@@ -3,7 +3,7 @@ import { parseArgs } from 'node:util';
 
 export const FAULTS = ['kill', 'power', 'eio', 'enospc', 'stall', 'stop', 'partition', 'flip'] as const;
 export type Fault = (typeof FAULTS)[number];
-export const SABOTAGES = ['no-fdatasync', 'late-intent', 'double-consume', 'deny-ignored'] as const;
+export const SABOTAGES = ['no-fdatasync', 'late-intent', 'double-consume', 'deny-ignored', 'archive-gap'] as const;
 export type Sabotage = (typeof SABOTAGES)[number];
 
 /** Where the fault comes: the gateway in one process, or a part of one that runs apart. */
@@ -37,7 +37,7 @@ export function chaosOptions(argv: readonly string[]): ChaosOptions {
   const sabotage = values.sabotage === undefined ? null : SABOTAGES.find((each) => each === values.sabotage);
   const component = COMPONENTS.find((each) => each === (values.component ?? 'gateway'));
   if (component === undefined || fault === undefined || !FAULTS_OF[component].includes(fault)) throw new Error(USAGE);
-  if (component !== 'gateway' && sabotage !== null) throw new Error(`--sabotage is for --component gateway\n${USAGE}`);
+  if (component === 'gateway' && sabotage === 'archive-gap') throw new Error(`archive-gap is of parts that run apart\n${USAGE}`);
   const seed = Number(values.seed ?? 1);
   const rounds = Number(values.rounds ?? 10);
   if (sabotage === undefined || !Number.isSafeInteger(seed) || !(rounds > 0)) throw new Error(USAGE);

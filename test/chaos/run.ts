@@ -53,7 +53,9 @@ export async function runApart(bed: ApartBed, options: Asked, onRound: OnRound =
   const { component = 'gateway', fault } = options;
   const known = APART_FAULTS.find((each) => each === fault);
   if (component === 'gateway' || known === undefined) throw new Error(`${fault} of ${component} is not of a part that runs apart`);
-  return await rounds(options, onRound, (round, random) => playApart({ bed, name: `a${options.seed + round}`, random, component, fault: known }));
+  return await rounds(options, onRound, (round, random) =>
+    playApart({ bed, name: `a${options.seed + round}`, random, component, fault: known, sabotage: options.sabotage }),
+  );
 }
 
 async function rounds(options: Asked, onRound: OnRound, play: (round: number, random: Random) => Promise<RoundResult>): Promise<ChaosReport> {

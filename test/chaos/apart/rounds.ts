@@ -5,6 +5,8 @@ import { join } from 'node:path';
 import pg from 'pg';
 import { exportJournal } from '#engine/journal/export';
 import type { Random } from '#test/support/random';
+import type { Part } from '../gateway.ts';
+import type { Sabotage } from '../options.ts';
 import { checkRound, recordedIn, seenAtTarget, type Finding, type Recorded } from '../checks.ts';
 import { recoverAndVerify, verified } from '../recovered.ts';
 import { startReviewer, type Reviewer } from '../reviewer.ts';
@@ -23,7 +25,17 @@ export interface ApartRound {
   readonly random: Random;
   readonly component: ApartComponent;
   readonly fault: ApartFault;
+  readonly sabotage: Sabotage | null;
 }
+
+/** Which part is built wrong. */
+const SABOTAGED: Readonly<Record<Sabotage, Half>> = {
+  'no-fdatasync': 'enforcer',
+  'late-intent': 'enforcer',
+  'deny-ignored': 'enforcer',
+  'double-consume': 'engine',
+  'archive-gap': 'engine',
+};
 
 /** A fault that closes something has closed it so much later (I6). */
 const CLOSED_MS = 1_000;
@@ -33,11 +45,11 @@ const FLIPS = 10;
 
 export async function playApart(round: ApartRound): Promise<RoundResult> {
   const { bed, component, fault } = round;
-  const faulty = component !== 'nats' && (fault === 'eio' || fault === 'enospc');
-  if (faulty) await bed.kill(component);
+  const part = partOf(round);
+  if (part !== null) await bed.kill(part.half);
   bed.relay.clear();
   try {
-    await bed.whole(faulty ? { half: component, part: 'faulty' } : null);
+    await bed.whole(part);
   } catch (error) {
     return { findings: [{ check: 'the gateway starts', detail: String(error) }], inFlight: 0, reached: 0, unknown: 0 };
   }
@@ -64,6 +76,11 @@ export async function playApart(round: ApartRound): Promise<RoundResult> {
   findings.push(...(await resumes(bed, reviewers)), ...(await archiveFindings(bed)));
   for (const reviewer of reviewers) await reviewer.stop();
   return { findings, inFlight, reached: target.size, unknown };
+}
+
+function partOf({ component, fault, sabotage }: ApartRound): { readonly half: Half; readonly part: Part } | null {
+  if (sabotage !== null) return { half: SABOTAGED[sabotage], part: sabotage };
+  return component !== 'nats' && (fault === 'eio' || fault === 'enospc') ? { half: component, part: 'faulty' } : null;
 }
 
 function gone(bed: ApartBed): readonly Half[] {
