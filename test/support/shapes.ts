@@ -127,13 +127,13 @@ export interface EnforcerHalf {
 }
 
 export function enforcerHalf(config: Json, target: string, { engines, dir, judging, env = process.env }: EnforcerHalf): object {
-  const { journal, log, nats } = config;
+  const { journal, log, nats, operations } = config;
   const own = placed(only((config['targets'] as Record<string, Json>)[target] as Json, ENFORCERS), env);
   return {
     contract: 1,
     enforcer: { engines, identity: join(dir, 'identity') },
     state: { dir: join(dir, 'state') },
-    operations: { listen: 'off' },
+    operations: { listen: 'off', ...(operations as Json | undefined) },
     journal: { ...(journal as Json), dir: join(dir, 'journal') },
     ...(log === undefined ? {} : { log }),
     ...(nats === undefined ? {} : { nats }),
