@@ -156,7 +156,10 @@ class ChannelListener implements Listener {
       });
       const standing = { connection, certificate };
       this.#standing.add(standing);
-      connection.onClose(() => this.#standing.delete(standing));
+      connection.onClose(({ message }) => {
+        this.#standing.delete(standing);
+        if (connection.version > 0) log.info({ peer: peer.name, problem: message }, 'an enforcer is no longer connected');
+      });
     } catch (error) {
       // whatever went wrong, it is not let in
       const told = troubleOf(error, () => new InterlockError('CHANNEL_REFUSED', 'it could not be judged'));
