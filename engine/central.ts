@@ -117,7 +117,7 @@ export async function openCentral(base: Base, options: CentralOptions, started: 
     ...(options.remote === undefined ? {} : { remote: options.remote }),
     revision: () => decisions.revision,
     policies: () => decisions.status(),
-    approvals: () => ({ open: room.book?.open ?? 0 }),
+    approvals: () => ({ open: room.book?.open ?? 0, trouble: ordering?.log.trouble?.message ?? null }),
     projection: () => projection.status(),
     notifications: () => room.notifier?.status() ?? { waiting: 0, dead: 0 },
   });

@@ -34,6 +34,7 @@ export const PROBLEMS = [
   'archive_drift',
   'clock',
   'projection',
+  'approvals',
   'silent',
   'removed',
 ] as const;

@@ -7,7 +7,7 @@ import { abilitiesOf, concerns } from './abilities.ts';
 import { Core, type CoreOptions } from './core.ts';
 import type { Use } from './drafts.ts';
 import { cancel, supersede, withdraw } from './ending.ts';
-import { ended, told } from './executions.ts';
+import { ended, endedElsewhere, told } from './executions.ts';
 import { breakGlass, review } from './glass.ts';
 import { listed, paged } from './listing.ts';
 import { request } from './opening.ts';
@@ -27,6 +27,7 @@ export class Book implements ApprovalBook {
 
   constructor(options: CoreOptions) {
     this.#core = new Core(options);
+    this.#core.ordered.onEnd((end) => endedElsewhere(this.#core, end));
     this.#sweep = new Sweep(this.#core);
   }
 

@@ -10,7 +10,6 @@ import { type Chain, chainOf } from './chain.ts';
 import { isPast } from './deadline.ts';
 import { Denials } from './denials.ts';
 import { type Outcome, settledEvent, type Settling } from './drafts.ts';
-import { endedElsewhere } from './executions.ts';
 import { Followers } from './followers.ts';
 import { isLive } from './fold.ts';
 import type { ApprovalLimits } from './limits.ts';
@@ -66,7 +65,6 @@ export class Core {
     this.store = new ApprovalStore({ ordered: this.ordered, clock, log, limits, onChange });
     this.#watch = watchClock(clock, { onJump: (jumpMs) => this.#jumped(jumpMs) });
     journal.onFault((fault) => this.waits.rejectAll(unavailable('the journal cannot be written', fault)));
-    this.ordered.onEnd((end) => endedElsewhere(this, end));
     this.ordered.onTrouble((trouble) => this.waits.rejectAll(unavailable(CUT_OFF, trouble)));
   }
 

@@ -4,7 +4,7 @@ import type { PayloadRef } from '#schemas/event';
 import { boundOfRecord } from './binding.ts';
 import { type Deadline, deadlineAfterRestart, parseUs } from './deadline.ts';
 import type { ApprovalRecord } from './record.ts';
-import type { Entry, Execution } from './store.ts';
+import type { Entry, Execution } from './entry.ts';
 
 /** @param seenUs when the journal last saw anything, as its clock stood */
 export function entryOf(

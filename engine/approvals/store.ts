@@ -4,13 +4,13 @@ import type { EventDraft, Journal } from '#client/journal';
 import type { Log } from '#client/log';
 import type { Event, PayloadRef } from '#schemas/event';
 import type { Bound } from './binding.ts';
-import { type Deadline, deadlineIn } from './deadline.ts';
+import { deadlineIn } from './deadline.ts';
 import { entryOf, grantEnd } from './entries.ts';
+import type { Entry } from './entry.ts';
 import { fold, isLive } from './fold.ts';
 import type { Applied, OrderedLog } from './ordering/parts.ts';
 import type { ApprovalEvent, ApprovalRecord } from './record.ts';
 import type { ApprovalLimits } from './limits.ts';
-import type { StatementEnd } from './record.ts';
 import { Serial } from './serial.ts';
 
 /** What the approvals need of a journal beside writing: its history, for the fold at start. */
@@ -25,27 +25,7 @@ export interface ApprovalJournal extends Journal {
 
 export type ApprovalEventDraft = Extract<EventDraft, { type: `approval.${string}` }>;
 
-export interface Entry {
-  record: ApprovalRecord;
-  /** null: the text is no longer held, so the request is closed and only its outline is shown. */
-  readonly bound: Bound | null;
-  /** What people wrote to it, by the digest of the payload. */
-  readonly words: Map<string, string>;
-  /** The target's plan, where it is kept in clear. */
-  readonly plan: string | null;
-  /** What became of its uses, by statement. */
-  readonly executions: Map<string, Execution>;
-  /** Opened through this engine. */
-  readonly here: boolean;
-  /** End of waiting while open, end of the grant while approved. */
-  deadline: Deadline;
-}
-
-export interface Execution {
-  readonly outcome: 'running' | StatementEnd['outcome'];
-  readonly rows?: number;
-  readonly time: string;
-}
+export type { Entry, Execution } from './entry.ts';
 
 /** What was written, in order; `before` is null for a new request, `own` says whether it was opened here. Seen by nobody before it is durable. */
 export type OnChange = (entry: Entry, before: ApprovalRecord | null, events: readonly ApprovalEvent[], own: boolean) => void;

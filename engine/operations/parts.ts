@@ -33,7 +33,8 @@ export interface OperationsParts {
   readonly archived?: (journal: string) => number | null;
   /** Enforcers elsewhere, as the engine's registry knows them: all that are not removed, heard of or not. */
   readonly remote?: () => readonly EnforcerReport[];
-  readonly approvals?: () => { readonly open: number };
+  /** `trouble`: why they cannot be ordered among the engines now; null: they can. */
+  readonly approvals?: () => { readonly open: number; readonly trouble?: string | null };
   readonly projection?: () => { readonly behind: number; readonly error: string | null };
   readonly notifications?: () => { readonly waiting: number; readonly dead: number };
 }

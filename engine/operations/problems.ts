@@ -14,7 +14,7 @@ export function problemsOfTarget(target: string, parts: OperationsParts): readon
 }
 
 function common(parts: OperationsParts): readonly Problem[] {
-  return [...ofJournal(parts), ...ofPolicies(parts), ...ofChannel(parts), ...ofArchive(parts), ...ofProjection(parts)];
+  return [...ofJournal(parts), ...ofPolicies(parts), ...ofChannel(parts), ...ofArchive(parts), ...ofProjection(parts), ...ofApprovals(parts)];
 }
 
 function serious(code: ProblemCode, detail: string): readonly Problem[] {
@@ -59,6 +59,11 @@ function ofProjection({ projection }: OperationsParts): readonly Problem[] {
   if (state === undefined) return [];
   if (state.error !== null) return slight('projection', 'lists and search cannot be kept');
   return state.behind > LIMITS.projectionBehindRecords ? slight('projection', `lists and search are ${state.behind} records behind`) : [];
+}
+
+function ofApprovals({ approvals }: OperationsParts): readonly Problem[] {
+  const trouble = approvals?.().trouble ?? null;
+  return trouble === null ? [] : slight('approvals', 'approvals cannot be ordered among the engines: none is asked, given or used');
 }
 
 function ofTarget(target: string, listeners: readonly ListenerState[]): readonly Problem[] {
