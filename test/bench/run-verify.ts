@@ -18,7 +18,7 @@ export async function benchVerify({ only, rounds, journals, report }: BenchOptio
   const dir = mkdtempSync(join(journals.ram, 'interlock-verify-'));
   try {
     const publicKey = await written(dir);
-    const results: { records: number; perS: number; vsHash: number; mb: number }[] = [];
+    const results: { records: number; perS: number; vsHash: number; mb: number; cpu: number }[] = [];
     await verifyJournal(dir, publicKey); // compiled, as in a long run
     for (let round = 0; round < rounds; round++) {
       const hashed = await timed(async () => await hashOnce(dir));
@@ -29,6 +29,7 @@ export async function benchVerify({ only, rounds, journals, report }: BenchOptio
         records,
         perS: records / verified.seconds,
         vsHash: hashed.seconds / verified.seconds,
+        cpu: verified.cpuUs / records,
         mb: hashed.value / 1e6 / verified.seconds,
       });
     }
@@ -40,6 +41,7 @@ export async function benchVerify({ only, rounds, journals, report }: BenchOptio
       records: results[0]?.records ?? 0,
       records_per_s: median(results.map(({ perS }) => perS)),
       mb_per_s: median(results.map(({ mb }) => mb)),
+      cpu_us_per_record: median(results.map(({ cpu }) => cpu)),
       vs_sha256: median(results.map(({ vsHash }) => vsHash)),
     });
   } finally {
@@ -81,8 +83,11 @@ function median(values: readonly number[]): number {
   return quantile(Float64Array.from(values).sort(), 0.5);
 }
 
-async function timed<T>(work: () => Promise<T>): Promise<{ readonly value: T; readonly seconds: number }> {
+async function timed<T>(work: () => Promise<T>): Promise<{ readonly value: T; readonly seconds: number; readonly cpuUs: number }> {
+  const cpu = process.cpuUsage();
   const started = performance.now();
   const value = await work();
-  return { value, seconds: (performance.now() - started) / 1000 };
+  const seconds = (performance.now() - started) / 1000;
+  const { user, system } = process.cpuUsage(cpu);
+  return { value, seconds, cpuUs: user + system };
 }
