@@ -5,10 +5,14 @@ import { InterlockError } from '#schemas/errors';
 import { type Certified, frame, isJoinQuestion, type JoinAnswer, type JoinQuestion, readFrame } from './join-protocol.ts';
 import { LIMITS } from './limits.ts';
 
+const TOLD_EVERY_MS = 1_000;
+
 export class JoinServer {
   readonly #join: (question: JoinQuestion) => Promise<Certified>;
   readonly #log: Log;
   readonly #sockets = new Set<TLSSocket>();
+  /** Refusals since the last one that was told; null: the next one is told at once. */
+  #untold: number | null = null;
 
   constructor(join: (question: JoinQuestion) => Promise<Certified>, log: Log) {
     this.#join = join;
@@ -32,6 +36,20 @@ export class JoinServer {
     for (const socket of this.#sockets) socket.destroy();
   }
 
+  /** Anybody can be refused as often as they like: told once a second, with how many there were. */
+  #refused(address: string | undefined, why: string): void {
+    if (this.#untold !== null) {
+      this.#untold++;
+      return;
+    }
+    this.#log.warn({ address, why }, 'an attempt to join was refused');
+    this.#untold = 0;
+    setTimeout(() => {
+      if (this.#untold !== null && this.#untold > 0) this.#log.warn({ times: this.#untold }, 'more attempts to join were refused');
+      this.#untold = null;
+    }, TOLD_EVERY_MS).unref();
+  }
+
   /** Rejects when there was no question: an enforcer that looks whether this is its engine sends none. */
   async #answer(socket: TLSSocket): Promise<JoinAnswer> {
     const question = await readFrame(socket);
@@ -39,7 +57,7 @@ export class JoinServer {
       if (!isJoinQuestion(question)) throw new InterlockError('JOIN_REFUSED', 'this is not how one joins');
       return await this.#join(question);
     } catch (error) {
-      this.#log.warn({ address: socket.remoteAddress, why: error instanceof Error ? error.message : 'unknown' }, 'an attempt to join was refused');
+      this.#refused(socket.remoteAddress, error instanceof Error ? error.message : 'unknown');
       if (!(error instanceof InterlockError)) return { error: { code: 'INTERNAL', message: 'a fault of ours' } };
       return { error: { code: error.code, message: error.message } };
     }
