@@ -1,9 +1,9 @@
 /** A target with `audit: strict`, through the whole gateway: PostgreSQL, a byte relay before it, nats-server with accounts (G5, I2, I6, C6). */
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import pg from 'pg';
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest';
 import { journalIdIn } from '#engine/journal/journal-id';
 import { startGateway, type Gateway } from '#test/support/gateway';
 import { somebody, TestNats, until } from '#test/support/nats';
@@ -110,3 +110,50 @@ test('N3: nats-server is gone: `interlock status` and readiness say so, and when
   expect((await client.query('SELECT 1 AS n')).rows).toEqual([{ n: 1 }]);
   await client.end();
 });
+
+test('apart: engine and enforcer have a key, an account and a journal each, and the engine keeps both journals’ files (N1)', async () => {
+  const apart = mkdtempSync(join(tmpdir(), 'interlock-apart-archive-'));
+  onTestFinished(() => rmSync(apart, { recursive: true, force: true }));
+  const seat = (place: string): { readonly keys: string; readonly journal: string } => {
+    mkdirSync(join(place, 'state', 'keys'), { recursive: true, mode: 0o700 });
+    return { keys: join(place, 'state', 'keys', 'nats'), journal: journalIdIn(join(place, 'journal')) };
+  };
+  const [central, beside] = [seat(apart), seat(join(apart, 'enforcer-shop'))];
+  const [engine, enforcer, setup] = [
+    somebody('engine', 'engine', [central.journal]),
+    somebody('enforcer', 'shop-1', [beside.journal]),
+    somebody('setup', 'setup'),
+  ];
+  writeFileSync(central.keys, engine.seed, { mode: 0o600 });
+  writeFileSync(beside.keys, enforcer.seed, { mode: 0o600 });
+  await using own = await TestNats.start({ grants: [engine, enforcer, setup], dir: join(apart, 'nats') });
+  await own.setUp(setup, { duplicateWindowMs: 86_400_000 });
+  await using halves = await startGateway({
+    dir: apart,
+    shape: 'apart-local',
+    upstream: { host: relay.host, port: relay.port, user: server.user, password: server.password, database: 'postgres' },
+    policies: { dir: join(root, 'test', 'policies', 'allow-all') },
+    target: { audit: 'strict' },
+    config: { nats: { servers: [own.url] } },
+  });
+  const client = new pg.Client({ connectionString: await halves.url({ login: 'alice', groups: ['app'] }) });
+  await client.connect();
+  expect((await client.query('SELECT 1 AS n')).rows).toEqual([{ n: 1 }]);
+  await client.end();
+  const archive = join(apart, 'state', 'archive');
+  for (const id of [central.journal, beside.journal]) await until(() => existsSync(join(archive, id, 'checkpoint')), 10_000, 'the archive');
+  await until(
+    async () => (await halves.interlock('events', '--dir', join(archive, beside.journal), '--json')).stdout.includes('session.closed'),
+    10_000,
+  );
+  const { code, stdout } = await halves.interlock(
+    'audit',
+    'verify',
+    '--dir',
+    join(archive, beside.journal),
+    '--key',
+    halves.ready.public_key,
+    '--json',
+  );
+  expect([code, JSON.parse(stdout)]).toMatchObject([0, { verified: true, sessions: 1, problems: [] }]);
+}, 60_000);

@@ -120,7 +120,7 @@ describe('N2: what was durable here is in the archive, once and in order', () =>
   });
 
   test('a message that was stored and not acknowledged is not stored again; a second writer of the journal is a conflict, and refuses new work', async () => {
-    const { nats, journal, enforcer } = await bed();
+    const { nats, journal, enforcer } = await bed({ everyMs: 3_600_000 }); // no checkpoint comes between
     await using link = nats.link(enforcer);
     const { forwarder, alarms } = forward(journal, link);
     await journal.durable(fill(journal, 100));
