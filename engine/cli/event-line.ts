@@ -66,6 +66,13 @@ function gist(event: Event): string {
       return `size ${event.size}`;
     case 'archive.alarm':
       return `${event.open ? '' : 'ended: '}${event.code}${event.of === undefined ? '' : ` of ${event.of}`}: ${event.detail}`;
+    case 'enforcer.invited':
+      return `${event.enforcer} for ${event.targets.join(', ')} by ${event.by}, until ${event.expires_at}`;
+    case 'enforcer.joined':
+    case 'enforcer.renewed':
+      return `${event.enforcer}, certificate until ${event.not_after}`;
+    case 'enforcer.removed':
+      return `${event.enforcer} by ${event.by}`;
     case 'admin.changed':
       return `${event.what} by ${event.by}`;
   }
