@@ -9,6 +9,7 @@ import { person, type SharedBook, SharedNats } from '#test/support/shared-books'
 
 const SECONDS = Number(process.env['INTERLOCK_ENGINES_CHAOS_SECONDS'] ?? 8);
 const SEED = Number(process.env['INTERLOCK_ENGINES_CHAOS_SEED'] ?? randomInt(2 ** 31));
+const NODES = process.env['INTERLOCK_ENGINES_CHAOS_NODES'] === '3' ? 3 : 1;
 const NAMES = ['one', 'two', 'three'] as const;
 
 interface Asked {
@@ -18,11 +19,11 @@ interface Asked {
   readonly receipts: Set<string>;
 }
 
-test(`C3: three engines and their server killed for ${SECONDS} s, seed ${SEED}`, { timeout: 120_000 + SECONDS * 3_000 }, async () => {
+test(`C3: three engines and their ${NODES} nats-server killed for ${SECONDS} s, seed ${SEED}`, { timeout: 120_000 + SECONDS * 3_000 }, async () => {
   console.log(`INTERLOCK_ENGINES_CHAOS_SEED=${SEED}`);
   const numbers = new Random(SEED);
   const random = (below: number): number => Math.floor(numbers.next() * below);
-  const nats = await SharedNats.start();
+  const nats = await SharedNats.start(NODES);
   const disks = NAMES.map(() => new MemoryDisk());
   const books: (SharedBook | null)[] = await Promise.all(NAMES.map((name, i) => nats.book(name, { disk: disks[i] as MemoryDisk })));
   const asked: Asked[] = [];
@@ -73,8 +74,9 @@ test(`C3: three engines and their server killed for ${SECONDS} s, seed ${SEED}`,
       const which = random(4);
       if (which === 3) {
         counts.outages++;
-        await nats.server.stop();
-        await nats.server.start();
+        const node = nats.nodes[random(nats.nodes.length)];
+        await node?.stop();
+        await node?.start();
         continue;
       }
       counts.kills++;

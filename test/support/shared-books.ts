@@ -17,7 +17,7 @@ import type { FileJournal } from '#engine/journal/file-journal';
 import type { NatsLink } from '#engine/nats/connection';
 import { HOUR_MS, subject } from './approvals.ts';
 import { MemoryDisk, MemoryJournal } from './memory-journal.ts';
-import { type Somebody, somebody, STREAMS, TestNats } from './nats.ts';
+import { freePort, type Somebody, somebody, STREAMS, TestNats, until } from './nats.ts';
 
 export interface SharedBook {
   readonly name: string;
@@ -74,40 +74,65 @@ export function bookOptions(journal: ApprovalOptions['journal'], clock: Clock = 
   };
 }
 
-/** A server with its streams and a key for each engine. */
+type EngineName = 'one' | 'two' | 'three';
+
+/** A server, or a cluster of three, with its streams and a key for each engine. */
 export class SharedNats implements AsyncDisposable {
-  readonly server: TestNats;
+  readonly nodes: readonly TestNats[];
   readonly #engines: readonly Somebody[];
   readonly #links = new Set<NatsLink>();
 
-  private constructor(server: TestNats, engines: readonly Somebody[]) {
-    this.server = server;
+  private constructor(nodes: readonly TestNats[], engines: readonly Somebody[]) {
+    this.nodes = nodes;
     this.#engines = engines;
   }
 
-  static async start(): Promise<SharedNats> {
+  static async start(count: 1 | 3 = 1): Promise<SharedNats> {
     const engines = ['one', 'two', 'three'].map((name) => somebody('engine', name));
     const setup = somebody('setup', 'setup');
-    const server = await TestNats.start({ grants: [...engines, setup] });
-    await server.setUp(setup);
-    return new SharedNats(server, engines);
+    const grants = [...engines, setup];
+    const ports = await Promise.all(Array.from({ length: count === 1 ? 0 : count }, () => freePort()));
+    const routes = ports.map((port) => `nats://127.0.0.1:${port}`);
+    const clusters = count === 1 ? [null] : ports.map((port) => ({ name: 'engines', listen: `127.0.0.1:${port}`, routes, tls: null }));
+    const nodes = await Promise.all(clusters.map((cluster, i) => TestNats.start({ grants, name: `node-${i}`, cluster })));
+    const nats = new SharedNats(nodes, engines);
+    // a cluster takes a moment to agree on who leads it
+    await until(
+      async () =>
+        (await Promise.race([nats.#setUp(setup).catch(() => false), new Promise<false>((late) => setTimeout(late, 5_000, false))])) === true,
+      30_000,
+    );
+    return nats;
   }
 
-  async book(name: 'one' | 'two' | 'three', more: Partial<Omit<BookFrom, 'name' | 'stream'>> = {}): Promise<SharedBook> {
+  get server(): TestNats {
+    return this.nodes[0] as TestNats;
+  }
+
+  async book(name: EngineName, more: Partial<Omit<BookFrom, 'name' | 'stream'>> = {}): Promise<SharedBook> {
     const link = this.link(name);
     await link.connection();
     return openSharedBook({ name, stream: new NatsOrderedStream(link, STREAMS.approvals), ...more, ended: () => link.close() });
   }
 
-  link(name: 'one' | 'two' | 'three'): NatsLink {
-    const link = this.server.link(this.#engines[['one', 'two', 'three'].indexOf(name)] as Somebody);
+  link(name: EngineName): NatsLink {
+    const link = this.server.link(this.#engines[['one', 'two', 'three'].indexOf(name)] as Somebody, this.#more());
     this.#links.add(link);
     return link;
   }
 
+  async #setUp(setup: Somebody): Promise<boolean> {
+    const reports = await this.server.setUp(setup, this.#more());
+    return reports.every(({ state }) => state !== 'different');
+  }
+
+  #more(): { readonly servers: readonly string[]; readonly replicas: 1 | 3 } {
+    return { servers: this.nodes.map(({ url }) => url), replicas: this.nodes.length === 3 ? 3 : 1 };
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {
     await Promise.all([...this.#links].map((link) => link.close()));
-    await this.server[Symbol.asyncDispose]();
+    await Promise.all(this.nodes.map((node) => node[Symbol.asyncDispose]()));
   }
 }
 
