@@ -92,7 +92,7 @@ async function packages() {
   } catch (error) {
     throw new InterlockError('CONFIG_INVALID', 'operations.traces: the packages of OpenTelemetry are not installed', {
       cause: error,
-      hint: 'They are optional dependencies: install without `--omit=optional`, or leave `operations.traces` out.',
+      hint: 'They come with Interlock: install it anew, or leave `operations.traces` out.',
     });
   }
 }
