@@ -5,7 +5,6 @@
 import type { Event } from '#schemas/event';
 import type { Applied, FollowedLog, OrderedDraft } from './approvals/approvals.ts';
 import type { EnforcerEventDraft, RegistryJournal } from './enrolment/parts.ts';
-import type { FileJournal } from './journal/file-journal.ts';
 
 /** Events of one message have positions of their own. */
 const EVENTS_PER_MESSAGE = 256;
@@ -24,13 +23,13 @@ const NOTHING: Standing = { last: -1, invited: null, joined: null, pending: null
 
 export class SharedRegistry implements RegistryJournal {
   readonly #log: FollowedLog;
-  readonly #journal: Pick<FileJournal, 'events'>;
+  readonly #journal: Pick<RegistryJournal, 'events'>;
   readonly #standing = new Map<string, Standing>();
   /** From before this engine shared anything. */
   readonly #alone = new Map<string, EnforcerEventDraft[]>();
   #heard: (event: Event) => void = () => {};
 
-  constructor(log: FollowedLog, journal: Pick<FileJournal, 'events'>) {
+  constructor(log: FollowedLog, journal: Pick<RegistryJournal, 'events'>) {
     this.#log = log;
     this.#journal = journal;
     log.follow('enforcer', (applied) => this.#apply(applied));

@@ -69,6 +69,7 @@ export const Nats = {
       description: 'How far this process’ journal may be ahead of the archive before new sessions and statements are refused.',
     },
   },
-  description: 'The archive: NATS JetStream, nats-server 2.12 or newer. Left out: the local journal alone.',
+  description:
+    'NATS JetStream, nats-server 2.12 or newer: the archive of every process’ journal; and where engines share it, the one order of their approvals and enforcers. Left out: the local journal alone.',
 } as const;
 export type Nats = Static<typeof Nats>;

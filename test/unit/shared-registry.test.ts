@@ -3,6 +3,7 @@ import { expect, test } from 'vitest';
 import { systemClock } from '#client/clock';
 import { silentLog } from '#client/log';
 import { type FollowedLog, openSharedLog } from '#engine/approvals/approvals';
+import type { EnforcerEventDraft } from '#engine/enrolment/parts';
 import { Registry, type RegistryEvent } from '#engine/enrolment/registry';
 import { SharedRegistry } from '#engine/shared-registry';
 import { MemoryJournal } from '#test/support/memory-journal';
@@ -35,18 +36,23 @@ async function open(stream: MemoryStream, engine: string, journal = new MemoryJo
 
 const digest = (digit: string): string => `sha256:${digit.repeat(64)}`;
 const until = '2027-01-01T00:00:00.000000Z';
-const invited = (id: string) =>
-  ({
-    type: 'enforcer.invited',
-    enforcer: 'shop-1',
-    enrolment_id: id,
-    targets: ['shop'],
-    code_hash: digest(id),
-    expires_at: until,
-    by: 'alice',
-  }) as const;
-const joined = (id: string) =>
-  ({ type: 'enforcer.joined', enforcer: 'shop-1', enrolment_id: id, serial: '01', key: digest('e'), not_after: until }) as const;
+const invited = (id: string): EnforcerEventDraft => ({
+  type: 'enforcer.invited',
+  enforcer: 'shop-1',
+  enrolment_id: id,
+  targets: ['shop'],
+  code_hash: digest(id),
+  expires_at: until,
+  by: 'alice',
+});
+const joined = (id: string): Extract<EnforcerEventDraft, { type: 'enforcer.joined' }> => ({
+  type: 'enforcer.joined',
+  enforcer: 'shop-1',
+  enrolment_id: id,
+  serial: '01',
+  key: digest('e'),
+  not_after: until,
+});
 
 async function append({ shared, registry }: Engine, event: Parameters<SharedRegistry['appendIf']>[0]): Promise<number | null> {
   return shared.appendIf(event, { stream: 'enforcer:shop-1', expectedLast: registry.get('shop-1')?.last ?? -1 });
