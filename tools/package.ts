@@ -1,6 +1,6 @@
 /** `npm run package`: the npm tarball of this checkout, the same bytes for the same tree. `[-- --out FILE]` puts it elsewhere than in dist/. */
 import { createHash, randomUUID } from 'node:crypto';
-import { copyFileSync, existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
+import { copyFileSync, existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
@@ -12,6 +12,7 @@ import { tarball } from './package/tar.ts';
 
 /** What the package is made of; the lock file stands for the packages. */
 const SOURCES = ['engine', 'enforcers', 'schemas', 'policies', 'tools'];
+const KEPT_MAX = 8;
 const FILES = ['package.json', 'package-lock.json', 'tsconfig.base.json', 'LICENSE', 'README.md', 'SURFACE.md', 'ERRORS.md'];
 
 /**
@@ -20,20 +21,32 @@ const FILES = ['package.json', 'package-lock.json', 'tsconfig.base.json', 'LICEN
  */
 export async function packageTarball(say: (line: string) => void = () => {}): Promise<string> {
   const cache = join(root, 'node_modules', '.cache', 'interlock-package');
-  const file = join(cache, `${digest()}.tgz`);
-  if (existsSync(file)) return file;
-  const files = await contents(say);
   mkdirSync(cache, { recursive: true });
-  const part = `${file}.${randomUUID()}.part`;
-  writeFileSync(part, tarball(new Map([...files].map(([path, entry]) => [`package/${path}`, entry]))));
-  renameSync(part, file);
-  return file;
+  for (;;) {
+    const made = digest();
+    const file = join(cache, `${made}.tgz`);
+    if (existsSync(file)) return file;
+    const files = await contents(say);
+    if (digest() !== made) continue; // somebody saved a file meanwhile: what was read is neither tree
+    const part = `${file}.${randomUUID()}.part`;
+    writeFileSync(part, tarball(new Map([...files].map(([path, entry]) => [`package/${path}`, entry]))));
+    renameSync(part, file);
+    prune(cache);
+    return file;
+  }
+}
+
+/** The newest few stay: another process may be installing one. */
+function prune(cache: string): void {
+  const made = readdirSync(cache).map((name) => join(cache, name));
+  const oldest = made.map((file) => ({ file, at: statSync(file, { throwIfNoEntry: false })?.mtimeMs ?? 0 })).sort((a, b) => b.at - a.at);
+  for (const { file } of oldest.slice(KEPT_MAX)) rmSync(file, { force: true });
 }
 
 function digest(): string {
   const hash = createHash('sha256');
   const below = SOURCES.flatMap((folder) => filesBelow(join(root, folder)).map((path) => join(folder, path)));
-  for (const path of [...FILES, ...below.filter((name) => !name.startsWith('engine/console/dist/'))])
+  for (const path of [...FILES, ...below.filter((name) => !name.startsWith('engine/console/dist/') && !name.endsWith('.tgz'))])
     hash
       .update(`${path}\0`)
       .update(readFileSync(join(root, path)))

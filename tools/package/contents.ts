@@ -1,6 +1,6 @@
 /** Everything that the published package holds, by path. */
 import { execFileSync } from 'node:child_process';
-import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { ensureConsole } from '../console.ts';
 import { opaWasi } from '../opa-wasi.ts';
@@ -37,7 +37,7 @@ export async function contents(say: (line: string) => void): Promise<ReadonlyMap
   folder(files, await ensureConsole(say), 'dist/engine/console/dist', (path) => path !== '.sources');
   files.set('dist/tools/carried/opa.wasm.gz', packed(opa));
   const deploy = join(root, 'tools', 'deploy');
-  if (existsSync(deploy)) folder(files, deploy, 'deploy');
+  folder(files, deploy, 'deploy', (path) => !path.endsWith('.tgz')); // the one that the Containerfile takes
   for (const path of used.running) folder(files, join(root, path), path, (file) => !file.startsWith('node_modules/') && !NEVER_RUN.test(file));
   return files;
 }
