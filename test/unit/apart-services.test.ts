@@ -1,0 +1,163 @@
+/** What an enforcer may ask over the channel, and what crosses it (E6): real connections, and the services behind them as small as they can be. */
+import { expect, test, vi } from 'vitest';
+import type { ApprovalDraft } from '#client/approvals';
+import { silentLog } from '#client/log';
+import { draftMessage, draftOf } from '#engine/apart/drafts';
+import { engineHandlers } from '#engine/apart/engine-side';
+import { enforcerHandlers } from '#engine/apart/enforcer-side';
+import { Fleet } from '#engine/apart/fleet';
+import { ask } from '#engine/apart/messages';
+import { remoteApprovals } from '#engine/apart/remote-approvals';
+import { remoteIdentity } from '#engine/apart/remote-access';
+import type { ServedApprovals } from '#engine/apart/serve-approvals';
+import { UseEnds } from '#engine/apart/use-ends';
+import type { UseEnd } from '#schemas/apart';
+import { systemClock } from '#client/clock';
+import { InterlockError } from '#schemas/errors';
+import { draft } from '#test/support/approvals';
+import { channelPair, type Pair } from '#test/support/channel';
+
+const WITHIN = { deadlineMs: 5_000 };
+const NEVER = (): never => {
+  throw new Error('a question that must not get so far');
+};
+const BUNDLES = { current: null, onChange: () => () => {} };
+
+interface Engine extends AsyncDisposable {
+  readonly pair: Pair;
+  readonly ended: UseEnd[];
+}
+
+/** An engine whose requests are all for the target `other`, and an enforcer that may ask for `shop`. */
+async function engine(over: Partial<ServedApprovals> = {}): Promise<Engine> {
+  const ended: UseEnd[] = [];
+  const approvals: ServedApprovals = {
+    request: NEVER,
+    settled: NEVER,
+    consume: NEVER,
+    cancel: NEVER,
+    supersede: NEVER,
+    show: () => ({ target: 'other' }),
+    ended: (end) => ended.push(end),
+    ...over,
+  };
+  const fleet = new Fleet({ bundles: BUNDLES, clock: systemClock, log: silentLog });
+  const handlers = engineHandlers({
+    approvals,
+    fleet,
+    identity: { authenticate: NEVER },
+    credentials: { lease: NEVER, keep: NEVER, release: NEVER },
+    publicUrl: () => 'https://interlock.example.com',
+    describe: () => null,
+  });
+  const pair = await channelPair({ listener: { handlers } });
+  return {
+    pair,
+    ended,
+    [Symbol.asyncDispose]: async () => {
+      fleet.close();
+      await pair[Symbol.asyncDispose]();
+    },
+  };
+}
+
+const refusal = (code: string): object => expect.objectContaining({ code });
+
+test('E6: an enforcer asks for nothing that concerns another target than its certificate names', async () => {
+  await using at = await engine();
+  const { dialer } = at.pair;
+  const ends = new UseEnds(dialer, silentLog);
+  const approvals = remoteApprovals(dialer, ends);
+  const foreign = draft({ target: 'other' });
+  const use = { statementId: 'stm_1', enforcer: 'postgresql/other', nonce: 'non_1', draft: foreign };
+  const asked = [
+    remoteIdentity(dialer, 'other').authenticate('token', { scope: 'connect' }),
+    ask(dialer, 'credentials.lease', { target: 'other' }, WITHIN),
+    ask(dialer, 'credentials.keep', { target: 'other', leases: [] }, WITHIN),
+    ask(dialer, 'credentials.release', { target: 'other', leases: [{ id: 'lea_1' }] }, WITHIN),
+    ask(dialer, 'targets.describe', { targets: ['shop', 'other'] }, WITHIN),
+    approvals.request(foreign),
+    approvals.consume('apr_1', use),
+    // the request is another target's, whatever the draft says
+    approvals.consume('apr_1', { ...use, draft: draft({ target: 'shop' }) }),
+    approvals.cancel('apr_1', 'test|ann'),
+    approvals.supersede('apr_1', 'because'),
+    approvals.settled('apr_1', new AbortController().signal),
+  ];
+  const heard = await Promise.allSettled(asked);
+  expect(heard.map((one) => (one.status === 'rejected' ? (one.reason as InterlockError).code : 'answered'))).toEqual(
+    asked.map(() => 'TARGET_NOT_GRANTED'),
+  );
+  ends.close();
+});
+
+test('how a use of another target ended is passed over, and does not keep one’s own from being heard', async () => {
+  await using at = await engine({ show: (id) => ({ target: id === 'apr_mine' ? 'shop' : 'other' }) });
+  const ends: UseEnd[] = ['apr_other', 'apr_mine'].map((approval_id) => ({ approval_id, statement_id: `stm_${approval_id}`, outcome: 'ok' }));
+  await ask(at.pair.dialer, 'approvals.ended', { ends }, WITHIN);
+  expect(at.ended.map(({ approval_id }) => approval_id)).toEqual(['apr_mine']);
+});
+
+test('an end is told again until an engine has heard it', async () => {
+  let deaf = true;
+  const heard: string[] = [];
+  const show = (): { target: string } => {
+    if (deaf) throw new InterlockError('APPROVAL_UNAVAILABLE', 'the book is not open');
+    return { target: 'shop' };
+  };
+  await using at = await engine({ show, ended: ({ statement_id }) => heard.push(statement_id) });
+  const ends = new UseEnds(at.pair.dialer, silentLog);
+  for (const id of ['stm_1', 'stm_2']) {
+    ends.began('apr_1', id);
+    ends.ended({ statementId: id, outcome: 'ok', rows: 1 });
+    if (deaf) await vi.waitFor(() => expect(ends.runs(id)).toBe(false));
+    deaf = false;
+  }
+  await vi.waitFor(() => expect(heard).toEqual(expect.arrayContaining(['stm_1', 'stm_2'])));
+  ends.close();
+});
+
+test('a draft crosses the channel whole: bytes, parameters, facts, estimate', () => {
+  const whole: ApprovalDraft = {
+    ...draft(),
+    payload: { bytes: Buffer.from([0, 255, 10, 195, 40]), media: 'text' },
+    params: { bytes: Buffer.from('p'), media: 'params' },
+    sentence: 'deletes a row',
+    estimate: { state: 'ok', rows: 3, cost: 1.5, plan: { bytes: Buffer.from('Seq Scan'), media: 'text' } },
+  };
+  expect(draftOf(JSON.parse(JSON.stringify(draftMessage(whole))) as ReturnType<typeof draftMessage>)).toEqual(whole);
+});
+
+test('what is not of its form is refused before anything sees it; what is only new is passed over', async () => {
+  await using at = await engine();
+  const { dialer } = at.pair;
+  const send = (text: string): Promise<Uint8Array> => dialer.call('credentials.lease', Buffer.from(text), WITHIN);
+  for (const bad of ['', '{', '[]', '{}', '{"target":7}', `{"target":"${'x'.repeat(65)}"}`])
+    await expect(send(bad), bad).rejects.toEqual(refusal('CHANNEL_PROTOCOL'));
+  await expect(send('{"target":"other","a_later_version":true}')).rejects.toEqual(refusal('TARGET_NOT_GRANTED'));
+});
+
+test('the engine lists and ends sessions at the enforcer; policies go where they are judged by', async () => {
+  const terminated: string[] = [];
+  const pushed: string[] = [];
+  const bundle = { revision: `sha256:${'a'.repeat(64)}`, bytes: Buffer.from('a bundle') };
+  const fleet = new Fleet({ bundles: { ...BUNDLES, current: bundle }, clock: systemClock, log: silentLog });
+  const handlers = enforcerHandlers({
+    sessions: { list: () => [], terminate: (id) => id === 'ses_1' && terminated.push(id) > 0 },
+    bundles: {
+      confirm: () => pushed.length > 0,
+      receive: (bytes) => {
+        pushed.push(Buffer.from(bytes).toString());
+        return Promise.resolve({ outcome: 'activated', revision: bundle.revision });
+      },
+    },
+  });
+  await using pair = await channelPair({ dialer: { handlers } });
+  fleet.joined(pair.there);
+  await vi.waitFor(() => expect(pushed).toEqual(['a bundle']));
+  expect([await fleet.terminate('ses_1'), await fleet.terminate('ses_2')]).toEqual([true, false]);
+  expect([terminated, await fleet.sessions()]).toEqual([['ses_1'], []]);
+  await pair.dialer.close();
+  await vi.waitFor(() => expect(fleet.list()[0]?.channel).toBe(null));
+  fleet.close();
+});
