@@ -355,7 +355,8 @@ describe('sessions, events, status, audit', () => {
 
   test('audit: verified with the public key alone; one byte flipped in a copy, and it is not; export holds the texts', async () => {
     const good = await json<Record<string, unknown>>('audit', 'verify', '--dir', gateway.ready.journal, '--key', gateway.ready.public_key);
-    expect(Object.keys(good).sort()).toEqual(['checkpoints', 'cut_bytes', 'first', 'last', 'problems', 'records', 'sessions', 'verified']);
+    const promised = ['checkpoints', 'cut_bytes', 'first', 'last', 'problems', 'records', 'sessions', 'verified'];
+    expect(Object.keys(good)).toEqual(expect.arrayContaining(promised));
     expect(good).toMatchObject({ verified: true, problems: [] });
     const exported = await ndjson<Event & { payloads?: Record<string, { text: string }> }>('audit', 'export', '--dir', gateway.ready.journal);
     expect(exported.some(({ payloads }) => Object.values(payloads ?? {}).some(({ text }) => text.includes("status = 'paid'")))).toBe(true);

@@ -5,6 +5,7 @@ import type { ApiParts, BookFilter, Change, Delegations, Notifications, Projecti
 import type { ApprovalState, ApprovalView, DelegationView } from '#schemas/approval';
 import { InterlockError } from '#schemas/errors';
 import type { EnforcerReport } from '#schemas/enforcer-report';
+import type { EnforcerView } from '#schemas/enrolment';
 import type { Event } from '#schemas/event';
 import type { InboxItem, ReviewText, SessionItem, StatementItem } from '#schemas/review';
 
@@ -104,6 +105,7 @@ export interface FakeApiOptions {
   readonly people: Readonly<Record<string, Principal>>;
   readonly approvals: readonly ApprovalView[];
   readonly readers: readonly string[] | null;
+  readonly admins?: readonly string[];
   readonly events?: readonly Event[];
   /** Logins that a source asks, beside whom the stages name. */
   readonly asks?: readonly string[];
@@ -135,6 +137,29 @@ const ENFORCER: EnforcerReport = {
   archived_records: null,
 };
 
+/** One enforcer, `shop-1`. */
+function fakeEnrolment(): NonNullable<ApiParts['enrolment']> {
+  const enforcer: EnforcerView = {
+    name: 'shop-1',
+    state: 'joined',
+    targets: ['shop'],
+    invited_until: '2026-11-23T10:15:00.000000Z',
+    joined_at: '2026-11-23T10:01:00.000000Z',
+    certificate_until: '2026-11-24T10:01:00.000000Z',
+    by: 'dan',
+  };
+  const show = (name: string): EnforcerView => {
+    if (name !== enforcer.name) throw new InterlockError('ENFORCER_NOT_FOUND', `there is no enforcer ${name}`);
+    return enforcer;
+  };
+  return {
+    list: () => [enforcer],
+    show,
+    add: ({ name }) => Promise.resolve({ code: 'ilj1.code', enforcer: { ...enforcer, name, state: 'invited' } }),
+    remove: (name) => Promise.resolve(show(name)),
+  };
+}
+
 export function fakeApi(options: FakeApiOptions): FakeApi {
   const asked: Asked = { viewed: [], acts: [] };
   const listeners = new Set<(change: Change) => void>();
@@ -144,7 +169,9 @@ export function fakeApi(options: FakeApiOptions): FakeApi {
     identity: identityOf(options.people),
     current: (principal) => principal,
     readers: options.readers,
-    admins: [],
+    admins: options.admins ?? [],
+    enrolment: fakeEnrolment(),
+    endSession: (session) => Promise.resolve(session === id('ses')),
     approvals: fakeBook(options, asked, bookListeners),
     async *events({ follow, signal }) {
       yield* options.events ?? [];

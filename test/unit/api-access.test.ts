@@ -134,6 +134,7 @@ const TABLE: Readonly<Record<string, Entry>> = {
   'GET /v1/sessions': { call: '/v1/sessions', answers: SESSIONS, others: [200, 0] },
   'GET /v1/sessions/page': { call: '/v1/sessions/page', answers: PROJECTED, others: [200, 0] },
   'GET /v1/sessions/ID': { call: `/v1/sessions/${id('ses')}`, answers: ALICES_SESSION, others: 404 },
+  'DELETE /v1/sessions/ID': { call: `/v1/sessions/${id('ses')}`, answers: { nobody: 401, dan: 200 }, others: 403 },
   'GET /v1/sessions/ID/page': { call: `/v1/sessions/${id('ses')}/page`, answers: ALICES_SESSION, others: 404 },
   'GET /v1/search': { call: '/v1/search', answers: PROJECTED, others: [200, 0] },
   'GET /v1/events': { call: '/v1/events?type=session.opened', answers: SESSIONS, others: [200, 0] },
@@ -150,6 +151,16 @@ const TABLE: Readonly<Record<string, Entry>> = {
     answers: { ...NOT_FOR_DATA, dan: 200 },
     others: 404,
   },
+  // who may say what speaks for a target: members of `api.admins`, with a token that may decide
+  'GET /v1/enrolment': { call: '/v1/enrolment', answers: { nobody: 401, dan: [200, 1] }, others: 403 },
+  'POST /v1/enrolment': {
+    call: '/v1/enrolment',
+    body: { name: 'shop-2', targets: ['shop'], ttl_ms: 60_000 },
+    answers: { nobody: 401, dan: 200 },
+    others: 403,
+  },
+  'GET /v1/enrolment/NAME': { call: '/v1/enrolment/shop-1', answers: { nobody: 401, dan: 200 }, others: 403 },
+  'DELETE /v1/enrolment/NAME': { call: '/v1/enrolment/shop-1', answers: { nobody: 401, dan: 200 }, others: 403 },
   // a stream: below
   'GET /v1/live': { call: '', answers: {}, others: 200 },
   // nobody has logged in yet: what these give is tested with the logins
@@ -174,7 +185,7 @@ const EVENTS = [opened(id('ses'), PEOPLE.alice), opened(id('ses', 1), PEOPLE.car
 let api: Api;
 let fake: FakeApi;
 beforeAll(async () => {
-  fake = fakeApi({ people: PEOPLE, approvals: [ALICES, BOTS], readers: ['auditors'], events: EVENTS, asks: ['sam'] });
+  fake = fakeApi({ people: PEOPLE, approvals: [ALICES, BOTS], readers: ['auditors'], admins: ['auditors'], events: EVENTS, asks: ['sam'] });
   api = await openApi({ listen: { host: '127.0.0.1', port: 0 }, tls: null, parts: fake.parts, log: silentLog });
 });
 afterAll(() => api.close());
