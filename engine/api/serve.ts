@@ -46,7 +46,7 @@ async function serveCall(request: IncomingMessage, response: ServerResponse, { r
   const { principal, session } = await authenticate(request.headers, { method, scope, idle }, house);
   house.rates.take(method === 'GET' ? 'read' : 'change', principal.subject.id);
   const body = method === 'POST' ? await readBody(request) : undefined;
-  const leftMs = (session?.endsMs ?? principal.expiresAtMs) - Date.now();
+  const leftMs = (session?.endsMs ?? principal.expiresAtMs) - house.clock.wallUs() / 1000;
   using ending = new Ending(response, leftMs, session === null ? [house.closing] : [house.closing, session.ended]);
   const { signal } = ending;
   using _place = streams ? takePlace(house.readings) : null;
