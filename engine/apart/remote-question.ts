@@ -1,6 +1,5 @@
 /** The question of one decision, and its answer, as the enforcer writes and reads them. decision-wire.ts has the layouts. */
-import type { Clock } from '#client/clock';
-import { timestamp } from '#client/clock';
+import { type Clock, quickTimestamp } from '#client/clock';
 import type { Decided, Moment, Rewrite } from '#client/decision-service';
 import { Decision, type Judgement } from '#schemas/decision';
 import { InterlockError } from '#schemas/errors';
@@ -108,7 +107,7 @@ export function decodeAnswer(
   if (reading ? reading.at !== answer.length : answer.length !== head) throw malformed();
   statement.readsParams = (flags & TOLD.readsParams) !== 0;
   const nowUs = times.clock.wallUs() - (times.clock.monotonicUs() - times.askedUs);
-  const expires_at = expiry(nowUs + Math.min(answer.readUInt32BE(DECIDED.expiresInUs), EXPIRES_US_MAX));
+  const expires_at = quickTimestamp(nowUs + Math.min(answer.readUInt32BE(DECIDED.expiresInUs), EXPIRES_US_MAX));
   const binding = { payload: statement.digest, context: contextOf(answer), expires_at };
   const decision = bound(answer.toString('latin1', DECIDED.id + 1, head), judgement.value, binding);
   if (rewrite) decision.rewrite = { payload: rewrittenDigest(rewrite.value), masked: [...rewrite.value.masked] };
@@ -163,20 +162,6 @@ const JUDGEMENT = form(
 
 /** A decision is good for at most five seconds (M6), whatever the engine says. */
 const EXPIRES_US_MAX = 5_000_000;
-const SECOND_US = 1_000_000;
-let second = -1;
-let secondText = '';
-
-/** RFC 3339 with microseconds; the date of a second is written once. */
-function expiry(wallUs: number): string {
-  const now = Math.floor(wallUs / SECOND_US);
-  if (now !== second) {
-    second = now;
-    secondText = timestamp(now * SECOND_US).slice(0, -'000000Z'.length);
-  }
-  return `${secondText}${String(SECOND_US + (wallUs - now * SECOND_US)).slice(1)}Z`;
-}
-
 const lastContext = Buffer.alloc(DIGEST_BYTES);
 let lastContextText = `sha256:${lastContext.toString('hex')}`;
 

@@ -26,3 +26,18 @@ export function timestamp(wallUs: number): string {
   const ms = Math.floor(wallUs / 1000);
   return `${new Date(ms).toISOString().slice(0, -1)}${String(wallUs % 1000).padStart(3, '0')}Z`;
 }
+
+const SECOND_US = 1_000_000;
+let second = -1;
+let secondText = '';
+
+/** The same for times close together, which the path of every statement has: the date of a second is written once. */
+export function quickTimestamp(wallUs: number): string {
+  const now = Math.floor(wallUs / SECOND_US);
+  if (now !== second) {
+    second = now;
+    secondText = timestamp(now * SECOND_US).slice(0, -'000000Z'.length);
+  }
+  // seven digits with a leading one keep the zeros
+  return `${secondText}${String(SECOND_US + (wallUs - now * SECOND_US)).slice(1)}Z`;
+}

@@ -1,13 +1,12 @@
 /** Binds a judgement to one payload and one context, for at most five seconds and one use (M6). */
 import type { Decision, Judgement } from '#schemas/decision';
-import { timestamp } from '#client/clock';
+import { quickTimestamp } from '#client/clock';
 import type { Moment, Rewrite, SessionScope } from '#client/decision-service';
 import type { Ids } from '#client/ids';
 import { canonical, digest } from './canonical.ts';
 import type { ReadStatement } from './statement.ts';
 
 const EXPIRES_US = 5_000_000;
-const SECOND_US = 1_000_000;
 const CONTEXTS_MAX = 256;
 const rewrittenDigests = new WeakMap<Rewrite, string>();
 
@@ -45,7 +44,7 @@ export class Binder {
       approval: judgement.approval,
       revision: judgement.revision,
       shadow: judgement.shadow,
-      binding: { payload, context, expires_at: expiry(nowUs + EXPIRES_US) },
+      binding: { payload, context, expires_at: quickTimestamp(nowUs + EXPIRES_US) },
     };
   }
 
@@ -75,20 +74,6 @@ export class Binder {
     }
     return context;
   }
-}
-
-let second = -1;
-let secondText = '';
-
-/** RFC 3339 with microseconds; the date of a second is written once. */
-function expiry(wallUs: number): string {
-  const now = Math.floor(wallUs / SECOND_US);
-  if (now !== second) {
-    second = now;
-    secondText = timestamp(now * SECOND_US).slice(0, -'000000Z'.length);
-  }
-  // seven digits with a leading one keep the zeros
-  return `${secondText}${String(SECOND_US + (wallUs - now * SECOND_US)).slice(1)}Z`;
 }
 
 function rewrittenDigest(rewrite: Rewrite): string {

@@ -4,9 +4,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { startGateway } from '#test/support/gateway';
-import { startPostgres, type PostgresServer } from '#test/support/postgres';
-import { startRelay, type Relay } from '#test/support/relay';
-import { SCHEMA } from './workload.ts';
+import type { PostgresServer } from '#test/support/postgres';
+import type { Relay } from '#test/support/relay';
+import { startTarget } from './target.ts';
 
 export interface TestBed extends AsyncDisposable {
   readonly dir: string;
@@ -36,17 +36,7 @@ export async function openTestBed(): Promise<TestBed> {
   const stack = new AsyncDisposableStack();
   const dir = mkdtempSync(join(tmpdir(), 'interlock-chaos-'));
   stack.defer(() => rmSync(dir, { recursive: true, force: true }));
-  const server = stack.use(await startPostgres());
-  await server.query(SCHEMA);
-  let arrived = Promise.withResolvers<void>();
-  const relay = stack.use(
-    await startRelay(server, (from, chunk) => {
-      if (from !== 'client' || !chunk.includes('op_')) return;
-      arrived.resolve();
-      arrived = Promise.withResolvers();
-    }),
-  );
-  const upstream = { host: relay.host, port: relay.port, user: server.user, password: server.password, database: 'postgres' };
+  const { server, relay, upstream, nextStatement } = await startTarget(stack);
   const config = (journalDir: string): object => ({ journal: { dir: journalDir, segment: SEGMENT } });
   // the published command once, for the keys and the tokens: they serve all rounds
   const first = await startGateway({ upstream, dir, policies: { dir: policies }, config: config(join(dir, 'journal-of-tokens')) });
@@ -68,7 +58,7 @@ export async function openTestBed(): Promise<TestBed> {
       if (performance.now() - minted.atMs > YOUNG_MS) minted = await mint();
       return minted.token;
     },
-    nextStatement: () => arrived.promise,
+    nextStatement,
     configure(journalDir) {
       const file = join(dir, 'interlock.yaml');
       writeFileSync(file, JSON.stringify({ ...written, ...config(journalDir) }, null, 2));

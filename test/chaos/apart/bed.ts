@@ -9,14 +9,13 @@ import { journalIdIn } from '#engine/journal/journal-id';
 import { enrolAll } from '#test/support/enrolled';
 import { gatewayConfig } from '#test/support/gateway';
 import { somebody, STREAMS, TestNats } from '#test/support/nats';
-import { startPostgres } from '#test/support/postgres';
 import { cli } from '#test/support/processes';
-import { startRelay, type Relay } from '#test/support/relay';
+import type { Relay } from '#test/support/relay';
 import { engineHalf, enforcerHalf, freePort } from '#test/support/shapes';
 import { startValve, type Valve } from '#test/support/valve';
 import type { Part } from '../gateway.ts';
 import { startProcess, type GatewayProcess } from '../process.ts';
-import { SCHEMA } from '../workload.ts';
+import { startTarget } from '../target.ts';
 
 export type Half = 'engine' | 'enforcer';
 export type ApartComponent = Half | 'nats';
@@ -60,17 +59,7 @@ export class ApartBed implements AsyncDisposable {
     await using stack = new AsyncDisposableStack();
     const dir = mkdtempSync(join(tmpdir(), 'interlock-apart-'));
     stack.defer(() => rmSync(dir, { recursive: true, force: true }));
-    const server = stack.use(await startPostgres());
-    await server.query(SCHEMA);
-    let arrived = Promise.withResolvers<void>();
-    const relay = stack.use(
-      await startRelay(server, (from, chunk) => {
-        if (from !== 'client' || !chunk.includes('op_')) return;
-        arrived.resolve();
-        arrived = Promise.withResolvers();
-      }),
-    );
-    const upstream = { host: relay.host, port: relay.port, user: server.user, password: server.password, database: 'postgres' };
+    const { relay, upstream, nextStatement } = await startTarget(stack);
     const whole = gatewayConfig({ upstream, policies: { dir: policies }, config: { journal: { dir: join(dir, 'journal'), segment: '1MiB' } } }, dir);
     const port = await freePort();
     const channel = stack.use(await startValve(port));
@@ -104,7 +93,7 @@ export class ApartBed implements AsyncDisposable {
       JSON.stringify({ ...enforcerHalf(config, 'shop', { engines, dir: own, judging, env: process.env }), ...natsOf('enforcer') }),
     );
     const requester = await mint(files.engine, ['--login', 'alice', '--group', 'clients', '--ttl', '8h']);
-    return new ApartBed({ relay, channel, nats, line, places, requester, nextStatement: () => arrived.promise }, files, stack.move());
+    return new ApartBed({ relay, channel, nats, line, places, requester, nextStatement }, files, stack.move());
   }
 
   /** Starts what does not run, the engine first. @throws Error with what a process said that did not start */
