@@ -6,6 +6,7 @@ import pg from 'pg';
 import { exportJournal } from '#engine/journal/export';
 import type { Random } from '#test/support/random';
 import type { Part } from '../gateway.ts';
+import type { GatewayProcess } from '../process.ts';
 import type { Sabotage } from '../options.ts';
 import { checkRound, recordedIn, seenAtTarget, type Finding, type Recorded } from '../checks.ts';
 import { recoverAndVerify, verified } from '../recovered.ts';
@@ -60,7 +61,7 @@ export async function playApart(round: ApartRound): Promise<RoundResult> {
   const inFlight = await underLoad(load, round);
   const findings: Finding[] = [];
   let unknown = 0;
-  if (component === 'enforcer') await withoutEnforcer(round);
+  if (component === 'enforcer') findings.push(...(await withoutEnforcer(round)));
   else findings.push(...(await without(round, component)));
   await load.stop();
   await drained({ bed });
@@ -88,20 +89,28 @@ function gone(bed: ApartBed): readonly Half[] {
 }
 
 /** Its clients go with it; what it had recorded is judged when it is gone. */
-async function withoutEnforcer({ bed, fault }: ApartRound): Promise<void> {
+async function withoutEnforcer({ bed, fault }: ApartRound): Promise<readonly Finding[]> {
   const enforcer = bed.running('enforcer');
   if (fault === 'eio' || fault === 'enospc') {
-    enforcer.tell(fault);
-    await Promise.race([enforcer.ended, after(RESUME_MS, null)]);
-  } else if (fault === 'stop' || fault === 'partition') {
+    const findings = await diskDies(enforcer, fault);
+    await bed.kill('enforcer');
+    return findings;
+  }
+  if (fault === 'stop' || fault === 'partition') {
     if (fault === 'stop') enforcer.signal('SIGSTOP');
     else bed.shut(bed.channel);
     await after(DOWN_MS, null);
     enforcer.signal('SIGCONT');
     bed.unshut();
-    return;
-  }
-  await bed.kill('enforcer');
+  } else await bed.kill('enforcer');
+  return [];
+}
+
+/** Nothing may run without its record: the process ends by itself, and not as if all were well. */
+async function diskDies(part: GatewayProcess, fault: 'eio' | 'enospc'): Promise<readonly Finding[]> {
+  part.tell(fault);
+  const how = await Promise.race([part.ended, after(RESUME_MS, 'running' as const)]);
+  return how === 'running' || how === 0 ? [{ check: 'C6 closed while the journal is down', detail: `after ${fault} it ended with: ${how}` }] : [];
 }
 
 /**
@@ -111,13 +120,12 @@ async function withoutEnforcer({ bed, fault }: ApartRound): Promise<void> {
 async function without({ bed, name, fault }: ApartRound, component: 'engine' | 'nats'): Promise<readonly Finding[]> {
   // the clients of the load may all be held: one that is not
   await using witness = await openWitness(bed.url());
-  await strike(bed, component, fault);
+  const findings: Finding[] = [...(await strike(bed, component, fault))];
   await after(CLOSED_MS, null);
   const before = seenAtTarget(bed.relay);
   const admitted = await entered(bed);
   await after(DOWN_MS, null);
   const grown = [...seenAtTarget(bed.relay).keys()].filter((marker) => !before.has(marker));
-  const findings: Finding[] = [];
   const find = (detail: string): void => void findings.push({ check: 'C6 closed while the engine is down', detail: `${component}: ${detail}` });
   for (const marker of grown) if (marker.endsWith('_approve')) find(`${marker} reached the target`);
   if (admitted && component === 'engine') find('a new session was opened');
@@ -131,14 +139,12 @@ function pidOf(bed: ApartBed, component: 'engine' | 'nats'): number {
   return component === 'nats' ? bed.nats.pid : bed.running(component).ready.pid;
 }
 
-async function strike(bed: ApartBed, component: 'engine' | 'nats', fault: ApartFault): Promise<void> {
-  if (fault === 'partition') return bed.shut(component === 'nats' ? bed.line : bed.channel);
-  if (fault === 'stop') return void process.kill(pidOf(bed, component), 'SIGSTOP');
-  if (component === 'nats') return await bed.nats.stop();
-  const engine = bed.running('engine');
-  if (fault === 'kill' || fault === 'flip') return await bed.kill('engine');
-  engine.tell(fault);
-  await Promise.race([engine.ended, after(RESUME_MS, null)]);
+async function strike(bed: ApartBed, component: 'engine' | 'nats', fault: ApartFault): Promise<readonly Finding[]> {
+  if (component === 'engine' && (fault === 'eio' || fault === 'enospc')) return await diskDies(bed.running('engine'), fault);
+  if (fault === 'partition') bed.shut(component === 'nats' ? bed.line : bed.channel);
+  else if (fault === 'stop') process.kill(pidOf(bed, component), 'SIGSTOP');
+  else await (component === 'nats' ? bed.nats.stop() : bed.kill('engine'));
+  return [];
 }
 
 interface Witness extends AsyncDisposable {
