@@ -1,6 +1,8 @@
 /** CONTRACT §2: the decision request (AuthZEN 1.0 names), which is also the Rego `input`. */
 import type { Static } from 'typebox';
 import { Digest, Timestamp } from './common.ts';
+import { HttpFacts } from './http-facts.ts';
+import { McpFacts } from './mcp-facts.ts';
 import { SqlFacts } from './sql-facts.ts';
 
 const Groups = { type: 'array', items: { type: 'string' } } as const;
@@ -107,7 +109,10 @@ export const DecisionRequest = {
     action: { type: 'object', additionalProperties: false, required: ['name'], properties: { name: { type: 'string', minLength: 1 } } },
     resource: Resource,
     context: Context,
+    /** Exactly one of these at stage request. */
     sql: SqlFacts,
+    http: HttpFacts,
+    mcp: McpFacts,
     /** Never the text: policies cannot match on it. */
     payload: {
       type: 'object',

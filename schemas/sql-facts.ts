@@ -21,7 +21,7 @@ export const ObjectRef = {
   additionalProperties: false,
   required: ['kind', 'name', 'qualified'],
   properties: {
-    kind: { enum: ['table', 'view', 'column', 'function', 'schema', 'role', 'setting', 'file', 'host', 'other'] },
+    kind: { enum: ['table', 'view', 'column', 'function', 'schema', 'role', 'setting', 'file', 'host', 'operation', 'field', 'tool', 'other'] },
     database: { type: 'string' },
     schema: { type: 'string' },
     name: { type: 'string' },

@@ -14,6 +14,8 @@ import { EnforcerInvitation, EnforcerView } from '#schemas/enrolment';
 import { ERRORS } from '#schemas/errors';
 import { EventBase, EVENTS } from '#schemas/event';
 import { DelegationPage, InboxPage, LiveEvent, Me, RequestPage, SessionDetail, SessionPage, StatementPage } from '#schemas/review';
+import { HttpFacts } from '#schemas/http-facts';
+import { McpFacts } from '#schemas/mcp-facts';
 import { SqlFacts } from '#schemas/sql-facts';
 
 /** What the routes of SURFACE.md answer. */
@@ -39,6 +41,8 @@ export function generated(): ReadonlyMap<string, string> {
   return new Map([
     ['schemas/config.json', schema('interlock.yaml', Config)],
     ['schemas/sql-facts.json', schema('Facts of SQL', SqlFacts)],
+    ['schemas/http-facts.json', schema('Facts of HTTP', HttpFacts)],
+    ['schemas/mcp-facts.json', schema('Facts of MCP', McpFacts)],
     ['schemas/decision-request.json', schema('Decision request', DecisionRequest)],
     ['schemas/decision.json', schema('Decision', Decision)],
     ['schemas/event.json', schema('Event', { allOf: [EventBase, { anyOf: Object.values(EVENTS) }] })],
