@@ -3,30 +3,31 @@ import type { Socket } from 'node:net';
 import type { DecisionService } from '#client/decision-service';
 import type { DurablePosition } from '#client/journal';
 import type { Log } from '#client/log';
-import { InterlockError } from '#schemas/errors';
 import type { Asked, Scene } from '#enforcers/common/asked';
 import type { Outcome } from '#enforcers/common/cleared';
 import { enforce } from '#enforcers/common/enforce';
 import { receivedEvent } from '#enforcers/common/events';
 import { LIMITS } from '#enforcers/common/limits';
 import { isPromise } from '#enforcers/common/promise';
-import { refusal, refusalOf, type Refusal } from '#enforcers/common/refusal';
+import { refusal, type Refusal } from '#enforcers/common/refusal';
 import { refuse } from '#enforcers/common/refuse';
 import { Gate, Wire } from '#enforcers/common/socket';
 import { Approving, type ApprovingHost } from './approving.ts';
 import type { Controlled, ControlHost } from './controlled.ts';
+import { Ending, type CloseReason } from './ending.ts';
 import { Frames } from './frames.ts';
 import { Holding, type HoldingHost } from './holding.ts';
 import { Judging, type SessionCatalog } from './judging.ts';
 import { Line } from './line.ts';
 import { Messages, type MessageHost } from './messages.ts';
 import { Outcomes } from './outcomes.ts';
-import { B, F, message, ready, report, TERMINATE, TRANSACTION } from './protocol.ts';
+import { F, message, TRANSACTION } from './protocol.ts';
+import { Refusing } from './refusing.ts';
 import { Replies, type ReplySink } from './replies.ts';
 import type { SettingSets, Settings } from './settings.ts';
 import { PROTOCOL } from './support.ts';
 import type { Surveyor } from './surveyor.ts';
-import { errorFields, malformed, unsupported } from './words.ts';
+import { malformed, unsupported } from './words.ts';
 
 export interface SessionParts {
   readonly client: Socket;
@@ -45,8 +46,6 @@ export interface SessionParts {
   readonly closed: (session: PostgresSession, reason: CloseReason) => void;
 }
 
-export type CloseReason = 'client' | 'target' | 'policy' | 'terminated' | 'drain' | 'fault';
-
 export class PostgresSession {
   readonly #parts: SessionParts;
   readonly #scene: Scene;
@@ -59,18 +58,14 @@ export class PostgresSession {
   readonly #replies: Replies;
   readonly #judging: Judging;
   readonly #outcomes: Outcomes;
+  readonly #refusing: Refusing;
   readonly #messages: Messages;
   readonly #holding: Holding;
   readonly #approving: Approving;
   readonly #controlled: Controlled;
+  readonly #ending: Ending;
   /** Something asynchronous is under way for the client's current message. */
   #waiting = false;
-  /** Nothing more is read before the target has answered everything. */
-  #barrier = false;
-  /** After an error: everything up to Sync is dropped. */
-  #discarding = false;
-  #ending: CloseReason | null = null;
-  #over = false;
   /** Counts up whenever something happens: who watches for idleness reads the clock, nobody else. */
   activity = 0;
 
@@ -89,7 +84,7 @@ export class PostgresSession {
       opened: parts.opened,
       secret: scene.ids.next('non'),
       left: () => this.#flushTarget(),
-      fault: (error) => this.#fault(error),
+      fault: (error) => this.#ending.fault(error),
     });
     this.#replies = new Replies(this.#client, this.#line.expected, this.#sink());
     this.#judging = new Judging(
@@ -103,10 +98,23 @@ export class PostgresSession {
       settings,
     );
     this.#outcomes = new Outcomes(scene);
+    this.#refusing = new Refusing({ line: this.#line, judging: this.#judging, client: this.#client });
     this.#messages = new Messages(this.#host());
     this.#holding = new Holding(this.#holdingHost());
     this.#approving = new Approving(this.#approvingHost());
     this.#controlled = this.#approving.controlled;
+    this.#ending = new Ending({
+      sessionId: scene.sessionId,
+      client: this.#client,
+      target: this.#target,
+      line: this.#line,
+      replies: this.#replies,
+      controlled: this.#controlled,
+      holding: this.#holding,
+      decisions: scene.decisions,
+      log: parts.log,
+      closed: (reason) => parts.closed(this, reason),
+    });
     this.#scene = {
       ...scene,
       objects: (_asked, statement) => this.#judging.objection(statement, this.#controlled.open),
@@ -144,26 +152,23 @@ export class PostgresSession {
 
   /** Ends the session from our side; the client is told why. */
   end(reason: CloseReason, why: Refusal): void {
-    if (this.#over || this.#ending) return;
-    this.#client.write(report(B.error, errorFields(why, 'FATAL')));
-    this.#client.flush();
-    this.#finish(reason);
+    this.#ending.end(reason, why);
   }
 
   /** The client has been greeted: from here on its messages count. */
   begin(leftover: Buffer): void {
     const { client, target } = this.#parts;
-    client.on('data', (chunk: Buffer) => this.#guard(() => this.#fromClient(chunk)));
-    target.on('data', (chunk: Buffer) => this.#guard(() => this.#fromTarget(chunk)));
+    client.on('data', (chunk: Buffer) => this.#ending.guard(() => this.#fromClient(chunk)));
+    target.on('data', (chunk: Buffer) => this.#ending.guard(() => this.#fromTarget(chunk)));
     client.on('drain', () => this.#targetGate.open('client'));
     target.on('drain', () => this.#clientGate.open('target'));
     for (const event of ['end', 'close']) {
-      client.on(event, () => this.#guard(() => this.#clientGone()));
-      target.on(event, () => this.#guard(() => this.#targetGone()));
+      client.on(event, () => this.#ending.guard(() => this.#ending.finish('client')));
+      target.on(event, () => this.#ending.guard(() => this.#ending.targetGone()));
     }
     client.resume();
     target.resume();
-    if (leftover.length > 0) this.#guard(() => this.#fromClient(leftover));
+    if (leftover.length > 0) this.#ending.guard(() => this.#fromClient(leftover));
   }
 
   // — bytes —
@@ -176,7 +181,7 @@ export class PostgresSession {
 
   #fromTarget(chunk: Buffer): void {
     this.#replies.take(chunk);
-    if (this.#barrier && this.#line.idle) this.#pump();
+    if (this.#refusing.barrier && this.#line.idle) this.#pump();
     else this.#flushClient();
   }
 
@@ -190,7 +195,7 @@ export class PostgresSession {
 
   /** Takes messages as long as nothing has to be waited for. */
   #pump(): void {
-    while (!this.#waiting && !this.#over && !this.#ending && !this.#mustWait()) {
+    while (!this.#waiting && this.#ending.alive && !this.#mustWait()) {
       const state = this.#frames.next();
       if (state === 'partial') break;
       if (state === 'malformed') return this.end('client', refusal('PROTOCOL', 'invalid message length'));
@@ -206,16 +211,16 @@ export class PostgresSession {
   }
 
   #mustWait(): boolean {
-    if (this.#barrier) {
+    if (this.#refusing.barrier) {
       if (!this.#line.idle) return true;
-      this.#barrier = false;
+      this.#refusing.barrier = false;
     }
     // whether a failed transaction is over is known only from the answer to what was sent to end it
-    if (this.#judging.transaction.over && !this.#line.open && !this.#line.idle) return (this.#barrier = true);
+    if (this.#judging.transaction.over && !this.#line.open && !this.#line.idle) return (this.#refusing.barrier = true);
     if (this.#line.expected.length < LIMITS.unansweredMessages) return false;
     // the target keeps answers back until Sync or Flush: ask for them, so that what is unanswered stays bounded
     if (this.#line.open) this.#line.flush();
-    this.#barrier = true;
+    this.#refusing.barrier = true;
     return true;
   }
 
@@ -223,8 +228,8 @@ export class PostgresSession {
 
   #message(): void {
     const { type } = this.#frames;
-    if (type === F.terminate) return this.#finish('client');
-    if (this.#discarding && type !== F.sync) return;
+    if (type === F.terminate) return this.#ending.finish('client');
+    if (this.#refusing.discarding && type !== F.sync) return;
     if (!this.#judging.current && (type === F.parse || type === F.query || type === F.bind || type === F.execute) && this.#refresh()) return;
     switch (type) {
       case F.bind:
@@ -263,7 +268,7 @@ export class PostgresSession {
     const text = Buffer.from(`FunctionCall ${buffer.readUInt32BE(start + 5)}`);
     const asked = this.#judging.simple({ bytes: text, media: 'text' });
     this.#scene.journal.append(receivedEvent(asked, this.#scene));
-    this.#refuseSimple(refuse(asked, unsupported(PROTOCOL.functionCall), this.#scene));
+    this.#refusing.simple(refuse(asked, unsupported(PROTOCOL.functionCall), this.#scene));
   }
 
   #sync(): void {
@@ -273,14 +278,14 @@ export class PostgresSession {
     this.#line.sync(buffer, start, end);
     this.#judging.transaction.segmentEnds();
     // after a refusal the next segment waits until it is known what became of the transaction
-    if (this.#discarding) this.#barrier = true;
-    this.#discarding = false;
+    if (this.#refusing.discarding) this.#refusing.barrier = true;
+    this.#refusing.discarding = false;
   }
 
   /** Our transaction ends where the client's segment does. */
   #endControlled(tells: boolean): void {
-    const dead = this.#discarding;
-    this.#discarding = false;
+    const dead = this.#refusing.discarding;
+    this.#refusing.discarding = false;
     this.#wait(this.#controlled.end(dead, tells), () => {});
   }
 
@@ -291,11 +296,11 @@ export class PostgresSession {
   }
 
   #oversized(): void {
-    if (this.#discarding) return;
+    if (this.#refusing.discarding) return;
     const { type } = this.#frames;
     const why = refusal('BUDGET_TEXT', `a message of type ${String.fromCharCode(type)} is longer than the limit`);
-    if (type === F.query || type === F.functionCall) this.#refuseSimple(why);
-    else this.#refuseExtended(why);
+    if (type === F.query || type === F.functionCall) this.#refusing.simple(why);
+    else this.#refusing.extended(why);
   }
 
   /** True: settings or catalog are read again first, and the message is taken once more. */
@@ -313,13 +318,13 @@ export class PostgresSession {
       line: this.#line,
       judging: this.#judging,
       enforce: (asked, next) => this.#enforce(asked, next),
-      refuseExtended: (why) => this.#refuseExtended(why),
-      refuseSimple: (why) => this.#refuseSimple(why),
+      refuseExtended: (why) => this.#refusing.extended(why),
+      refuseSimple: (why) => this.#refusing.simple(why),
       approved: (use, cleared, form, send) => this.#approving.run(use, cleared, form, send),
       broken: (why) => this.end('client', why),
       again: () => {
         this.#frames.again();
-        this.#barrier = true;
+        this.#refusing.barrier = true;
       },
       outcomes: this.#outcomes,
     };
@@ -336,40 +341,14 @@ export class PostgresSession {
     this.#waiting = true;
     promise.then(
       (value) =>
-        this.#guard(() => {
+        this.#ending.guard(() => {
           this.#waiting = false;
-          if (this.#over || this.#ending) return late(value);
+          if (!this.#ending.alive) return late(value);
           next(value);
           this.#pump();
         }),
-      (error: unknown) => this.#fault(error),
+      (error: unknown) => this.#ending.fault(error),
     );
-  }
-
-  // — refusals —
-
-  #refuseExtended(why: Refusal): void {
-    const said = report(B.error, errorFields(why, 'ERROR'));
-    // where the target drops everything already, nothing of ours would be answered
-    if (this.#discarding) this.#client.write(said);
-    else this.#line.abort(said);
-    this.#judging.transaction.refuse();
-    this.#discarding = true;
-  }
-
-  #refuseSimple(why: Refusal): void {
-    const said = report(B.error, errorFields(why, 'ERROR'));
-    if (this.#line.idle && !this.#line.open && this.#judging.transaction.none) {
-      // nothing of it has reached the target, and nothing there has to be given up
-      this.#client.write(said);
-      this.#client.write(ready(TRANSACTION.idle));
-      return;
-    }
-    this.#line.abort(said);
-    this.#line.sync();
-    this.#judging.transaction.refuse();
-    this.#judging.transaction.segmentEnds();
-    this.#barrier = true;
   }
 
   // — answers —
@@ -391,7 +370,7 @@ export class PostgresSession {
         return status;
       },
       skipping: () => {
-        this.#discarding = true;
+        this.#refusing.discarding = true;
       },
       parameter: (name, value) => (this.#parts.decisions.masksPossible ? (this.#parts.told.get(name) ?? null) : value),
       copyIn: () => {
@@ -405,7 +384,7 @@ export class PostgresSession {
 
   #holdingHost(): HoldingHost {
     return {
-      alive: () => !this.#over && !this.#ending,
+      alive: () => this.#ending.alive,
       say: (bytes) => {
         this.#client.write(bytes);
         this.#flushClient();
@@ -424,7 +403,7 @@ export class PostgresSession {
       surveyor,
       database: scene.database,
       wait: (promise, next) => this.#wait(promise, next),
-      refuse: (form, why) => (form === 'query' ? this.#refuseSimple(why) : this.#refuseExtended(why)),
+      refuse: (form, why) => (form === 'query' ? this.#refusing.simple(why) : this.#refusing.extended(why)),
     };
   }
 
@@ -438,7 +417,7 @@ export class PostgresSession {
       divert: (to) => this.#replies.divert(to ?? this.#client),
       toClient: (bytes) => this.#client.write(bytes),
       canned: () => this.#canned,
-      alive: () => !this.#over && !this.#ending,
+      alive: () => this.#ending.alive,
       ended: () => {
         this.#messages.transactionEnded(this.#line.segment);
         this.#judging.transaction.segmentEnds();
@@ -446,73 +425,5 @@ export class PostgresSession {
         this.activity++;
       },
     };
-  }
-
-  // — ends —
-
-  #clientGone(): void {
-    if (!this.#over) this.#finish('client');
-  }
-
-  #targetGone(): void {
-    if (this.#over) return;
-    if (!this.#ending && (!this.#replies.fatal || this.#controlled.withholds)) {
-      this.#client.write(report(B.error, errorFields(refusal('TARGET_UNREACHABLE', 'the target closed the connection'), 'FATAL')));
-    }
-    this.#client.flush();
-    this.#closeNow(this.#ending ?? 'target');
-  }
-
-  /** Lets what runs at the target come to its end, for a while, so that its outcome is known. */
-  #finish(reason: CloseReason): void {
-    if (this.#over || this.#ending) return;
-    this.#ending = reason;
-    this.#holding.end('disconnect');
-    const { client, target } = this.#parts;
-    if (this.#line.idle || target.destroyed) return this.#closeNow(reason);
-    if (!client.destroyed) client.end();
-    const timer = setTimeout(() => this.#closeNow(reason), LIMITS.closeMs);
-    target.once('close', () => clearTimeout(timer));
-    this.#line.end(TERMINATE);
-    this.#flushTarget();
-  }
-
-  #closeNow(reason: CloseReason): void {
-    if (this.#over) return;
-    this.#over = true;
-    this.#holding.end('disconnect');
-    this.#line.close();
-    const { client, target, log } = this.#parts;
-    try {
-      this.#replies.lost();
-      this.#controlled.lost();
-    } catch (error) {
-      log.error({ session: this.id, err: error }, 'the outcome of statements could not be recorded');
-    }
-    if (!target.destroyed) {
-      target.end(TERMINATE);
-      target.destroySoon();
-    }
-    if (!client.destroyed) client.destroySoon();
-    this.#scene.decisions.close();
-    this.#parts.closed(this, reason);
-  }
-
-  /** Nothing thrown stays unseen: the session ends, closed. */
-  #guard(work: () => void): void {
-    try {
-      work();
-    } catch (error) {
-      this.#fault(error);
-    }
-  }
-
-  #fault(error: unknown): void {
-    if (this.#over) return;
-    this.#parts.log.error({ session: this.id, err: error }, 'session ended by a fault');
-    const why = error instanceof InterlockError ? refusalOf(error) : refusal('INTERNAL');
-    this.#client.write(report(B.error, errorFields(why, 'FATAL')));
-    this.#client.flush();
-    this.#closeNow('fault');
   }
 }
