@@ -20,6 +20,7 @@ const HOMES = {
   '@opentelemetry/sdk-trace': '^engine/operations/traces/',
   '@opentelemetry/resources': '^engine/operations/traces/',
   '@opentelemetry/exporter-trace-otlp-http': '^engine/operations/traces/',
+  graphql: '^engine/facts/http/',
   'ical.js': '^engine/approvals/sources/',
   nodemailer: '^engine/approvals/notify/',
   standardwebhooks: '^engine/approvals/notify/',
