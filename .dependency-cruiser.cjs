@@ -9,6 +9,7 @@ const HOMES = {
   '@open-policy-agent/opa-wasm': '^engine/decide/',
   'libpg-query-15': '^engine/facts/postgres/',
   'libpg-query-17': '^engine/facts/postgres/',
+  re2js: '^engine/facts/mcp/',
   '@peculiar/x509': '^engine/enrolment/',
   'reflect-metadata': '^engine/enrolment/',
   jose: '^engine/identity/',
