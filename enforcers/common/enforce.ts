@@ -3,8 +3,9 @@ import type { Decided, Moment, Statement } from '#client/decision-service';
 import type { Asked, Scene } from './asked.ts';
 import { clear } from './clear.ts';
 import type { Outcome } from './cleared.ts';
-import { decidedEvent, receivedEvent } from './events.ts';
+import { decidedEvent } from './events.ts';
 import { isPromise } from './promise.ts';
+import { receive } from './receive.ts';
 import { refusalOf, type Refusal } from './refusal.ts';
 import { refuse } from './refuse.ts';
 
@@ -14,7 +15,8 @@ import { refuse } from './refuse.ts';
  * Rejects only when the journal is dead: the session ends then.
  */
 export function enforce(asked: Asked, scene: Scene): Outcome | Promise<Outcome> {
-  scene.journal.append(receivedEvent(asked, scene));
+  const shut = receive(asked, scene);
+  if (shut !== null) return shut;
   const statement = asked.known ?? scene.decisions.read(asked.payload.bytes, asked.settings);
   if (isPromise(statement)) return statement.then((known) => judge(asked, known, scene), refuseFault(asked, scene));
   return judge(asked, statement, scene);

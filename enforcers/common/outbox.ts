@@ -77,6 +77,14 @@ export class Outbox {
     return batch;
   }
 
+  /** Nothing of what is staged leaves, nor counts for what is staged next. */
+  drop(): void {
+    this.#pieces = [];
+    this.#run = null;
+    this.#intent = -1;
+    this.#oldestUs = Number.POSITIVE_INFINITY;
+  }
+
   /** @throws InterlockError INTERNAL when the proof is for less than was staged, or a decision is older than its binding (M6). */
   release(batch: Batch, durable: DurablePosition, nowUs: number): void {
     if (durable < batch.intent) throw new InterlockError('INTERNAL', 'released before the intent was durable');

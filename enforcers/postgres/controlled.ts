@@ -19,7 +19,7 @@
 import type { Journal } from '#client/journal';
 import type { ClearedStatement, Use } from '#enforcers/common/cleared';
 import { LIMITS } from '#enforcers/common/limits';
-import { refusal, type Refusal } from '#enforcers/common/refusal';
+import { refusal, refusalOf, type Refusal } from '#enforcers/common/refusal';
 import { cannedReport } from './canned.ts';
 import type { FinishOutcome, Running } from './expected.ts';
 import type { Told } from './line.ts';
@@ -139,11 +139,25 @@ export class Controlled {
 
   async #enter(approved: Approved): Promise<Verdict> {
     const host = this.#host;
-    await host.journal.durable(approved.cleared.intent);
+    const why = await this.#undurable(approved);
+    if (why !== null) return why;
     if (!host.alive()) return 'said';
     this.active = approved.way === 'ours';
     this.#found = await lookAgain(approved, host);
     return this.#found.verdict;
+  }
+
+  /** Why its intent is not where it has to be; null: it is. */
+  async #undurable({ cleared }: Approved): Promise<Refusal | null> {
+    const { journal } = this.#host;
+    try {
+      await journal.durable(cleared.intent);
+      return null;
+    } catch (error) {
+      if (journal.fault !== null) throw error;
+      const why = refusalOf(error);
+      return { ...why, hint: `${why.hint ?? ''} The approval is used up.`.trim() };
+    }
   }
 
   /** It never ran. */

@@ -63,6 +63,11 @@ export class Ending {
     target.flush();
   }
 
+  /** Nothing more is to be waited for. */
+  now(): void {
+    if (this.#reason !== null) this.#close(this.#reason);
+  }
+
   targetGone(): void {
     if (this.#over) return;
     const { client, replies, controlled } = this.#host;

@@ -94,6 +94,11 @@ export class Queue<T> {
     return item;
   }
 
+  /** The newest ones, at most so many, in their order. */
+  withdraw(count: number): T[] {
+    return this.#items.splice(Math.max(this.#head, this.#items.length - count));
+  }
+
   some(test: (item: T) => boolean): boolean {
     for (let at = this.#head; at < this.#items.length; at++) if (test(this.#items[at] as T)) return true;
     return false;

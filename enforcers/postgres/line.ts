@@ -18,6 +18,8 @@ export interface LineParts {
   readonly secret: string;
   /** Something has left, after a wait for the disk. */
   readonly left: () => void;
+  /** What is staged must not leave: its intents are not where they have to be. Call `withdraw`, or end the session. */
+  readonly undurable: (error: unknown) => void;
   readonly fault: (error: unknown) => void;
 }
 
@@ -41,6 +43,12 @@ export class Line {
   /** Counts Syncs and Queries. */
   segment = 0;
   #durable: DurablePosition;
+  /** Answers that are expected to messages that have not left: staged, and of the batch that waits. */
+  #staged = 0;
+  #waiting = 0;
+  /** `open`, as the target sees it, and as it will when the batch has left. */
+  #openThere = false;
+  #openThen = false;
   #releasing = false;
   #over = false;
 
@@ -66,19 +74,24 @@ export class Line {
   stage(cleared: ClearedStatement, entry: Expected, bytes: Uint8Array, start?: number, end?: number): void {
     this.open = true;
     this.#outbox.stage(cleared, bytes, start, end);
-    this.expected.push(entry);
+    this.#expect(entry);
   }
 
   /** A cleared simple Query: a segment of its own, and the end of one that was open. */
   query(cleared: ClearedStatement, bytes: Uint8Array, given: Partial<Expected>): void {
     this.#outbox.stage(cleared, bytes);
-    this.expected.push(expect('query', ++this.segment, given));
+    this.#expect(expect('query', ++this.segment, given));
   }
 
   /** A message that carries no statement. */
   pass(entry: Expected, bytes: Uint8Array, start?: number, end?: number): void {
     this.open = true;
     this.#outbox.pass(bytes, start, end);
+    this.#expect(entry);
+  }
+
+  #expect(entry: Expected): void {
+    this.#staged++;
     this.expected.push(entry);
   }
 
@@ -93,13 +106,23 @@ export class Line {
 
   #sync(own: Expected['own'], bytes: Uint8Array, start?: number, end?: number): void {
     this.#outbox.pass(bytes, start, end);
-    this.expected.push(own === null ? expect('sync', ++this.segment) : expect('sync', ++this.segment, { own }));
+    this.#expect(own === null ? expect('sync', ++this.segment) : expect('sync', ++this.segment, { own }));
     this.open = false;
   }
 
   /** Ends the segment at the target; the client is told `instead` where the target's error comes. */
   abort(instead: Buffer): void {
     this.pass(expect('refusal', this.segment, { instead }), this.#abort);
+  }
+
+  /** Takes back everything that has not left, and what was expected for it; the line is as the target sees it. */
+  withdraw(): Expected[] {
+    this.#outbox.drop();
+    const withdrawn = this.expected.withdraw(this.#waiting + this.#staged);
+    this.#waiting = this.#staged = 0;
+    this.#releasing = false;
+    this.open = this.#openThere;
+    return withdrawn;
   }
 
   /** Everything so far leaves, once its intents are durable. */
@@ -177,10 +200,13 @@ export class Line {
   release(): void {
     if (this.#outbox.empty || this.#releasing || this.#over) return;
     const batch = this.#outbox.take();
+    this.#waiting = this.#staged;
+    this.#staged = 0;
+    this.#openThen = this.open;
     const durable = this.#durable >= batch.intent ? this.#durable : this.#parts.journal.durable(batch.intent);
     if (!isPromise(durable)) return this.#forward(batch, durable);
     this.#releasing = true;
-    durable.then((proof) => this.#released(batch, proof), this.#parts.fault);
+    durable.then((proof) => this.#released(batch, proof), this.#parts.undurable);
   }
 
   #released(batch: Batch, proof: DurablePosition): void {
@@ -197,6 +223,8 @@ export class Line {
 
   #forward(batch: Batch, proof: DurablePosition): void {
     this.#durable = proof;
+    this.#waiting = 0;
+    this.#openThere = this.#openThen;
     this.#outbox.release(batch, proof, this.#parts.clock.monotonicUs());
   }
 }

@@ -6,10 +6,10 @@ import type { Log } from '#client/log';
 import type { Asked, Scene } from '#enforcers/common/asked';
 import type { Outcome } from '#enforcers/common/cleared';
 import { enforce } from '#enforcers/common/enforce';
-import { receivedEvent } from '#enforcers/common/events';
 import { LIMITS } from '#enforcers/common/limits';
 import { isPromise } from '#enforcers/common/promise';
-import { refusal, type Refusal } from '#enforcers/common/refusal';
+import { receive } from '#enforcers/common/receive';
+import { refusal, refusalOf, type Refusal } from '#enforcers/common/refusal';
 import { refuse } from '#enforcers/common/refuse';
 import { Gate, Wire } from '#enforcers/common/socket';
 import { Approving, type ApprovingHost } from './approving.ts';
@@ -84,6 +84,7 @@ export class PostgresSession {
       opened: parts.opened,
       secret: scene.ids.next('non'),
       left: () => this.#flushTarget(),
+      undurable: (error) => this.#ending.guard(() => this.#undurable(error)),
       fault: (error) => this.#ending.fault(error),
     });
     this.#replies = new Replies(this.#client, this.#line.expected, this.#sink());
@@ -98,7 +99,7 @@ export class PostgresSession {
       settings,
     );
     this.#outcomes = new Outcomes(scene);
-    this.#refusing = new Refusing({ line: this.#line, judging: this.#judging, client: this.#client });
+    this.#refusing = new Refusing({ line: this.#line, judging: this.#judging, outcomes: this.#outcomes, client: this.#client });
     this.#messages = new Messages(this.#host());
     this.#holding = new Holding(this.#holdingHost());
     this.#approving = new Approving(this.#approvingHost());
@@ -267,14 +268,14 @@ export class PostgresSession {
     if (end - start < 9) return this.end('client', malformed());
     const text = Buffer.from(`FunctionCall ${buffer.readUInt32BE(start + 5)}`);
     const asked = this.#judging.simple({ bytes: text, media: 'text' });
-    this.#scene.journal.append(receivedEvent(asked, this.#scene));
-    this.#refusing.simple(refuse(asked, unsupported(PROTOCOL.functionCall), this.#scene));
+    this.#refusing.simple(receive(asked, this.#scene) ?? refuse(asked, unsupported(PROTOCOL.functionCall), this.#scene));
   }
 
   #sync(): void {
     const { buffer, start, end } = this.#frames;
     if (end - start !== 5) return this.end('client', malformed());
     if (this.#controlled.open) return this.#endControlled(true);
+    if (this.#refusing.ends()) return;
     this.#line.sync(buffer, start, end);
     this.#judging.transaction.segmentEnds();
     // after a refusal the next segment waits until it is known what became of the transaction
@@ -332,8 +333,21 @@ export class PostgresSession {
 
   #enforce(asked: Asked, next: (outcome: Outcome) => void): void {
     const outcome = enforce(asked, this.#scene);
-    if (isPromise(outcome)) this.#wait(outcome, next, (late) => late.refused || this.#outcomes.withheld(late));
-    else next(outcome);
+    if (!isPromise(outcome)) return next(outcome);
+    const late = (came: Outcome): void => void (came.refused || this.#outcomes.withheld(came));
+    // its segment may have failed meanwhile: then it is dropped like everything up to Sync
+    this.#wait(outcome, (came) => (this.#refusing.discarding && asked.mode === 'extended' ? late(came) : next(came)), late);
+  }
+
+  /** The disk has the intents; the archive, which the target asks for, has not. A journal that is dead ends the session (I6). */
+  #undurable(error: unknown): void {
+    if (this.#scene.journal.fault !== null) throw error;
+    this.#refusing.withdraw(refusalOf(error));
+    if (!this.#ending.alive) return this.#ending.now();
+    if (this.#refusing.discarding && this.#waiting) this.#holding.end('disconnect');
+    this.activity++;
+    this.#line.release();
+    this.#pump();
   }
 
   /** Nothing more is read of the client until the promise is settled; `late`: by then the session had ended. */
@@ -363,6 +377,7 @@ export class PostgresSession {
       canned: () => this.#canned,
       finished: (running, outcome) => this.#outcomes.finished(running, outcome),
       ready: (status, segment) => {
+        this.#refusing.status = status;
         if (this.#controlled.active) return this.#controlled.ready(status);
         if (status === TRANSACTION.idle) this.#messages.transactionEnded(segment);
         if (this.#line.idle) this.#judging.settle(status);

@@ -1,6 +1,6 @@
 import type { Decision, Judgement, Binding } from '#schemas/decision';
 import type { EventBody, PayloadRef } from '#schemas/event';
-import type { SqlFacts } from '#schemas/sql-facts';
+import type { Facts } from '#schemas/facts';
 
 declare const durable: unique symbol;
 
@@ -34,7 +34,7 @@ export interface WrittenDecision {
   readonly rewrite?: { readonly masked: readonly string[] };
 }
 /** Facts are stored once per object. */
-export type FactsPayload = SqlFacts;
+export type FactsPayload = Facts;
 
 export type EventDraft = Written<EventBody> & {
   readonly session_id?: string;
@@ -48,7 +48,8 @@ export interface Journal {
   /**
    * Place an event; synchronous. Consecutive events of one statement share a record until it is handed to the disk.
    * A position is NOT durable: nothing may take effect because of it.
-   * @throws InterlockError JOURNAL_UNAVAILABLE once the journal is dead (EIO, ENOSPC): nothing may run after that.
+   * @throws InterlockError JOURNAL_UNAVAILABLE once the journal is dead (EIO, ENOSPC): nothing may run after that. Of `statement.received` and
+   *   `session.opened` also ARCHIVE_BACKLOG, ARCHIVE_UNAVAILABLE, ARCHIVE_CONFLICT, with `fault` null: nothing new may begin for now.
    */
   append(event: EventDraft): Position;
   /**
@@ -56,7 +57,8 @@ export interface Journal {
    * stream's last event as the caller knows it (-1: none). Returns null, and writes nothing, when it is another.
    */
   appendIf(event: EventDraft, condition: { readonly stream: string; readonly expectedLast: Position }): Position | null;
-  /** Resolves when everything up to `position` is on stable storage; a value, not a promise, when it already is. Rejects JOURNAL_UNAVAILABLE. */
+  /** Resolves when everything up to `position` is on stable storage; a value, not a promise, when it already is. Rejects JOURNAL_UNAVAILABLE;
+   * ARCHIVE_UNAVAILABLE, with `fault` null: it is not everywhere where it has to be, so what waited for it must not happen; others may later. */
   durable(position: Position): DurablePosition | Promise<DurablePosition>;
   /** The position of the last event of a stream, -1 if none. */
   lastOf(stream: string): Position;

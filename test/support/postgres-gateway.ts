@@ -3,6 +3,7 @@ import type { Approvals, Ticket } from '#client/approvals';
 import { systemClock } from '#client/clock';
 import type { Identity, Principal } from '#client/identity';
 import { Ids } from '#client/ids';
+import type { Journal } from '#client/journal';
 import { silentLog, type Log } from '#client/log';
 import type { Enforcer } from '#enforcers/common/enforcer';
 import { startPostgresEnforcer } from '#enforcers/postgres/enforcer';
@@ -33,6 +34,8 @@ export interface TestGatewayOptions {
   /** The port before the server: a relay. */
   readonly upstreamPort?: number;
   readonly log?: Log;
+  /** The journal as the enforcer gets it. */
+  readonly journal?: (journal: MemoryJournal) => Journal;
 }
 
 export const TOKEN = 'token-of-alice';
@@ -55,7 +58,7 @@ export async function startTestGateway(server: PostgresServer, options: TestGate
       ...options.target,
     },
     decisions,
-    journal,
+    journal: options.journal?.(journal) ?? journal,
     approvals: options.approvals ? await options.approvals(journal) : noApprovals,
     credentials: { lease: () => Promise.resolve({ id: 'lea_test', user: server.user, password: server.password }), release: () => {} },
     identity: identityOf(tokens),
