@@ -9,7 +9,7 @@ export interface Schema {
   readonly type?: 'object' | 'array' | 'string' | 'integer' | 'boolean';
   readonly title?: string;
   readonly const?: string | number;
-  readonly enum?: readonly string[];
+  readonly enum?: readonly (string | number)[];
   readonly anyOf?: readonly Schema[];
   readonly pattern?: string;
   readonly minLength?: number;
@@ -86,7 +86,7 @@ function checkScalar(node: unknown, schema: Schema, place: Place): void {
 
 function fits(value: unknown, schema: Schema): boolean {
   if (schema.const !== undefined) return value === schema.const;
-  if (schema.enum !== undefined) return typeof value === 'string' && schema.enum.includes(value);
+  if (schema.enum !== undefined) return (typeof value === 'string' || typeof value === 'number') && schema.enum.includes(value);
   if (schema.type === 'boolean') return typeof value === 'boolean';
   if (schema.type === 'integer')
     return Number.isInteger(value) && (value as number) >= (schema.minimum ?? -Infinity) && (value as number) <= (schema.maximum ?? Infinity);
@@ -124,7 +124,8 @@ function unknownKey(key: string, known: readonly string[]): string {
 }
 
 function wrong(node: unknown, schema: Schema, place: Place): void {
-  const meant = schema.enum !== undefined && isScalar(node) && typeof node.value === 'string' ? nearest(node.value, schema.enum) : null;
+  const words = schema.enum?.filter((word) => typeof word === 'string');
+  const meant = words !== undefined && isScalar(node) && typeof node.value === 'string' ? nearest(node.value, words) : null;
   const question = meant === null ? '' : ` (did you mean \`${meant}\`?)`;
   place.findings.add(offsetOf(node, place.offset), place.path, `found ${kind(node)}${question}; allowed: ${allowed(schema)}`);
 }

@@ -103,6 +103,11 @@ test('defaults are filled in, units are in the names, paths are relative to the 
   expect(places.get('targets.shop.listen')).toEqual({ line: 11, column: 5 });
 });
 
+test.each([1, 3])('nats.replicas: %i can be asked for', (replicas) => {
+  const config = parseConfig(stringify({ ...SMALLEST, nats: { servers: ['tls://nats-1:4222'], replicas } }), 'FILE');
+  expect(config.nats?.replicas).toBe(replicas);
+});
+
 test('the example of CONTRACT §5, as far as this version goes', () => {
   const config = parseConfig(
     stringify({
