@@ -65,9 +65,10 @@ function journalReport({ journal }: Base): ReturnType<OperationsParts['journal']
   return { journal: journal.id, records, bytes, last_sync_us: lastSyncUs, fault: journal.fault?.message ?? null };
 }
 
-function archiveReport({ archiving, config }: Base): Pick<OperationsParts, 'archive' | 'archived'> {
+function archiveReport({ archiving, config }: Base): Pick<OperationsParts, 'archive' | 'archived' | 'alarms'> {
   const strict = Object.values(config.targets).some(({ audit }) => audit === 'strict');
-  return archiving === null ? {} : { archive: () => archiving.report(strict), archived: (journal) => archiving.archived(journal) };
+  if (archiving === null) return {};
+  return { archive: () => archiving.report(strict), alarms: () => archiving.alarms.open, archived: (journal) => archiving.archived(journal) };
 }
 
 function stateOf(target: string, enforcer: Enforcer, config: LoadedConfig): ListenerState {

@@ -40,7 +40,7 @@ export const PROBLEMS = [
 ] as const;
 export type ProblemCode = (typeof PROBLEMS)[number];
 
-/** One thing that is not as it should be. `serious`: no new work is done because of it. */
+/** One thing that is not as it should be. `serious`: no new work is done because of it, or what is done may not be kept. */
 export const Problem = object({ code: { enum: PROBLEMS }, detail: text, serious: { type: 'boolean' } }, ['code', 'detail', 'serious'] as const);
 export type Problem = Static<typeof Problem>;
 
@@ -129,7 +129,7 @@ export const EnforcerReport = object(
     ...SELF,
     /** Its registered name; in the engine's own process the target's. */ enforcer: text,
     home: { enum: ['here', 'apart'] },
-    /** ok: takes new work; degraded: works, with problems; down: takes none, or is not heard of. */ health: { enum: HEALTH },
+    /** ok: takes new work; degraded: works, with problems; down: something is serious, or it is not heard of. */ health: { enum: HEALTH },
     /** Last heartbeat; null: not since this engine started. */ seen_at: nullable(Timestamp),
     /** Its wall clock minus the engine's. */ clock_offset_us: nullable(whole),
     rtt_us: nullable(count),
@@ -149,7 +149,7 @@ export const EnforcerPage = object(
 );
 export type EnforcerPage = Static<typeof EnforcerPage>;
 
-/** Serious: takes no new work. */
+/** By what is serious. */
 export function healthOf(problems: readonly Pick<Problem, 'serious'>[]): Health {
   if (problems.some(({ serious }) => serious)) return 'down';
   return problems.length === 0 ? 'ok' : 'degraded';

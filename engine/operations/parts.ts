@@ -5,6 +5,7 @@
 import type { Clock } from '#client/clock';
 import type { Log } from '#client/log';
 import type { MetricsReaders } from '#schemas/config-operations';
+import type { ArchiveAlarm } from '#schemas/event';
 import type { ArchiveReport, ChannelReport, EnforcerReport, JournalReport } from '#schemas/enforcer-report';
 
 /** Which of the three this process is. */
@@ -29,6 +30,8 @@ export interface OperationsParts {
   readonly channel?: () => ChannelReport;
   /** Forwarding to the archive. */
   readonly archive?: () => ArchiveReport;
+  /** Alarms over the archive that are open. */
+  readonly alarms?: () => readonly ArchiveAlarmed[];
   /** Records that the archive's files hold of a journal; null: none, or they are not kept here. */
   readonly archived?: (journal: string) => number | null;
   /** Enforcers elsewhere, as the engine's registry knows them: all that are not removed, heard of or not. */
@@ -37,6 +40,12 @@ export interface OperationsParts {
   readonly approvals?: () => { readonly open: number; readonly trouble?: string | null };
   readonly projection?: () => { readonly behind: number; readonly error: string | null };
   readonly notifications?: () => { readonly waiting: number; readonly dead: number };
+}
+
+export interface ArchiveAlarmed {
+  readonly code: ArchiveAlarm['code'];
+  /** A stream's name, or a journal's. */
+  readonly of: string;
 }
 
 export interface PolicyState {

@@ -1,7 +1,7 @@
 /** What is not as it should be. Nothing here is a secret or a client's: codes are a closed set, details are words of ours and numbers. */
 import type { Problem, ProblemCode } from '#schemas/enforcer-report';
 import { LIMITS } from './limits.ts';
-import type { ListenerState, OperationsParts } from './parts.ts';
+import type { ArchiveAlarmed, ListenerState, OperationsParts } from './parts.ts';
 
 /** Of the whole process; a target's own are behind its listener. */
 export function problemsOf(parts: OperationsParts): readonly Problem[] {
@@ -44,14 +44,24 @@ function ofChannel({ channel }: OperationsParts): readonly Problem[] {
   return offsetMs > LIMITS.clockOffsetMs ? slight('clock', `the clock is ${Math.round(offsetMs)} ms from the engine’s`) : [];
 }
 
-function ofArchive({ archive }: OperationsParts): readonly Problem[] {
-  const state = archive?.();
+function ofArchive(parts: OperationsParts): readonly Problem[] {
+  const state = parts.archive?.();
   if (state === undefined) return [];
-  const drift = state.drift ? slight('archive_drift', 'the archive’s streams are not configured as `interlock nats setup` would') : [];
+  const drift = state.drift ? serious('archive_drift', alarmed(parts.alarms?.() ?? [])) : [];
   if (state.full) return [...serious('archive_full', 'the archive’s backlog has reached its bound: new work is refused'), ...drift];
   if (state.connected) return drift;
   const tell = state.mode === 'strict' ? serious : slight;
   return [...tell('archive', `the archive cannot be reached: ${state.backlog_records} records wait`), ...drift];
+}
+
+/** What is recorded still is, but nobody may rely on it staying: what each alarm is about, without what the servers said. */
+function alarmed(alarms: readonly ArchiveAlarmed[]): string {
+  const drifted = alarms.filter(({ code }) => code === 'drift').map(({ of }) => of);
+  const others = new Set(alarms.map(({ code }) => code).filter((code) => code !== 'drift'));
+  const streams =
+    drifted.length === 0 && others.size > 0 ? [] : [`not set up as \`interlock nats setup\` would: ${drifted.join(', ') || 'the archive’s streams'}`];
+  const journals = others.size === 0 ? [] : [`what the archive holds is not what was recorded: ${[...others].join(', ')}`];
+  return [...streams, ...journals].join('; ');
 }
 
 function ofProjection({ projection }: OperationsParts): readonly Problem[] {

@@ -5,8 +5,10 @@ import { join } from 'node:path';
 import pg from 'pg';
 import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest';
 import { journalIdIn } from '#engine/journal/journal-id';
+import { createIdentity } from '#engine/nats/identity';
+import { wantedStreams } from '#engine/nats/streams';
 import { startGateway, type Gateway } from '#test/support/gateway';
-import { somebody, TestNats, until } from '#test/support/nats';
+import { somebody, STREAMS, TestNats, until } from '#test/support/nats';
 import { startPostgres, type PostgresServer } from '#test/support/postgres';
 import { startRelay, type Relay } from '#test/support/relay';
 
@@ -17,6 +19,8 @@ let nats: TestNats;
 let gateway: Gateway;
 let dir: string;
 let journal: string;
+/** May everything, as an operator might: of the tests alone, in a server of the tests. */
+const operator = createIdentity();
 /** With a token: to make one takes a process and a second. */
 let url: string;
 
@@ -28,7 +32,7 @@ beforeAll(async () => {
   writeFileSync(join(dir, 'state', 'keys', 'nats'), engine.seed, { mode: 0o600 });
   server = await startPostgres({ major: 15 });
   relay = await startRelay(server);
-  nats = await TestNats.start({ grants: [engine, setup], dir: join(dir, 'nats') });
+  nats = await TestNats.start({ grants: [engine, setup], dir: join(dir, 'nats'), replaced: operated });
   await nats.setUp(setup, { duplicateWindowMs: 86_400_000 }); // what the configuration says when it says nothing
   gateway = await startGateway({
     dir,
@@ -48,6 +52,10 @@ afterAll(async () => {
   await server.stop();
   rmSync(dir, { recursive: true, force: true });
 });
+
+function operated(config: string): string {
+  return config.replace('    users: [\n      #', `    users: [\n      { nkey: ${operator.publicKey} }\n      #`);
+}
 
 async function connected(): Promise<pg.Client> {
   const client = new pg.Client({ connectionString: url, connectionTimeoutMillis: 5_000 });
@@ -111,6 +119,25 @@ test('N3: nats-server is gone: `interlock status` and readiness say so, and when
   const client = await connected();
   expect((await client.query('SELECT 1 AS n')).rows).toEqual([{ n: 1 }]);
   await client.end();
+});
+
+test('N2: somebody changes a stream: health is red and names it, and green when it is changed back', async () => {
+  const ready = async (): Promise<readonly [status: number, problems: unknown]> => {
+    const answer = await fetch(`${gateway.ready.api}/readyz`);
+    return [answer.status, ((await answer.json()) as { problems: unknown }).problems];
+  };
+  const [wanted] = wantedStreams({ streams: STREAMS, replicas: 1, duplicateWindowMs: 86_400_000 });
+  await using link = nats.link({ ...somebody('setup', 'operator'), ...operator });
+  await until(() => link.connected);
+  const change = (more: object): Promise<unknown> =>
+    link.current?.request(`$JS.API.STREAM.UPDATE.${STREAMS.audit}`, JSON.stringify({ ...wanted, ...more })) ?? Promise.reject(new Error('gone'));
+  await until(async () => (await ready())[0] === 200, 10_000, 'readiness');
+  await change({ max_msgs: 1_000_000 });
+  await until(async () => (await ready())[0] === 503, 10_000, 'red');
+  const detail = `not set up as \`interlock nats setup\` would: ${STREAMS.audit}`;
+  expect(await ready()).toEqual([503, [{ code: 'archive_drift', detail, serious: true }]]);
+  await change({});
+  await until(async () => (await ready())[0] === 200, 10_000, 'green');
 });
 
 test('apart: engine and enforcer have a key, an account and a journal each, and the engine keeps both journals’ files (N1)', async () => {

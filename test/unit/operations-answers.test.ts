@@ -40,7 +40,7 @@ describe('what is not ready, and why', () => {
     ['an archive that is away', { archive: archive({ connected: false }) }, [['archive', false]]],
     ['the same for a strict target', { archive: archive({ connected: false, mode: 'strict' }) }, [['archive', true]]],
     ['a full backlog', { archive: archive({ full: true }) }, [['archive_full', true]]],
-    ['drift', { archive: archive({ drift: true }) }, [['archive_drift', false]]],
+    ['drift', { archive: archive({ drift: true }), alarms: () => [{ code: 'drift', of: 'AUDIT' }] }, [['archive_drift', true]]],
     ['a listener that is not there yet', { listeners: () => [] }, [['starting', true]]],
     [
       'one that drains',
@@ -59,6 +59,16 @@ describe('what is not ready, and why', () => {
     expect(problems.map(({ code, serious }) => [code, serious])).toEqual(expected);
     expect(JSON.stringify(problems)).not.toContain('secret'); // without a token, and without what parts said
   });
+});
+
+test.each<readonly [string, ReturnType<NonNullable<OperationsParts['alarms']>>, string]>([
+  ['a stream', [{ code: 'drift', of: 'AUDIT' }], 'not set up as `interlock nats setup` would: AUDIT'],
+  ['a journal', [{ code: 'lost', of: 'a'.repeat(32) }], 'what the archive holds is not what was recorded: lost'],
+  ['said by a process that does not tell', [], 'not set up as `interlock nats setup` would: the archive’s streams'],
+])('N2: health is red, and names what the alarm is about: %s', (_what, alarms, detail) => {
+  expect(problemsOf({ ...WELL, archive: archive({ drift: true }), alarms: () => alarms })).toEqual([
+    { code: 'archive_drift', detail, serious: true },
+  ]);
 });
 
 describe('who may read the metrics', () => {
