@@ -24,6 +24,11 @@ export const ERRORS = {
     meaning: 'A relation that the gateway has not seen in the catalog is named on a target with masks.',
     remedy: 'Check the name; if the relation is new, reconnect. Temporary and foreign tables are not available on targets with masks.',
   },
+  ANSWER_UNMASKABLE: {
+    sqlstate: '42501',
+    meaning: 'Masked values may be in the target’s answer, and it is not of a kind that can be masked.',
+    remedy: 'Ask for JSON; the message says what came. Where the answer holds nothing that is masked, describe it so in the target’s description.',
+  },
   OBLIGATION_UNSUPPORTED: {
     sqlstate: '42501',
     meaning: 'A policy asks for an obligation that this enforcer cannot fulfil.',
