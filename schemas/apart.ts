@@ -8,7 +8,7 @@ import { Digest, Timestamp } from './common.ts';
 import { Decision, Requirement } from './decision.ts';
 import { ApprovalContext, Client, Subject } from './decision-request.ts';
 import { EnforcerSelf } from './enforcer-report.ts';
-import { SqlFacts } from './sql-facts.ts';
+import { Facts } from './facts.ts';
 
 const id = { type: 'string', minLength: 1, maxLength: 64 } as const;
 const text = { type: 'string', maxLength: 4096 } as const;
@@ -53,7 +53,7 @@ export const DraftMessage = object(
     objects: { type: 'array', items: { type: 'string' } },
     decision: Decision,
     requirement: Requirement,
-    facts: SqlFacts,
+    facts: Facts,
     sentence: text,
     estimate: DraftEstimate,
   },

@@ -1,8 +1,9 @@
 /** Facts of any dialect. All keep the frame `{dialect, parsed, effects, opaque}`: a policy such as "no delete outside a window" is written once. */
-import type { HttpFacts } from './http-facts.ts';
-import type { McpFacts } from './mcp-facts.ts';
-import type { SqlFacts } from './sql-facts.ts';
+import { HttpFacts } from './http-facts.ts';
+import { McpFacts } from './mcp-facts.ts';
+import { SqlFacts } from './sql-facts.ts';
 
+export const Facts = { anyOf: [SqlFacts, HttpFacts, McpFacts] } as const;
 export type Facts = SqlFacts | HttpFacts | McpFacts;
 
 /** The member of a decision request that holds them. */
@@ -22,4 +23,10 @@ export function isHttp(facts: Facts): facts is HttpFacts {
 
 export function isMcp(facts: Facts): facts is McpFacts {
   return facts.dialect === 'mcp';
+}
+
+/** Where nothing else can be: in what speaks SQL. @throws TypeError */
+export function sqlOf(facts: Facts): SqlFacts {
+  if (!isSql(facts)) throw new TypeError(`facts of ${facts.dialect} where there are only those of SQL`);
+  return facts;
 }

@@ -88,7 +88,7 @@ export type ResponseField = Static<typeof ResponseField>;
 export const HttpFacts = {
   type: 'object',
   additionalProperties: false,
-  required: ['dialect', 'parsed', 'method', 'path', 'segments', 'operation', 'params', 'query', 'headers', 'body', 'output', 'effects', 'opaque'],
+  required: ['dialect', 'parsed', 'method', 'path', 'segments', 'operation', 'params', 'query', 'headers', 'body', 'effects', 'opaque'],
   properties: {
     dialect: { const: 'http' },
     /** false: `opaque` says why, and nothing else counts. */
@@ -109,6 +109,7 @@ export const HttpFacts = {
     /** `websocket`: the request asks for another protocol. */
     upgrade: { type: 'string' },
     graphql: GraphqlFacts,
+    /** Complete; absent: what is answered is not described, and a mask on a named field is refused. */
     output: { type: 'array', items: ResponseField },
     effects: { type: 'array', items: Effect },
     opaque: { type: 'array', items: Opaque },

@@ -1,6 +1,6 @@
 import type { Approvals } from '#client/approvals';
 import type { Clock } from '#client/clock';
-import type { DecisionSession, Statement } from '#client/decision-service';
+import type { Action, DecisionSession, Statement } from '#client/decision-service';
 import type { Ids } from '#client/ids';
 import type { Journal, Payload } from '#client/journal';
 import type { Param } from '#schemas/sql-facts';
@@ -11,8 +11,9 @@ import type { Survey } from './survey.ts';
 /** One statement as it was asked for, before anything is known of it. */
 export interface Asked {
   readonly statementId: string;
-  readonly action: 'sql.prepare' | 'sql.execute';
-  readonly mode: 'simple' | 'extended';
+  readonly action: Action;
+  /** How it came: of PostgreSQL simple or extended, of HTTP its version, of MCP its transport. */
+  readonly mode: string;
   /** The same object for the same text of a session: the journal stores it once. */
   readonly payload: Payload;
   readonly params: Payload | null;

@@ -1,4 +1,5 @@
 /** What a session does for statements that a human decides about: looks behind their names, and runs what was approved under control. */
+import { sqlOf } from '#schemas/facts';
 import type { Examiner } from '#enforcers/common/asked';
 import type { ClearedStatement, Use } from '#enforcers/common/cleared';
 import type { Refusal } from '#enforcers/common/refusal';
@@ -28,7 +29,8 @@ export class Approving {
     const { judging, surveyor, database } = host;
     this.examiner = {
       objection: (_asked, statement) => judging.approvable(statement, this.controlled.open),
-      survey: ({ settings }, { facts, text }, purpose) => surveyor.survey({ database, settings, facts, text, bound: judging.bound }, purpose),
+      survey: ({ settings }, { facts, text }, purpose) =>
+        surveyor.survey({ database, settings, facts: sqlOf(facts), text, bound: judging.bound }, purpose),
     };
   }
 

@@ -1,5 +1,6 @@
 /** Right before an approved statement runs, and right after: its locks, and whether everything is as it was approved, on the session's own connection (A3). */
 import type { Clock } from '#client/clock';
+import { sqlOf } from '#schemas/facts';
 import type { ClearedStatement, Use } from '#enforcers/common/cleared';
 import { LIMITS } from '#enforcers/common/limits';
 import { noLongerFits, refusal, type Refusal } from '#enforcers/common/refusal';
@@ -53,7 +54,7 @@ export async function lookAgain(approved: Approved, host: Looking): Promise<Foun
   const { cleared, use, way, message } = approved;
   const unknowable = uncountable(approved);
   if (unknowable) return { ...NOTHING, verdict: unknowable };
-  const survey = questionOf(cleared.statement.facts);
+  const survey = questionOf(sqlOf(cleared.statement.facts));
   if (way === 'check') return { ...NOTHING, verdict: surveyed(await host.line.tell([survey]), 0, use, host) };
   // a segment that is open takes part; a Query ends it first, so that an error of ours cannot stand in it
   if (message === 'query' && host.line.open) await host.line.tell([], true);
@@ -70,7 +71,7 @@ export async function lookAgain(approved: Approved, host: Looking): Promise<Foun
  * another body into a function, between the look before and the run. What it did to what it names itself is no difference.
  */
 export async function lookBack({ cleared, use }: Approved, found: Found, written: number, host: Looking): Promise<Refusal | null> {
-  const { facts } = cleared.statement;
+  const facts = sqlOf(cleared.statement.facts);
   const told = await host.line.tell([questionOf(facts), ...(use.rowCeiling === null ? [] : [TOUCHED_SQL])]);
   if (told.failed) return differs(use, 'it could not be looked at again after it ran');
   const moved = facts.statements.every(({ class: kind }) => kind === 'read' || kind === 'write')

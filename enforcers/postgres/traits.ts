@@ -1,5 +1,6 @@
 /** What the data phase needs to know of a statement beside its decision, read from its facts once. */
 import type { Statement } from '#client/decision-service';
+import { sqlOf } from '#schemas/facts';
 import type { SqlFacts } from '#schemas/sql-facts';
 import type { SqlKind } from '#schemas/sql-kinds';
 import { isPinned, pinTrouble } from './pins.ts';
@@ -32,10 +33,11 @@ export interface Traits {
 const CACHE = new WeakMap<SqlFacts, Traits>();
 
 export function traitsOf(statement: Statement): Traits {
-  const known = CACHE.get(statement.facts);
+  const facts = sqlOf(statement.facts);
+  const known = CACHE.get(facts);
   if (known) return known;
-  const traits = read(statement.facts);
-  CACHE.set(statement.facts, traits);
+  const traits = read(facts);
+  CACHE.set(facts, traits);
   return traits;
 }
 

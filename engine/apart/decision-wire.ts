@@ -53,7 +53,7 @@ export const QUESTION = {
 } as const;
 /** Up to the decision's id. */
 export const DECIDED = { answer: 0, flags: 1, judgedUs: 2, judgement: 6, rewrite: 12, expiresInUs: 18, context: 22, id: 22 + DIGEST_BYTES } as const;
-export const ACTIONS: readonly Moment['action'][] = ['sql.prepare', 'sql.execute'];
+export { ACTIONS } from '#client/decision-service';
 export const TRANSACTIONS: readonly Moment['transaction'][] = TRANSACTION_STATES;
 
 /** Reads what a peer wrote: never beyond its end. */

@@ -13,8 +13,8 @@ export interface Place {
   readonly breaker: Breaker;
   /** Of all sessions on this connection. */
   readonly shared: Shared;
-  /** The session's last judgement for `sql.prepare` and for `sql.execute`: the next statement's is likely the same. */
-  readonly last: [Held<Judgement> | null, Held<Judgement> | null];
+  /** The session's last judgement for each action: the next statement's is likely the same. */
+  readonly last: (Held<Judgement> | null)[];
 }
 
 /** What the engine calls by a number, and need not say again. */

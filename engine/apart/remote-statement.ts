@@ -2,14 +2,15 @@
 import { hash } from 'node:crypto';
 import type { Rewrite, Statement } from '#client/decision-service';
 import type { Judgement } from '#schemas/decision';
-import { SqlFacts } from '#schemas/sql-facts';
+import { Facts } from '#schemas/facts';
 import { DECISION_LIMITS } from './decision-limits.ts';
+import { ACTIONS } from './decision-wire.ts';
 import { form } from './messages.ts';
 import type { Held, Place } from './remote-place.ts';
 
 export class RemoteStatement implements Statement {
   readonly text: Uint8Array;
-  readonly facts: SqlFacts;
+  readonly facts: Facts;
   /** `sha256:…` of the text, computed here: what its decisions are bound to. */
   readonly digest: string;
   /** As the engine said last. */
@@ -17,11 +18,11 @@ export class RemoteStatement implements Statement {
   /** Where the engine knows it, and its number there. */
   place: Place | null;
   number: number;
-  /** The last judgement for `sql.prepare` and for `sql.execute`. */
-  readonly judgements: [Held<Judgement> | null, Held<Judgement> | null] = [null, null];
+  /** The last judgement for each action. */
+  readonly judgements: (Held<Judgement> | null)[] = ACTIONS.map(() => null);
   rewrite: Held<Rewrite> | null = null;
 
-  constructor(text: Uint8Array, facts: SqlFacts, digest: string, place: Place, number: number, readsParams: boolean) {
+  constructor(text: Uint8Array, facts: Facts, digest: string, place: Place, number: number, readsParams: boolean) {
     this.text = text;
     this.facts = facts;
     this.digest = digest;
@@ -65,11 +66,11 @@ export class KnownTexts {
 
 /** Facts as the same object for the same JSON: the journal stores an object once. */
 export class FactsPool {
-  readonly #known: Map<string, SqlFacts> = new Map();
+  readonly #known: Map<string, Facts> = new Map();
   #bytes = 0;
 
   /** @throws InterlockError CHANNEL_PROTOCOL */
-  of(bytes: Buffer): SqlFacts {
+  of(bytes: Buffer): Facts {
     const key = keyOf(bytes);
     const known = this.#known.get(key);
     if (known !== undefined) return known;
@@ -85,7 +86,7 @@ export class FactsPool {
   }
 }
 
-const FACTS = form(SqlFacts, 'the facts of a text');
+const FACTS = form(Facts, 'the facts of a text');
 
 /** One character for each byte. */
 function keyOf(bytes: Uint8Array): string {

@@ -2,7 +2,7 @@
 import type { Decided, Rewrite, Statement } from '#client/decision-service';
 import type { Judgement } from '#schemas/decision';
 import { InterlockError } from '#schemas/errors';
-import type { SqlFacts } from '#schemas/sql-facts';
+import type { Facts } from '#schemas/facts';
 import { ANSWER, DECIDED, encodeRewrite, piece, TOLD, writeU48 } from './decision-wire.ts';
 
 /** @throws InterlockError INTERNAL when it is not bound to the bytes with this digest (`sha256:…`) */
@@ -58,7 +58,7 @@ interface Numbered {
 /** Numbers are the engine's, for as long as it runs: the same one for the same object, and never another's. */
 const judgements = new WeakMap<Judgement, Numbered>();
 const rewrites = new WeakMap<Rewrite, Numbered>();
-const facts = new WeakMap<SqlFacts, Buffer>();
+const facts = new WeakMap<Facts, Buffer>();
 let lastNumber = 0;
 
 function judgementBytes(judgement: Judgement): Numbered {
@@ -77,7 +77,7 @@ function numbered(bytes: Buffer): Numbered {
   return { number: ++lastNumber, bytes };
 }
 
-export function factsBytes(of: SqlFacts): Buffer {
+export function factsBytes(of: Facts): Buffer {
   let known = facts.get(of);
   if (known === undefined) facts.set(of, (known = Buffer.from(JSON.stringify(of))));
   return known;

@@ -2,10 +2,11 @@
 import { createHash } from 'node:crypto';
 import type { ApprovalDraft } from '#client/approvals';
 import type { Requirement } from '#schemas/decision';
+import { type Facts, isSql } from '#schemas/facts';
 import type { SqlFacts, SqlStatement } from '#schemas/sql-facts';
 
 /** Indexes of the bind parameters whose value is code, or names what is done. */
-export type CodeParams = (facts: SqlFacts) => ReadonlySet<number>;
+export type CodeParams = (facts: Facts) => ReadonlySet<number>;
 
 /**
  * What such a grant is bound to in the place of payload and parameters: every statement's shape, in order. null: the exact statement, because
@@ -18,7 +19,8 @@ export function shapeOf(
 ): string | null {
   if (grant.of !== 'shape' || !bind_session) return null;
   const { facts, params } = draft;
-  if (!facts.parsed || facts.opaque.length > 0 || facts.statements.length === 0) return null;
+  // an HTTP request or a call of a tool has no shape: its exact payload is approved
+  if (!isSql(facts) || !facts.parsed || facts.opaque.length > 0 || facts.statements.length === 0) return null;
   if (params !== null && (codeParams === undefined || codeParams(facts).size > 0)) return null;
   if (facts.params.some((param) => param.flows_to_code)) return null;
   if (!facts.statements.every((statement) => differsInValuesOnly(statement, facts))) return null;

@@ -5,12 +5,15 @@
  */
 import { createHash } from 'node:crypto';
 import type { ApprovalDraft } from '#client/approvals';
+import { isHttp, isSql } from '#schemas/facts';
 import type { Effect, SqlFacts, SqlStatement } from '#schemas/sql-facts';
 import { grouped } from '#client/shown';
 import { paramWords } from './sentence/params.ts';
+import { requestSaid } from './sentence/request.ts';
 import { Scene } from './sentence/scene.ts';
 import { callsSaid, clause, insideOf, listed, reached, rest, settings, STATEMENTS_MAX, summarise, unseen } from './sentence/summary.ts';
 import { told } from './sentence/tell.ts';
+import { toolSaid } from './sentence/tool.ts';
 import { code, type Word, wordsOf, type Writing } from './sentence/words.ts';
 
 export { summarise } from './sentence/summary.ts';
@@ -30,7 +33,7 @@ export interface SentenceOptions {
 }
 
 export function sentenceOf(draft: SentenceDraft, { literals, digest }: SentenceOptions = inMemory(draft)): string {
-  const said = whole(draft, literals);
+  const said = saidOf(draft, literals);
   return CUT.test(said) ? `${said} (digest ${digest})` : said;
 }
 
@@ -43,7 +46,15 @@ function inMemory({ payload, params }: SentenceDraft): SentenceOptions {
   return { literals: true, digest: hash.digest('hex').slice(0, 12) };
 }
 
-function whole(draft: SentenceDraft, literals: boolean): string {
+function saidOf(draft: SentenceDraft, literals: boolean): string {
+  const { facts } = draft;
+  if (isSql(facts)) return whole({ ...draft, facts }, literals);
+  return bounded(isHttp(facts) ? requestSaid(facts, literals) : toolSaid(facts, literals), SENTENCE_CHARS_MAX);
+}
+
+type SqlDraft = SentenceDraft & { readonly facts: SqlFacts };
+
+function whole(draft: SqlDraft, literals: boolean): string {
   const { facts } = draft;
   const sent = facts.statements.filter((statement) => statement.parent === null);
   if (!facts.parsed || sent.length === 0) return bounded(summarise(facts), SENTENCE_CHARS_MAX);
@@ -65,7 +76,7 @@ function head(facts: SqlFacts, count: number): string {
   return `${grouped(count)} statements${hidden === '' ? '' : `, of which ${hidden}`}: `;
 }
 
-function statementSaid({ facts, payload }: SentenceDraft, statement: SqlStatement, rows: number | null, writing: Writing): string {
+function statementSaid({ facts, payload }: SqlDraft, statement: SqlStatement, rows: number | null, writing: Writing): string {
   const bytes = payload.bytes.subarray(statement.span.start, statement.span.end);
   if (bytes.length > QUOTED_BYTES_MAX) return `${clause(statement, facts)}: its text of ${grouped(bytes.length)} bytes is too long to be quoted here`;
   const words = wordsOf(bytes);

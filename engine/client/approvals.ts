@@ -2,7 +2,7 @@ import type { ApprovalContext, Subject } from '#schemas/decision-request';
 import type { Decision, Requirement } from '#schemas/decision';
 import type { ApprovalState } from '#schemas/approval';
 import type { Digest } from '#schemas/common';
-import type { SqlFacts } from '#schemas/sql-facts';
+import type { Facts } from '#schemas/facts';
 import type { Payload } from './journal.ts';
 
 /** Under this name in `settings` an approval is bound to the outside enforcement point that asked for it. No setting of a client has it. */
@@ -25,7 +25,7 @@ export interface ApprovalDraft {
   readonly decision: Decision;
   readonly requirement: Requirement;
   /** What it does: the reviewer reads a sentence of it. */
-  readonly facts: SqlFacts;
+  readonly facts: Facts;
   /** The same where there are no facts to read it from: what an outside enforcement point asks in its own words. */
   readonly sentence?: string;
   /** What the target's planner thinks of it; the ceiling of rows is derived from it where policy names none. */

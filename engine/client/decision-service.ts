@@ -1,7 +1,8 @@
-import type { Catalog } from '#schemas/catalog';
 import type { Decision, Judgement } from '#schemas/decision';
 import type { ApprovalContext, Client, Resource, Subject, TransactionState } from '#schemas/decision-request';
-import type { Param, SqlFacts } from '#schemas/sql-facts';
+import type { Facts } from '#schemas/facts';
+import type { Knowledge } from '#schemas/knowledge';
+import type { Param } from '#schemas/sql-facts';
 
 /** What stays the same for one client session. */
 export interface SessionScope {
@@ -16,14 +17,18 @@ export interface SessionScope {
 /** Facts of one text under one set of settings, with what the service needs to judge it again cheaply. Compare by identity. */
 export interface Statement {
   readonly text: Uint8Array;
-  readonly facts: SqlFacts;
+  readonly facts: Facts;
   /** Whether the policies in force read bind parameters of this statement: only then are they decoded. */
   readonly readsParams: boolean;
 }
 
+/** One statement of SQL, one HTTP request, one request of MCP. */
+export const ACTIONS = ['sql.prepare', 'sql.execute', 'http.request', 'mcp.call', 'mcp.list', 'mcp.read', 'mcp.prompt'] as const;
+export type Action = (typeof ACTIONS)[number];
+
 /** What changes from one execution to the next. Keep one `settings` object per distinct set: it is interned by identity. */
 export interface Moment {
-  readonly action: 'sql.prepare' | 'sql.execute';
+  readonly action: Action;
   readonly statementId: string;
   readonly transaction: TransactionState;
   readonly settings: Readonly<Record<string, string>>;
@@ -73,8 +78,8 @@ export interface DecisionService {
   /** Digest of the policy bundle in force. */
   readonly revision: string;
   openSession(scope: SessionScope): DecisionSession | Promise<DecisionSession>;
-  /** What was read of a target's catalog; used from the next `read` on. */
-  learn(target: string, catalog: Catalog): void;
+  /** What is known of a target; used from the next `read` on. */
+  learn(target: string, knowledge: Knowledge): void;
   /** Whether the policies in force can ask for masks at all on this target: then the catalog is required. */
   readonly masksPossible: boolean;
 }

@@ -1,7 +1,7 @@
 /** Packages `policies.access.<name>` judge questions that carry no statement of ours; all others judge sessions and statements. Neither sees the other's input. */
 const SCOPE = 'access.';
 
-/** @param stage `session`, `sql_request` or `access` */
+/** @param stage `session`, `request` or `access` */
 export function judges(stage: string, { name }: { readonly name: string }): boolean {
   return name.startsWith(SCOPE) === (stage === 'access');
 }

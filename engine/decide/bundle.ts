@@ -134,7 +134,7 @@ export async function compilePolicies(sources: PolicySources, opa: () => Promise
     data: sources.data,
     packages,
     approverSets: new Map(approverSets.map((name) => [name, { readsTime: readsTime(plan, name) }])),
-    reads: { session: stage('session'), sql_request: stage('sql_request'), access: stage('access') },
+    reads: { session: stage('session'), request: stage('request'), access: stage('access') },
   };
   return { ...assemble(parts, revisionOf(BUILD_VERSION, sources.digest), BUILD_VERSION), chains, plan, sources };
 }
@@ -160,10 +160,10 @@ export function assemble(parts: PolicyParts, revision: string, build: string): C
     data: JSON.stringify(data),
     documents: data,
     packages,
-    stages: { session: stage('session'), sql_request: stage('sql_request'), access: stage('access') },
+    stages: { session: stage('session'), request: stage('request'), access: stage('access') },
     chains: chainsOf(data['approval_chains']),
     approverSets,
-    masksPossible: packages.some((entry) => !entry.shadow && judges('sql_request', entry) && entry.sets.includes('mask')),
+    masksPossible: packages.some((entry) => !entry.shadow && judges('request', entry) && entry.sets.includes('mask')),
   };
 }
 

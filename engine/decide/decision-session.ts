@@ -1,6 +1,7 @@
 /** One client session as the decision service sees it: text → facts → judgement → decision (DESIGN §1, §4). */
 import type { Decision, Judgement, MaskObligation } from '#schemas/decision';
 import type { DecisionRequest } from '#schemas/decision-request';
+import { isSql } from '#schemas/facts';
 import type { Param } from '#schemas/sql-facts';
 import { type Clock, timestamp } from '#client/clock';
 import type { Decided, DecisionSession, Moment, Rewrite, SessionScope } from '#client/decision-service';
@@ -10,7 +11,7 @@ import { Binder } from './bind.ts';
 import { type Combined, ownDenial } from './combine.ts';
 import type { InForce } from './in-force.ts';
 import type { Part, StatementPart } from './judgement-cache.ts';
-import { maskedForm, pruned } from './masking.ts';
+import { maskedForm, pruned, withFields } from './masking.ts';
 import type { FactsReader, MaskRewriter, ReadContext } from './ports.ts';
 import { inputText, sessionText, statementText, wholeRequest } from './request.ts';
 import { type MaskedForm, ReadStatement } from './statement.ts';
@@ -70,6 +71,7 @@ export class LocalSession implements DecisionSession {
     const judgement = withApproval(combined, moment);
     const { mask } = combined;
     if (!mask) return this.#bind(judgement, statement, moment, null, cached, startedUs);
+    if (!isSql(statement.facts)) return this.#bind(withFields(statement.facts, judgement, combined), statement, moment, null, cached, startedUs);
     const finish = (form: MaskedForm): Decided => {
       const { judgement: final, rewrite } = this.#masked(form, { combined, judgement, mask }, force, moment);
       return this.#bind(final, statement, moment, rewrite, cached, startedUs);
@@ -126,16 +128,16 @@ export class LocalSession implements DecisionSession {
     const { judge, cache } = force;
     const supported = this.#scope.supportedObligations;
     const whole = (): DecisionRequest => wholeRequest(this.#scope, moment, statement, params, timestamp(this.#host.clock.wallUs()));
-    if (!force.cacheable) return { combined: judge.judge('sql_request', null, whole, supported).combined, cached: false };
+    if (!force.cacheable) return { combined: judge.judge('request', null, whole, supported).combined, cached: false };
     cache.makeRoom();
     const sessionPart = this.#sessionPart(force);
     const momentPart = force.moment(moment);
     const statementPart = partOf(statement, force, params);
     const known = cache.get(sessionPart, momentPart, statementPart);
     if (known) return { combined: known, cached: true };
-    const { reads } = judge.policies.stages.sql_request;
+    const { reads } = judge.policies.stages.request;
     const input = inputText(reads, sessionPart.text, momentPart.text, statementPart.text);
-    const judged = judge.judge('sql_request', input, whole, supported);
+    const judged = judge.judge('request', input, whole, supported);
     if (judged.lasting) cache.put(sessionPart, momentPart, statementPart, judged.combined, judged.lengthOfAnswer);
     return { combined: judged.combined, cached: false };
   }
@@ -143,7 +145,7 @@ export class LocalSession implements DecisionSession {
   #sessionPart(force: InForce): Part {
     const { epoch } = force.cache;
     if (this.#part?.epoch !== epoch) {
-      const text = sessionText(force.judge.policies.stages.sql_request.reads, this.#scope);
+      const text = sessionText(force.judge.policies.stages.request.reads, this.#scope);
       this.#part = { epoch, part: force.cache.session(text) };
     }
     return this.#part.part;
@@ -194,7 +196,7 @@ function ownRefusal(statement: ReadStatement, force: InForce): Judgement | null 
 }
 
 function partOf(statement: ReadStatement, force: InForce, params: readonly Param[]): StatementPart {
-  const { reads } = force.judge.policies.stages.sql_request;
+  const { reads } = force.judge.policies.stages.request;
   const { epoch } = force.cache;
   if (params.length > 0) return force.cache.statement(statementText(reads, statement, params));
   if (statement.part?.epoch !== epoch) statement.part = { epoch, part: force.cache.statement(statementText(reads, statement, params)) };

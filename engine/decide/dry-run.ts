@@ -2,7 +2,8 @@
 import type { Catalog } from '#schemas/catalog';
 import { ALL_OBLIGATIONS, type Decision, type Judgement } from '#schemas/decision';
 import type { ApprovalContext, Client, DecisionRequest, Resource, Subject, TransactionState } from '#schemas/decision-request';
-import type { Param, SqlFacts } from '#schemas/sql-facts';
+import type { Facts } from '#schemas/facts';
+import type { Param } from '#schemas/sql-facts';
 import type { Moment } from '#client/decision-service';
 import type { Ids } from '#client/ids';
 import { LocalSession, type SessionHost } from './decision-session.ts';
@@ -38,7 +39,7 @@ export interface DryRunResult {
   /** The same object for the same judgement. */
   readonly judgement: Judgement;
   /** As they were read: without the values of parameters. */
-  readonly facts: SqlFacts;
+  readonly facts: Facts;
   readonly cached: boolean;
   readonly judgedUs: number;
   /** No catalog: which columns a statement reads was judged by the names in it. */

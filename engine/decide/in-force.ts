@@ -1,14 +1,14 @@
 /** The revision in force with what is remembered under it. A new revision is a new object: nothing of the old one can be found again. */
-import type { Moment } from '#client/decision-service';
+import { type Action, ACTIONS, type Moment } from '#client/decision-service';
 import { mergeData } from './data-documents.ts';
 import type { Judge } from './judge.ts';
 import { JudgementCache, type Part } from './judgement-cache.ts';
 import { reads } from './read-trie.ts';
 import { momentText } from './request.ts';
 
-const ACTIONS = { 'sql.prepare': 0, 'sql.execute': 1 } as const;
+const ACTION = Object.fromEntries(ACTIONS.map((name, index) => [name, index])) as Readonly<Record<Action, number>>;
 const TRANSACTIONS = { idle: 0, fresh: 1, open: 2, failed: 3 } as const;
-const COMBINATIONS = 8;
+const COMBINATIONS = 4 * ACTIONS.length;
 
 export class InForce {
   readonly judge: Judge;
@@ -28,7 +28,7 @@ export class InForce {
     this.cache = new JudgementCache(cacheBytesMax);
     this.source = source;
     this.activatedAt = activatedAt;
-    const stage = judge.policies.stages.sql_request;
+    const stage = judge.policies.stages.request;
     this.cacheable = stage.volatile.length === 0;
     this.readsParams = reads(stage.reads, ['sql', 'params']);
     this.#epoch = this.cache.epoch;
@@ -47,7 +47,7 @@ export class InForce {
   /** The moment's part, if it is known. */
   knownMoment(moment: Moment): Part | undefined {
     if (this.#epoch !== this.cache.epoch) return undefined;
-    return this.#moments.get(moment.settings)?.[ACTIONS[moment.action] * 4 + TRANSACTIONS[moment.transaction]];
+    return this.#moments.get(moment.settings)?.[ACTION[moment.action] * 4 + TRANSACTIONS[moment.transaction]];
   }
 
   moment(moment: Moment): Part {
@@ -57,8 +57,8 @@ export class InForce {
     this.#epoch = this.cache.epoch;
     let parts = this.#moments.get(moment.settings);
     if (!parts) this.#moments.set(moment.settings, (parts = Array.from({ length: COMBINATIONS })));
-    const part = this.cache.moment(momentText(this.judge.policies.stages.sql_request.reads, moment));
-    parts[ACTIONS[moment.action] * 4 + TRANSACTIONS[moment.transaction]] = part;
+    const part = this.cache.moment(momentText(this.judge.policies.stages.request.reads, moment));
+    parts[ACTION[moment.action] * 4 + TRANSACTIONS[moment.transaction]] = part;
     return part;
   }
 }

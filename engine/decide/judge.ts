@@ -123,7 +123,7 @@ export class Judge {
    * @throws InterlockError POLICY_SELF_TEST
    */
   selfTest(): void {
-    if (isRequest('sql_request', { stage: 'request' })) throw new InterlockError('POLICY_SELF_TEST', 'half a decision request was taken for one');
+    if (isRequest('request', { stage: 'request' })) throw new InterlockError('POLICY_SELF_TEST', 'half a decision request was taken for one');
     for (const compiled of Object.values(this.policies.stages)) {
       const live = this.#evaluate(this.#live, compiled.live.entrypoint, '{}');
       const problem = live.ok ? answersOf(live.text, compiled.live.slots, false) : live.detail;
@@ -134,7 +134,7 @@ export class Judge {
     if (silent !== null) throw new InterlockError('POLICY_SELF_TEST', silent);
     const spent = this.#evaluate(
       new PolicyMachine(this.#module, this.policies.data, { ...MACHINE_LIMITS, fuelUnits: 0 }),
-      this.policies.stages.sql_request.live.entrypoint,
+      this.policies.stages.request.live.entrypoint,
       '{}',
     );
     if (spent.ok || spent.code !== 'BUDGET_POLICY') throw new InterlockError('POLICY_SELF_TEST', 'a judgement without fuel was not stopped');
@@ -220,11 +220,16 @@ export class Judge {
 /** Of the contract's form, and with the facts that its stage needs: without them every denial over facts would be silent (E4). */
 function isRequest(stage: StageName, request: object): boolean {
   if (stage === 'access') return accessCheck.Check(request);
-  const facts = 'sql' in request && request.sql !== undefined;
-  return requestCheck.Check(request) && facts === (stage === 'sql_request') && (request as DecisionRequest).stage === STAGE_OF[stage];
+  return (
+    requestCheck.Check(request) &&
+    factsIn(request as DecisionRequest) === (stage === 'request' ? 1 : 0) &&
+    (request as DecisionRequest).stage === stage
+  );
 }
 
-const STAGE_OF: Readonly<Record<Exclude<StageName, 'access'>, DecisionRequest['stage']>> = { session: 'session', sql_request: 'request' };
+function factsIn({ sql, http, mcp }: DecisionRequest): number {
+  return [sql, http, mcp].filter((facts) => facts !== undefined).length;
+}
 
 const REFUSAL_REASONS: Partial<Readonly<Record<ErrorCode, string>>> = {
   BUDGET_POLICY: 'a policy ran past its fuel',

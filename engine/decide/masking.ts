@@ -1,6 +1,9 @@
 /** From the masks that policies ask for to the rewritten statement, read again. */
 import type { Judgement, Mask, Obligation } from '#schemas/decision';
-import type { Combined } from './combine.ts';
+import { isHttp } from '#schemas/facts';
+import type { HttpFacts } from '#schemas/http-facts';
+import type { McpFacts } from '#schemas/mcp-facts';
+import { type Combined, ownDenial } from './combine.ts';
 import type { MaskRewriter, ReadContext, FactsReader, RewriteAnswer } from './ports.ts';
 import type { MaskedForm, ReadStatement } from './statement.ts';
 
@@ -62,8 +65,18 @@ const prunedOf = new WeakMap<Judgement, Map<string, Judgement>>();
  * Policies may ask for the same masks at every statement. What a statement does not read is left out of its decision; one that reads no
  * masked column is simply allowed. The same object for the same columns, whatever the text: the journal then writes it once.
  */
-export function pruned(form: MaskedForm & { ok: true }, judgement: Judgement, combined: Combined): Judgement {
-  const { masked } = form.rewrite;
+export function pruned({ rewrite }: MaskedForm & { ok: true }, judgement: Judgement, combined: Combined): Judgement {
+  return remembered(rewrite.masked, judgement, combined);
+}
+
+/** Of what is no SQL nothing is rewritten: masks are for the answer, by the named fields that the facts know to be in it, and by paths. */
+export function withFields(facts: HttpFacts | McpFacts, judgement: Judgement, combined: Combined): Judgement {
+  const output = isHttp(facts) ? facts.output : undefined;
+  if (output === undefined) return ownDenial('MASK_IMPOSSIBLE', 'a field is to be masked, but what is answered is not described', judgement.revision);
+  return remembered([...new Set(output.map(({ field }) => field))].toSorted(), judgement, combined);
+}
+
+function remembered(masked: readonly string[], judgement: Judgement, combined: Combined): Judgement {
   let known = prunedOf.get(judgement);
   if (!known) prunedOf.set(judgement, (known = new Map()));
   const key = masked.length === 0 ? '' : JSON.stringify(masked);
@@ -78,7 +91,9 @@ export function pruned(form: MaskedForm & { ok: true }, judgement: Judgement, co
 function prune(masked: ReadonlySet<string>, judgement: Judgement, combined: Combined): Judgement {
   const obligations = judgement.obligations.flatMap((obligation) => pruneObligation(masked, obligation));
   const gone = new Set(
-    combined.masks.filter(({ columns }) => !columns.some((column) => masked.has(column))).map(({ reason }) => JSON.stringify(reason)),
+    combined.masks
+      .filter(({ columns }) => columns.length > 0 && !columns.some((column) => masked.has(column)))
+      .map(({ reason }) => JSON.stringify(reason)),
   );
   const reasons = judgement.reasons.filter((reason) => reason.effect !== 'mask' || !gone.has(JSON.stringify(reason)));
   const stillMasks = obligations.some((obligation) => obligation.type === 'mask');

@@ -2,6 +2,7 @@
  * Masks judged by name, where no catalog is at hand: the dry run of `interlock decide` and of policy tests. Nothing is rewritten, so nothing of
  * this may answer for a gateway: there a statement whose relations are not in the catalog is refused.
  */
+import { type Facts, sqlOf } from '#schemas/facts';
 import type { Effect, SqlFacts } from '#schemas/sql-facts';
 import type { FactsReader, MaskRewriter, ReadContext, RewriteAnswer } from './ports.ts';
 
@@ -10,8 +11,8 @@ export function maskingByName(facts: FactsReader, masks: MaskRewriter): MaskRewr
   return {
     rewrite: (text, columns, context) => {
       if (context.catalog !== null) return masks.rewrite(text, columns, context);
-      const answer = (read: SqlFacts): RewriteAnswer => {
-        const masked = [...columns.keys()].filter((column) => touched(column, read, context));
+      const answer = (read: Facts): RewriteAnswer => {
+        const masked = [...columns.keys()].filter((column) => touched(column, sqlOf(read), context));
         return { ok: true, rewrite: { text, masked, toOriginal: (offset) => offset } };
       };
       const read = facts.read(text, context);

@@ -13,7 +13,7 @@ export interface PolicyPackage {
 }
 
 /** One for each protocol and stage; each also has one for the packages in shadow, judged apart so that they cannot disturb (E7). */
-export const STAGES = ['session', 'sql_request', 'access'] as const;
+export const STAGES = ['session', 'request', 'access'] as const;
 export type StageName = (typeof STAGES)[number];
 
 export interface Term {

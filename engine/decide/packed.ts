@@ -60,7 +60,7 @@ export function packPolicies({ packages, approverSets, stages, data, wasm, sourc
   const document: PolicyDocument = {
     packages,
     approver_sets: [...approverSets].map(([name, { readsTime }]) => ({ name, reads_time: readsTime })),
-    reads: { session: writeReads(stages.session.reads), sql_request: writeReads(stages.sql_request.reads), access: writeReads(stages.access.reads) },
+    reads: { session: writeReads(stages.session.reads), request: writeReads(stages.request.reads), access: writeReads(stages.access.reads) },
   };
   return new Map<string, Uint8Array>([
     [POLICY, Buffer.from(JSON.stringify(document))],
@@ -99,7 +99,7 @@ export function unpackPolicies(
     data,
     packages,
     approverSets: new Map(approver_sets.map(({ name, reads_time }) => [name, { readsTime: reads_time }])),
-    reads: { session: read('session'), sql_request: read('sql_request'), access: read('access') },
+    reads: { session: read('session'), request: read('request'), access: read('access') },
   };
   return { compiled: assemble(parts, revision, build), cases: below(files, CASES) };
 }

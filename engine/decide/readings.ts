@@ -1,6 +1,7 @@
 /** What was read, and under which circumstances: catalogs, contexts and statements as the same objects for the same things. */
 import type { Catalog } from '#schemas/catalog';
-import type { SqlFacts } from '#schemas/sql-facts';
+import type { Facts } from '#schemas/facts';
+import { isCatalog, type HttpCatalog, type Knowledge, type McpCatalog } from '#schemas/knowledge';
 import type { SessionScope } from '#client/decision-service';
 import { canonical } from './canonical.ts';
 import type { ReadContext } from './ports.ts';
@@ -11,8 +12,10 @@ const CONTEXTS_MAX = 1_024;
 export class Readings {
   readonly #paramsAreRead: () => boolean;
   readonly #catalogs = new Map<string, Catalog>();
+  /** By target: what is known of those that are no databases. */
+  readonly #knowledge = new Map<string, HttpCatalog | McpCatalog>();
   /** By the identity of facts, which the reader caches by exact bytes and context; contexts are few, facts are many. */
-  readonly #statements = new WeakMap<ReadContext, WeakMap<SqlFacts, ReadStatement>>();
+  readonly #statements = new WeakMap<ReadContext, WeakMap<Facts, ReadStatement>>();
   /** By the identity of a set of settings, then by everything else; equal contexts are one object, across sessions. */
   readonly #contexts = new WeakMap<object, Map<string, ReadContext>>();
   readonly #equalContexts = new Map<string, ReadContext>();
@@ -27,12 +30,13 @@ export class Readings {
     return this.#generation;
   }
 
-  learn(target: string, catalog: Catalog): void {
+  learn(target: string, known: Knowledge): void {
     this.#generation++;
-    this.#catalogs.set(`${target}\n${catalog.database}`, catalog);
+    if (isCatalog(known)) this.#catalogs.set(`${target}\n${known.database}`, known);
+    else this.#knowledge.set(target, known);
   }
 
-  statement(text: Uint8Array, facts: SqlFacts, context: ReadContext): ReadStatement {
+  statement(text: Uint8Array, facts: Facts, context: ReadContext): ReadStatement {
     let byFacts = this.#statements.get(context);
     if (!byFacts) this.#statements.set(context, (byFacts = new WeakMap()));
     const known = byFacts.get(facts);
@@ -49,16 +53,18 @@ export class Readings {
     const major = Number.parseInt(scope.resource.properties.server_version ?? '', 10) || (catalog?.serverMajor ?? 0);
     let known = this.#contexts.get(settings);
     if (!known) this.#contexts.set(settings, (known = new Map()));
-    const key = `${scope.resource.id}\n${database}\n${major}\n${catalog?.fingerprint ?? ''}`;
+    const { id: target, type: dialect } = scope.resource;
+    const knowledge = this.#knowledge.get(target) ?? null;
+    const key = `${dialect}\n${target}\n${database}\n${major}\n${catalog?.fingerprint ?? knowledge?.fingerprint ?? ''}`;
     let context = known.get(key);
-    if (!context) known.set(key, (context = this.#equalContext(key, { major, database, settings, catalog })));
+    if (!context) known.set(key, (context = this.#equalContext(key, { dialect, target, major, database, settings, catalog, knowledge })));
     return context;
   }
 
   #equalContext(key: string, context: ReadContext): ReadContext {
     const text = `${key}\n${canonical(context.settings)}`;
     const known = this.#equalContexts.get(text);
-    if (known && known.catalog === context.catalog) return known;
+    if (known && known.catalog === context.catalog && known.knowledge === context.knowledge) return known;
     if (this.#equalContexts.size >= CONTEXTS_MAX) this.#equalContexts.clear();
     this.#equalContexts.set(text, context);
     return context;

@@ -1,5 +1,6 @@
 /** The decision request (CONTRACT §2), whole and in the parts of which its projection is put together. */
 import type { DecisionRequest } from '#schemas/decision-request';
+import { type Facts, isSql, memberOf } from '#schemas/facts';
 import type { Param } from '#schemas/sql-facts';
 import type { Moment, SessionScope } from '#client/decision-service';
 import { projectedMembers } from './projection.ts';
@@ -28,7 +29,7 @@ export function wholeRequest(scope: SessionScope, moment: Moment, statement: Rea
       ...(moment.approval ? { approval: moment.approval } : {}),
       supported_obligations: [...scope.supportedObligations],
     },
-    sql: params.length > 0 ? { ...statement.facts, params: [...params] } : statement.facts,
+    ...factsMember(statement.facts, params),
     payload: { digest: statement.payloadDigest, bytes: statement.text.length },
   };
 }
@@ -57,7 +58,12 @@ export function momentText(reads: ReadNode, moment: Moment): string {
 }
 
 export function statementText(reads: ReadNode, statement: ReadStatement, params: readonly Param[]): string {
-  return projectedMembers(reads, { sql: params.length > 0 ? { ...statement.facts, params } : statement.facts }, ['sql']);
+  return projectedMembers(reads, factsMember(statement.facts, params), [memberOf(statement.facts)]);
+}
+
+/** Parameters are of SQL. */
+function factsMember(facts: Facts, params: readonly Param[]): Pick<DecisionRequest, 'sql' | 'http' | 'mcp'> {
+  return { [memberOf(facts)]: params.length > 0 && isSql(facts) ? { ...facts, params: [...params] } : facts };
 }
 
 /** The projection of the whole request, from its parts: equal parts are equal inputs. */

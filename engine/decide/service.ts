@@ -1,7 +1,7 @@
 /** The decision service in the enforcer's process: policies in force, sessions, and the one dry run (DESIGN §4). */
 import type { AccessRequest } from '#schemas/access-request';
-import type { Catalog } from '#schemas/catalog';
 import type { PolicyActivated, PolicyRejected } from '#schemas/event';
+import type { Knowledge } from '#schemas/knowledge';
 import { type ErrorCode, InterlockError } from '#schemas/errors';
 import { type Clock, timestamp } from '#client/clock';
 import type { DecisionService, SessionScope } from '#client/decision-service';
@@ -118,8 +118,8 @@ export class LocalDecisionService implements DecisionService, PolicyHome {
     return { revision: this.revision, source, activatedAt, error: this.#error, ageMs: Math.round(ageUs / 1000), usable: this.inForce() !== null };
   }
 
-  learn(target: string, catalog: Catalog): void {
-    this.#readings.learn(target, catalog);
+  learn(target: string, knowledge: Knowledge): void {
+    this.#readings.learn(target, knowledge);
   }
 
   openSession(scope: SessionScope): LocalSession {

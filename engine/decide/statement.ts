@@ -1,5 +1,5 @@
 import type { Judgement, Mask } from '#schemas/decision';
-import type { SqlFacts } from '#schemas/sql-facts';
+import type { Facts } from '#schemas/facts';
 import type { Rewrite, Statement } from '#client/decision-service';
 import { digest } from './canonical.ts';
 import type { StatementPart } from './judgement-cache.ts';
@@ -13,7 +13,7 @@ export type MaskedForm =
 /** A text as it was read under one context, with what judging it remembers. */
 export class ReadStatement implements Statement {
   readonly text: Uint8Array;
-  readonly facts: SqlFacts;
+  readonly facts: Facts;
   readonly context: ReadContext;
   readonly #paramsAreRead: () => boolean;
   /** The interned part of the key, and the cache epoch that it belongs to. */
@@ -24,7 +24,7 @@ export class ReadStatement implements Statement {
   readonly masked = new Map<Readonly<Record<string, Mask>>, MaskedForm | Promise<MaskedForm>>();
   #payloadDigest: string | null = null;
 
-  constructor(text: Uint8Array, facts: SqlFacts, context: ReadContext, paramsAreRead: () => boolean) {
+  constructor(text: Uint8Array, facts: Facts, context: ReadContext, paramsAreRead: () => boolean) {
     this.text = text;
     this.facts = facts;
     this.context = context;

@@ -1,16 +1,17 @@
 /** What is refused whatever policy says: a text that could not be read, and a relation that masks cannot be applied to. */
 import type { Judgement } from '#schemas/decision';
 import type { ErrorCode } from '#schemas/errors';
-import type { Opaque, SqlFacts } from '#schemas/sql-facts';
+import { type Facts, isSql } from '#schemas/facts';
+import type { Opaque } from '#schemas/sql-facts';
 import { ownDenial } from './combine.ts';
 
 /** null: policy decides; any other opaque entry is its business. */
-export function refusalOf(facts: SqlFacts, masksPossible: boolean, revision: string): Judgement | null {
+export function refusalOf(facts: Facts, masksPossible: boolean, revision: string): Judgement | null {
   if (!facts.parsed) {
     const [first] = facts.opaque;
     return ownDenial(first ? codeOf(first) : 'UNPARSED', first?.detail ?? 'the statement could not be understood', revision);
   }
-  const unknown = masksPossible ? facts.opaque.find((entry) => entry.code === 'unknown_object') : undefined;
+  const unknown = masksPossible && isSql(facts) ? facts.opaque.find((entry) => entry.code === 'unknown_object') : undefined;
   if (!unknown) return null;
   return ownDenial('MASK_RELATION_UNKNOWN', unknown.detail, revision, 'Check the name; if the relation is new, reconnect.');
 }

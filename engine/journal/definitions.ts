@@ -5,7 +5,7 @@
  */
 import type { Payload } from '#client/journal';
 import type { PayloadRef } from '#schemas/event';
-import type { SqlFacts } from '#schemas/sql-facts';
+import type { Facts } from '#schemas/facts';
 import type { ByteWriter } from './byte-writer.ts';
 import { crc32c } from './crc32c.ts';
 import { FORMS, FRAME_HEADER_BYTES, ITEM, MEDIA, PAYLOAD_FLAG, SALT_BYTES } from './format.ts';
@@ -88,7 +88,7 @@ export class Definitions {
   }
 
   /** Facts are a payload too, serialised when they are written: caches hold many of them, and their text would double that. */
-  facts(facts: SqlFacts): Payload {
+  facts(facts: Facts): Payload {
     let payload = this.#facts.get(facts);
     if (!payload) this.#facts.set(facts, (payload = new FactsPayload(facts)));
     return payload;
@@ -114,9 +114,9 @@ export class Definitions {
 
 class FactsPayload implements Payload {
   readonly media = 'facts';
-  readonly #facts: SqlFacts;
+  readonly #facts: Facts;
 
-  constructor(facts: SqlFacts) {
+  constructor(facts: Facts) {
     this.#facts = facts;
   }
 

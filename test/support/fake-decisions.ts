@@ -5,6 +5,7 @@ import { systemClock, timestamp } from '#client/clock';
 import { Ids } from '#client/ids';
 import { Parser, type ParserMajor } from '#engine/facts/postgres/parser';
 import { readText } from '#engine/facts/postgres/read-text';
+import { sqlOf } from '#schemas/facts';
 import type { Catalog } from '#schemas/catalog';
 import type { Decision, Judgement, Requirement } from '#schemas/decision';
 import type { SqlFacts } from '#schemas/sql-facts';
@@ -68,7 +69,7 @@ export class FakeDecisions implements DecisionService {
   #decide(statement: Statement, moment: Moment, scope: SessionScope): Decided {
     this.moments.push(moment);
     this.texts.push(Buffer.from(statement.text).toString());
-    const { facts } = statement;
+    const facts = sqlOf(statement.facts);
     const answer: Answer = facts.parsed
       ? this.rule({ text: Buffer.from(statement.text).toString(), facts, moment, scope })
       : { effect: 'deny', code: 'UNPARSED', reason: facts.opaque[0]?.detail ?? 'not parsed' };

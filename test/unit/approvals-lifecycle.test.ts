@@ -2,6 +2,7 @@
 import { afterEach, describe, expect, test } from 'vitest';
 import type { ApprovalDraft, Ticket } from '#client/approvals';
 import type { ApprovalChange } from '#engine/approvals/parts';
+import { sqlOf } from '#schemas/facts';
 import type { SqlFacts } from '#schemas/sql-facts';
 import { codeOf, type Desk, draft, openDesk, requirement, reviewer, stage, subject } from '#test/support/approvals';
 
@@ -179,7 +180,7 @@ function shaped(text: string, more: Parameters<typeof draft>[0] & { shapes?: rea
   const { shapes = [SHAPE], ...rest } = more;
   const d = draft({ text, params: null, requirement: perShape, ...rest });
   const statements = shapes.map((shape, index) => ({ ...STATEMENT, index, shape }));
-  return { ...d, facts: { ...d.facts, ...more.facts, statements } };
+  return { ...d, facts: { ...sqlOf(d.facts), ...more.facts, statements } };
 }
 const STATEMENT: SqlFacts['statements'][number] = {
   index: 0,
@@ -219,7 +220,7 @@ describe('a grant for a shape', () => {
     ['another role', shaped('UPDATE payments SET n = 1 WHERE id = 8', { role: 'postgres' })],
     ['another search_path', shaped('UPDATE payments SET n = 1 WHERE id = 8', { settings: { search_path: 'evil' } })],
     ['another principal', shaped('UPDATE payments SET n = 1 WHERE id = 8', { subject: subject('bob') })],
-    ['what is not understood', shaped('UPDATE payments SET n = 1 WHERE id = 8', { facts: { ...draft().facts, opaque: [OPAQUE] } })],
+    ['what is not understood', shaped('UPDATE payments SET n = 1 WHERE id = 8', { facts: { ...sqlOf(draft().facts), opaque: [OPAQUE] } })],
   ])('never serves %s', async (_what, d) => {
     const one = await desk();
     const { approvalId } = await approved(one, shaped('UPDATE payments SET n = 1 WHERE id = 7'));
@@ -234,8 +235,8 @@ describe('a grant for a shape', () => {
   test.each<[string, ApprovalDraft, ApprovalDraft]>([
     [
       'opaque facts',
-      shaped('DO 1', { facts: { ...draft().facts, opaque: [OPAQUE] } }),
-      shaped('DO 2', { facts: { ...draft().facts, opaque: [OPAQUE] } }),
+      shaped('DO 1', { facts: { ...sqlOf(draft().facts), opaque: [OPAQUE] } }),
+      shaped('DO 2', { facts: { ...sqlOf(draft().facts), opaque: [OPAQUE] } }),
     ],
     ['parameters that flow to code', shaped('SELECT f($1)', { params: '["a"]' }), shaped('SELECT f($1)', { params: '["b"]' })],
     [

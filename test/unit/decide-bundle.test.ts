@@ -102,7 +102,7 @@ describe('what is built', () => {
   test('a policy that reads the time says so, and is judged every time', async () => {
     const text = 'package policies.a.b\n\nallow contains {"code": "X", "reason": "x"} if startswith(input.context.time, "2")\n';
     const built = await build({ 'x.rego': text });
-    expect(built.stages.sql_request.volatile).toEqual(['context.time']);
+    expect(built.stages.request.volatile).toEqual(['context.time']);
     expect(built.notes.join()).toContain('input.context.time');
     await using folder = await policyFolder({ 'x.rego': text });
     const service = await openService(folder.dir);
@@ -116,7 +116,7 @@ describe('what is built', () => {
   test('a mask that depends on data survives the build (DESIGN §4: no -O)', async () => {
     const built = await buildPolicies(PACK5, { data: [], opa: opaProgram });
     expect(built.masksPossible).toBe(true);
-    expect(describeReads(built.stages.sql_request.reads)).toContain('input.sql.effects[*].object.qualified…');
+    expect(describeReads(built.stages.request.reads)).toContain('input.sql.effects[*].object.qualified…');
     expect(built.wasm.length).toBeGreaterThan(100_000);
   });
 

@@ -156,15 +156,15 @@ describe('the second line', () => {
   test('a judgement that differs on the whole request is refused, and logged', async () => {
     await using folder = await policyFolder({ 'main.rego': rule('allow', 'READS', 'input.sql.effects[0].verb == "read"') });
     const compiled = await buildPolicies(folder.dir, { data: [], opa: opaProgram });
-    const stage = compiled.stages.sql_request;
-    const forgotten = { ...compiled, stages: { ...compiled.stages, sql_request: { ...stage, reads: new ReadNode() } } };
+    const stage = compiled.stages.request;
+    const forgotten = { ...compiled, stages: { ...compiled.stages, request: { ...stage, reads: new ReadNode() } } };
     const errors: string[] = [];
     const log = { debug: () => {}, info: () => {}, warn: () => {}, error: (_fields: object, message: string) => errors.push(message) };
     const judge = await Judge.load(forgotten, { log, checkedOneIn: 1 });
     const service = await openService(folder.dir);
     const { subject, resource } = scope();
     const { request } = await service.dryRun({ subject, resource, action: 'sql.execute', statement: 'READ orders' });
-    const judged = judge.judge('sql_request', null, () => request, []);
+    const judged = judge.judge('request', null, () => request, []);
     expect(judged).toMatchObject({ lasting: false, combined: { judgement: { effect: 'deny', reasons: [{ code: 'POLICY_UNAVAILABLE' }] } } });
     expect(errors).toEqual(['a judgement differs on the whole request: the analysis of reads missed something']);
     service.close();

@@ -40,7 +40,7 @@ test('each field of a request is missed when it is gone', async () => {
   });
   service.close();
   const effect = (asked: unknown): string => {
-    const { judgement } = judge.judge('sql_request', null, () => asked as DecisionRequest, []).combined;
+    const { judgement } = judge.judge('request', null, () => asked as DecisionRequest, []).combined;
     return judgement.effect === 'allow' ? 'allow' : (judgement.reasons[0]?.code ?? '');
   };
   expect(effect(request)).toBe('allow');

@@ -81,7 +81,7 @@ describe('the shipped packs and the pack of five', () => {
   ])('%s: requests that share a key judge equal on their whole inputs', async (_name, dir, data) => {
     const built = await buildPolicies(dir, { data, opa: opaProgram });
     const packs = new PolicyMachine(new Wasm.Module(built.wasm), built.data);
-    const stage = built.stages.sql_request;
+    const stage = built.stages.request;
     const judge = (json: string): string => {
       const answer = packs.evaluate(packs.entrypoints[stage.live.entrypoint] ?? -1, json);
       return answer.ok ? canonical(sorted(JSON.parse(answer.text))) : answer.code;

@@ -6,7 +6,8 @@ import type { AccessRequest } from '#schemas/access-request';
 import type { ApprovalView } from '#schemas/approval';
 import type { Decision, Judgement } from '#schemas/decision';
 import type { ApprovalContext, Client, Resource, Subject, TransactionState } from '#schemas/decision-request';
-import type { Param, SqlFacts } from '#schemas/sql-facts';
+import type { Facts } from '#schemas/facts';
+import type { Param } from '#schemas/sql-facts';
 
 export interface AuthzenParts {
   /** Groups of services that may ask for others; null: every service. */
@@ -52,7 +53,7 @@ export interface StatementJudged {
 export interface StatementAnswer {
   readonly decision: Decision;
   readonly judgement: Judgement;
-  readonly facts: SqlFacts;
+  readonly facts: Facts;
   readonly cached: boolean;
   readonly judgedUs: number;
 }

@@ -1,4 +1,5 @@
 /** P10: bind parameters that end up as SQL text, a name of a setting, a file or a host. They stand in the `opaque` entries that tell of them. */
+import { type Facts, isSql } from '#schemas/facts';
 import type { SqlFacts } from '#schemas/sql-facts';
 
 /** `pg_catalog.set_config: argument 1 is not constant, from $1, $2` */
@@ -8,7 +9,13 @@ export function notConstant(name: string, argument: string, params: ReadonlySet<
 }
 
 /** The parameters whose value is code, or names what is done: `flows_to_code` of CONTRACT §1 `Param`. */
-export function paramsThatFlowToCode(facts: SqlFacts): ReadonlySet<number> {
+export function paramsThatFlowToCode(facts: Facts): ReadonlySet<number> {
+  return isSql(facts) ? flowing(facts) : NONE;
+}
+
+const NONE: ReadonlySet<number> = new Set();
+
+function flowing(facts: SqlFacts): ReadonlySet<number> {
   const found = new Set<number>();
   for (const { code, detail } of facts.opaque) {
     if (code !== 'dynamic_code') continue;

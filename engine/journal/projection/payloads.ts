@@ -1,6 +1,6 @@
 /** What the rows need of the payloads: texts with their words, facts with what they touch. */
 import type { PayloadRef } from '#schemas/event';
-import type { SqlFacts } from '#schemas/sql-facts';
+import { type Facts, isSql } from '#schemas/facts';
 import { SALT_BYTES } from '../format.ts';
 import type { Frame } from '../frame-stream.ts';
 import { touchTerms, wordsOf } from './terms.ts';
@@ -75,7 +75,7 @@ export class Payloads {
     const known = this.#facts.get(ref.digest);
     if (known !== undefined) return known;
     const bytes = await this.#bytes(ref);
-    const facts = bytes === null ? NO_FACTS : knownFacts(JSON.parse(bytes.toString('utf8')) as SqlFacts);
+    const facts = bytes === null ? NO_FACTS : knownFacts(JSON.parse(bytes.toString('utf8')) as Facts);
     this.#facts.set(ref.digest, facts);
     return facts;
   }
@@ -93,17 +93,17 @@ function knownText(whole: string): KnownText {
   return { text: whole.slice(0, TEXT_CHARS_MAX + 1), words: [...wordsOf(whole)].join(' ') };
 }
 
-function knownFacts({ statements, effects }: SqlFacts): KnownFacts {
+function knownFacts(facts: Facts): KnownFacts {
   const touched = new Set<string>();
   const terms = new Set<string>();
-  for (const { verb, object } of effects) {
+  for (const { verb, object } of facts.effects) {
     const { qualified, name } = object;
     const line = `${verb.toUpperCase()} ${qualified}`;
     if (touched.has(line)) continue;
     touched.add(line);
     for (const term of touchTerms({ verb, qualified, name })) terms.add(term);
   }
-  const shapes = statements.filter(({ parent }) => parent === null).map(({ shape }) => shape);
+  const shapes = (isSql(facts) ? facts.statements : []).filter(({ parent }) => parent === null).map(({ shape }) => shape);
   return {
     touched: touched.size === 0 ? null : JSON.stringify(shortened([...touched])),
     terms: [...terms].join(' '),

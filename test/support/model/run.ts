@@ -6,6 +6,7 @@ import { Ids } from '#client/ids';
 import { silentLog } from '#client/log';
 import { type ApprovalBook, type FollowedLog, openApprovals, openSharedLog } from '#engine/approvals/approvals';
 import type { ApprovalOptions } from '#engine/approvals/parts';
+import { sqlOf } from '#schemas/facts';
 import type { Requirement } from '#schemas/decision';
 import type { SqlFacts } from '#schemas/sql-facts';
 import { draft, HOUR_MS } from '../approvals.ts';
@@ -349,7 +350,7 @@ function draftOf({ text, who, requirement, session }: Statement): ApprovalDraft 
     requirement: REQUIREMENTS[requirement] as Requirement,
     sessionId: `ses_${session}`,
   });
-  return { ...d, facts: { ...d.facts, statements: [{ ...STATEMENT, shape: `sha256:${(SHAPES[text] ?? '').repeat(64)}` }] } };
+  return { ...d, facts: { ...sqlOf(d.facts), statements: [{ ...STATEMENT, shape: `sha256:${(SHAPES[text] ?? '').repeat(64)}` }] } };
 }
 
 const STATEMENT: SqlFacts['statements'][number] = {
