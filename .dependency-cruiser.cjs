@@ -1,5 +1,5 @@
 /** Who may import whom (DESIGN §3). test/unit/imports.test.ts proves that these rules judge something, and fire. */
-const AREAS = ['cli', 'decide', 'facts', 'approvals', 'journal', 'identity', 'credentials', 'config', 'api', 'nats', 'operations', 'channel', 'apart', 'enrolment', 'bundles'];
+const AREAS = ['cli', 'decide', 'facts', 'approvals', 'journal', 'identity', 'credentials', 'config', 'api', 'nats', 'operations', 'channel', 'apart', 'enrolment', 'bundles', 'agents'];
 /** What is spoken over the channel sees its types, as everybody sees the client's. */
 const SPOKEN = ['apart', 'enrolment', 'bundles', 'operations'];
 
@@ -12,10 +12,10 @@ const HOMES = {
   re2js: '^engine/facts/mcp/',
   '@peculiar/x509': '^engine/enrolment/',
   'reflect-metadata': '^engine/enrolment/',
-  jose: '^engine/identity/',
+  jose: '^engine/(identity|agents)/',
   'openid-client': '^engine/identity/',
   pino: '^engine/config/',
-  yaml: '^engine/(config|decide)/',
+  yaml: '^engine/(config|decide|facts/http)/',
   commander: '^engine/cli/',
   '@opentelemetry/api': '^engine/operations/traces/',
   '@opentelemetry/sdk-trace': '^engine/operations/traces/',

@@ -1,0 +1,20 @@
+/** Bounds of everything here that somebody else makes grow, with their units. What is over one is not understood, and so refused. */
+export const HTTP_FACTS_LIMITS = {
+  /** Path and query together. */
+  targetBytes: 8_192,
+  segments: 128,
+  /** Parameters of a query, fields of a form. */
+  parameters: 1_000,
+  /** Of a JSON body: nesting, and values altogether. */
+  jsonDepth: 100,
+  jsonValues: 50_000,
+  /** Of a description. */
+  descriptionBytes: 16 * 1024 * 1024,
+  routes: 10_000,
+  routeSegments: 64,
+  /** Named fields of the answers of one operation, and how deep they are followed. */
+  outputFields: 5_000,
+  outputDepth: 24,
+  /** Steps that one operation's schemas may take to be read: `allOf`, `$ref` and the like. */
+  schemaSteps: 50_000,
+} as const;
