@@ -24,6 +24,8 @@ export interface ArchivingParts {
   readonly log: RedactingLog;
   /** How this process shows in the servers' monitoring: `engine`, or the enforcer's name. */
   readonly identity: string;
+  /** As it is configured now: it may change while the process runs. */
+  readonly backlog?: () => NatsConfig['backlog'] | undefined;
 }
 
 export interface ArchivingStatus extends ForwarderStatus {
@@ -90,7 +92,9 @@ export function openArchiving(config: LoadedConfig, parts: ArchivingParts): Arch
   const { journal, clock, log, identity } = parts;
   const link = openNats(natsSettings(config.nats, log), { identity, clock, log });
   const alarms = new Alarms(journal, log);
-  const forwarder = startForwarder({ journal, archive: new AuditStream(link), backlog: config.nats.backlog, alarms, clock, log });
+  const { backlog: first } = config.nats;
+  const backlog = (): NatsConfig['backlog'] => parts.backlog?.() ?? first;
+  const forwarder = startForwarder({ journal, archive: new AuditStream(link), backlog, alarms, clock, log });
   return {
     link,
     alarms,

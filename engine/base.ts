@@ -5,7 +5,7 @@ import { hostname } from 'node:os';
 import { systemClock, type Clock } from '#client/clock';
 import { Ids } from '#client/ids';
 import { openArchiving, openMirroring, type Archiving } from './archiving.ts';
-import type { LoadedConfig } from './config/config.ts';
+import type { LoadedConfig, NatsConfig } from './config/config.ts';
 import type { RedactingLog } from './config/log.ts';
 import { readSecret } from './config/secret.ts';
 import { openStateDir } from './config/state.ts';
@@ -25,6 +25,8 @@ export interface BaseOptions {
 /** The configuration as it was last read, as far as it may change while the process runs. */
 export interface Live {
   config: LoadedConfig;
+  /** Keys whose value in the file needs a restart to be in force. */
+  restart: readonly string[];
 }
 
 export interface Base {
@@ -59,14 +61,16 @@ export async function openBase(config: LoadedConfig, options: BaseOptions, start
   });
   started.defer(() => instruments.close());
   const journal = await openTheJournal(config, options, { key: key.key, clock, observer: instruments.observer });
-  const archiving = openTheArchive(config, { journal, clock, log, key: createPublicKey(key.publicKeyPem) });
+  const live: Live = { config, restart: [] };
+  const archiving = openTheArchive(config, { journal, clock, log, live, key: createPublicKey(key.publicKeyPem) });
   started.defer(() => archiving?.close());
   started.defer(() => journal.close('drain'));
   const { publicKeyFile: publicKey } = key;
-  return { config, clock, ids: new Ids(clock), log, version, journal, archiving, instruments, live: { config }, reloadables: [], publicKey };
+  return { config, clock, ids: new Ids(clock), log, version, journal, archiving, instruments, live, reloadables: [], publicKey };
 }
 
 interface ArchiveFrom {
+  readonly live: Live;
   readonly journal: FileJournal;
   readonly clock: Clock;
   readonly log: RedactingLog;
@@ -75,8 +79,9 @@ interface ArchiveFrom {
 }
 
 /** Closed behind the journal, so that its last record goes too. An engine keeps the archive's files besides. */
-function openTheArchive(config: LoadedConfig, { journal, clock, log, key }: ArchiveFrom): Archiving | null {
-  const archiving = openArchiving(config, { journal, clock, log, identity: `${config.role} ${hostname()}` });
+function openTheArchive(config: LoadedConfig, { journal, clock, log, key, live }: ArchiveFrom): Archiving | null {
+  const backlog = (): NatsConfig['backlog'] | undefined => live.config.nats?.backlog;
+  const archiving = openArchiving(config, { journal, clock, log, identity: `${config.role} ${hostname()}`, backlog });
   if (archiving === null || config.role === 'enforcer') return archiving;
   const mirroring = openMirroring(config, { archiving, log, keyOf: (id) => (id === journal.id ? key : null) });
   return {

@@ -145,7 +145,7 @@ interface Listening {
   again(): Promise<void>;
 }
 
-/** What the engine says of the target: asked at start, of each engine anew, and on SIGHUP. */
+/** What the engine says of the target: asked at start, of each engine anew, every few seconds, and on SIGHUP. */
 async function listening(engines: Dialer, { log }: Base, name: string, started: AsyncDisposableStack): Promise<Listening> {
   let now = await saidBy(engines, name);
   const again = async (): Promise<void> => {
@@ -156,6 +156,12 @@ async function listening(engines: Dialer, { log }: Base, name: string, started: 
     again().catch((error: unknown) => log.warn({ err: error }, 'what this engine says of the target is not known: what the last one said stays'));
   });
   started.defer(stop);
+  const timer = setInterval(() => {
+    // the engine may have read its configuration again; without one, what was said stays
+    if (engines.channel !== null) again().catch((error: unknown) => log.debug({ err: error }, 'what the engine says of the target was not heard'));
+  }, APART_LIMITS.describeEveryMs);
+  timer.unref();
+  started.defer(() => clearInterval(timer));
   return {
     get now() {
       return now;

@@ -105,7 +105,7 @@ export async function openCentral(base: Base, options: CentralOptions, started: 
   started.defer(() => leasing.close());
   const identity = seeing(await openIdentity({ issuers: issuersOf(config, log), ...local, clock, log }), seen);
   const { ordering = null } = options;
-  const who = openWorlds({ config, journal, clock, ids, log, decisions, seen, ...(ordering && { ordered: ordering.log }) });
+  const who = openWorlds({ config, live: base.live, journal, clock, ids, log, decisions, seen, ...(ordering && { ordered: ordering.log }) });
   started.defer(() => who.close());
   const projection = openProjection({ file: join(config.stateDir, 'projection.sqlite'), journal, log, ...archiveOf(base) });
   started.defer(() => projection.close());
@@ -191,7 +191,7 @@ async function openTheBook(
     rememberDenialMs,
     publicUrl,
     data: { data: () => decisions.documents() },
-    envOf: (target) => config.targets[target]?.env ?? null,
+    envOf: (target) => base.live.config.targets[target]?.env ?? null,
     codeParams: paramsThatFlowToCode,
     payloads: config.journal.payloads,
     worlds,
@@ -247,6 +247,7 @@ function status({ base, room, decisions, projection, operations }: Halls): Statu
     problems,
     revision: policies.revision,
     policy_error: policies.error,
+    restart: base.live.restart,
     targets,
     journal: { dir: config.journal.dir, fault: journal.fault?.message ?? null, records, bytes, syncs, last_sync_us: lastSyncUs },
     open_approvals: room.book?.open ?? 0,

@@ -84,7 +84,7 @@ interface ChannelFrom {
   readonly fleet: Fleet;
 }
 
-function openChannel({ config, clock, log, version }: Base, { central, enrolment, fleet }: ChannelFrom): Promise<Listener> {
+function openChannel({ config, live, clock, log, version }: Base, { central, enrolment, fleet }: ChannelFrom): Promise<Listener> {
   const { decisions, identity, credentials, approvals, publicUrl } = central;
   const { calls, streams } = engineHandlers({
     identity,
@@ -92,7 +92,7 @@ function openChannel({ config, clock, log, version }: Base, { central, enrolment
     fleet,
     approvals: served(approvals),
     publicUrl: () => publicUrl,
-    describe: (target) => described(config, target),
+    describe: (target) => described(live.config, target),
   });
   const judging = serveDecisions({ decisions, clock });
   return openListener({

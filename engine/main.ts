@@ -30,7 +30,7 @@ export async function up(config: LoadedConfig, options: UpOptions): Promise<Runn
       config,
       deps,
       place: upstreams[target.name] as Place,
-      said: () => saidBy(config, target, central.publicUrl),
+      said: () => saidBy(base.live.config, base.live.config.targets[target.name] ?? target, central.publicUrl),
     });
     started.defer(() => enforcer.close());
     enforcers.push([target.name, enforcer]);

@@ -3,11 +3,13 @@ import type { Ids } from '#client/ids';
 import type { Journal } from '#client/journal';
 import type { AuthzenParts } from './api/authzen/parts.ts';
 import type { ApprovalBook } from './approvals/approvals.ts';
+import type { Live } from './base.ts';
 import type { LoadedConfig } from './config/config.ts';
 import type { LocalDecisionService } from './decide/service.ts';
 
 export interface OutsideFrom {
   readonly config: LoadedConfig;
+  readonly live: Live;
   readonly ids: Ids;
   readonly decisions: LocalDecisionService;
   /** null while the gateway starts. */
@@ -16,7 +18,7 @@ export interface OutsideFrom {
   readonly recorded: () => Journal;
 }
 
-export function outside({ config, ids, decisions, book, recorded }: OutsideFrom): AuthzenParts {
+export function outside({ config, live, ids, decisions, book, recorded }: OutsideFrom): AuthzenParts {
   return {
     evaluators: config.api.evaluators,
     ids,
@@ -30,7 +32,7 @@ export function outside({ config, ids, decisions, book, recorded }: OutsideFrom)
       access: (request) => decisions.access(request),
     },
     target: (name) => {
-      const target = Object.hasOwn(config.targets, name) ? config.targets[name] : undefined;
+      const target = Object.hasOwn(config.targets, name) ? live.config.targets[name] : undefined;
       if (target === undefined) return null;
       const database = target.upstream.databases?.[0];
       return { env: target.env, labels: target.labels, ...(database === undefined ? {} : { database }) };

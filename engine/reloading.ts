@@ -28,7 +28,7 @@ export function openReloadingProcess(base: Base, { enforcers, again }: Reloading
     ...base.reloadables,
     { keys: ['log.level'], apply: (next) => log.setLevel(next.log.level) },
     { keys: ['targets.*.limits', 'targets.*.tls.cert', 'targets.*.tls.key', 'targets.*.tls.ca'], apply: (next) => renew(enforcers, next) },
-    { keys: ['targets.*.credential'], apply: (next) => follow(live, next) },
+    { keys: FOLLOWED, apply: (next) => follow(live, next) },
     { keys: [], apply: again },
   ];
   const reloading = openReloading({
@@ -37,6 +37,7 @@ export function openReloadingProcess(base: Base, { enforcers, again }: Reloading
     load: () => read(config.file),
     log,
     parts,
+    waiting: (keys) => (live.restart = keys),
   });
   const watch = watchFile(config.file, () =>
     reloading.reload().catch((error: unknown) => log.error({ err: error }, 'the configuration was saved with a mistake; what was in force stays')),
@@ -64,14 +65,42 @@ function renew(enforcers: Enforcers, next: LoadedConfig): void {
   }
 }
 
-/** Readers of `live` find the new one: a credential is looked up for each session. Where a target stands is fixed while it is enforced. */
+/** What `follow` brings over. */
+const FOLLOWED = [
+  'targets.*.credential',
+  'targets.*.env',
+  'targets.*.labels',
+  'targets.*.approvals',
+  'approvals.wait',
+  'approvals.in_transaction',
+  'nats.backlog',
+] as const;
+
+/**
+ * Readers of `live` find the new one, all of it or nothing: what a session is opened with is looked up then. Where a target stands is fixed while it
+ * is enforced.
+ */
 function follow(live: Live, next: LoadedConfig): void {
-  const targets = Object.values(live.config.targets).map((target) => [target.name, signedInBy(target, next.targets[target.name])] as const);
-  live.config = { ...live.config, targets: Object.fromEntries(targets) };
+  const { config } = live;
+  const targets = Object.values(config.targets).map((target) => [target.name, followed(target, next.targets[target.name])] as const);
+  const { waitMs } = next.approvals;
+  live.config = {
+    ...config,
+    targets: Object.fromEntries(targets),
+    approvals: { ...config.approvals, waitMs },
+    nats: config.nats === null || next.nats === null ? config.nats : { ...config.nats, backlog: next.nats.backlog },
+  };
 }
 
-function signedInBy(target: TargetConfig, next: TargetConfig | undefined): TargetConfig {
-  if (next?.upstream.kind !== 'fields' || target.upstream.kind !== 'fields') return target;
+/** One that is gone from the file is enforced until the process ends, as it was. */
+function followed(target: TargetConfig, next: TargetConfig | undefined): TargetConfig {
+  if (next === undefined) return target;
+  const { env, labels, inTransaction } = next;
+  return { ...signedInBy(target, next), env, labels, inTransaction };
+}
+
+function signedInBy(target: TargetConfig, next: TargetConfig): TargetConfig {
+  if (next.upstream.kind !== 'fields' || target.upstream.kind !== 'fields') return target;
   const { user, password, vault } = next.upstream;
   return { ...target, upstream: { ...target.upstream, user, password, vault } };
 }

@@ -26,12 +26,14 @@ import type { Operations } from './operations/operations.ts';
 import type { AuthzenParts } from './api/authzen/parts.ts';
 import type { ApprovalBook } from './approvals/approvals.ts';
 import { reviewText } from './approvals/text/text.ts';
+import type { Live } from './base.ts';
 import type { LoadedConfig } from './config/config.ts';
 import type { FileJournal } from './journal/file-journal.ts';
 import { followJournal } from './journal/reader.ts';
 
 export interface ServingFrom {
   readonly config: LoadedConfig;
+  readonly live: Live;
   readonly clock: Clock;
   readonly version: string;
   readonly identity: Identity;
@@ -129,7 +131,9 @@ export function apiParts(from: ServingFrom): ApiParts {
     login: from.login,
     authzen: from.authzen,
     version: from.version,
-    targets: Object.fromEntries(Object.values(config.targets).map(({ name, env }) => [name, env])),
+    get targets() {
+      return Object.fromEntries(Object.values(from.live.config.targets).map(({ name, env }) => [name, env]));
+    },
   };
 }
 

@@ -17,11 +17,13 @@ import type { Worlds } from './approvals/world.ts';
 import type { LoadedConfig, OnCallConfig, OnCallFrom } from './config/config.ts';
 import type { RedactingLog } from './config/log.ts';
 import { readSecret } from './config/secret.ts';
+import type { Live } from './base.ts';
 import type { LocalDecisionService } from './decide/service.ts';
 import type { FileJournal } from './journal/file-journal.ts';
 
 export interface WorldsFrom {
   readonly config: LoadedConfig;
+  readonly live: Live;
   readonly journal: FileJournal;
   readonly clock: Clock;
   readonly ids: Ids;
@@ -41,7 +43,7 @@ export interface OpenWorlds {
   close(): void;
 }
 
-export function openWorlds({ config, journal, clock, ids, log, decisions, seen, ordered }: WorldsFrom): OpenWorlds {
+export function openWorlds({ config, live, journal, clock, ids, log, decisions, seen, ordered }: WorldsFrom): OpenWorlds {
   const directory = new DirectorySource(() => {
     const documents = decisions.documents();
     // checked when the policies were built
@@ -71,7 +73,7 @@ export function openWorlds({ config, journal, clock, ids, log, decisions, seen, 
     delegations,
     sources: [directory, oncall, rego],
     people: () => directory.people,
-    describe: (target) => (Object.hasOwn(config.targets, target) ? (config.targets[target] ?? null) : null),
+    describe: (target) => (Object.hasOwn(config.targets, target) ? (live.config.targets[target] ?? null) : null),
   });
   return { worlds, delegations, journal: restoring(journal, delegations), close: () => oncall.close() };
 }

@@ -12,6 +12,8 @@ export const APART_LIMITS = {
   againMs: 700,
   /** How an enforcer is, and which policies are the newest. */
   reportMs: 1_000,
+  /** What an engine says of a target is asked again so often: it may have read its configuration anew. */
+  describeEveryMs: 2_000,
   /** How often the engine says which policies are its newest. */
   confirmMs: 5_000,
   /** Without a report for so long an enforcer is said to be silent. */

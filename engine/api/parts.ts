@@ -280,6 +280,8 @@ export interface Status {
   readonly revision: string;
   /** Why the policies on disk are not in force, or null. */
   readonly policy_error: string | null;
+  /** Keys of the configuration that changed in the file and need a restart. */
+  readonly restart?: readonly string[];
   readonly targets: Readonly<Record<string, object>>;
   readonly journal: object;
   readonly open_approvals: number;

@@ -21,6 +21,8 @@ export interface ReloadingFrom<C> {
   readonly first: C;
   readonly log: Log;
   readonly parts: readonly Reloadable<C>[];
+  /** Told after each reload: the keys whose value in the file is not the one in force, until the process starts again. */
+  readonly waiting: (keys: readonly string[]) => void;
 }
 
 export interface Reloading {
@@ -30,8 +32,7 @@ export interface Reloading {
 
 export function openReloading<C>(from: ReloadingFrom<C>): Reloading {
   let current = from.first;
-  /** Changed and not applied: until the process starts again. */
-  const pending = new Set<string>();
+  const applies = (key: string): boolean => from.parts.some(({ keys }) => keys.some((pattern) => covers(pattern, key)));
   let last: Promise<void> = Promise.resolve();
   const once = async (): Promise<void> => {
     const next = await from.load();
@@ -45,10 +46,12 @@ export function openReloading<C>(from: ReloadingFrom<C>): Reloading {
       }
     }
     current = next;
-    for (const key of changed) if (!from.parts.some(({ keys }) => keys.some((pattern) => covers(pattern, key)))) pending.add(key);
-    const applied = changed.filter((key) => !pending.has(key));
-    from.log.info({ applied }, 'the configuration was read again');
-    if (pending.size > 0) from.log.warn({ keys: [...pending].toSorted() }, 'these keys changed, and need a restart');
+    const waiting = changedKeys(from.raw(from.first), from.raw(next))
+      .filter((key) => !applies(key))
+      .toSorted();
+    from.waiting(waiting);
+    from.log.info({ applied: changed.filter(applies) }, 'the configuration was read again');
+    if (waiting.length > 0) from.log.warn({ keys: waiting }, 'these keys changed, and need a restart');
     if (failed.length > 0) throw failed[0];
   };
   return {

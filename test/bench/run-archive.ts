@@ -63,7 +63,7 @@ async function withBed({ journals }: BenchOptions, place: 'ram' | 'disk', work: 
   await using link = nats.link(enforcer);
   await using reader = nats.link(engine);
   await Promise.all([link.connection(), reader.connection()]);
-  const backlog = { bytes: 8 * 1024 ** 3, ageMs: 3_600_000 };
+  const backlog = (): { bytes: number; ageMs: number } => ({ bytes: 8 * 1024 ** 3, ageMs: 3_600_000 });
   const alarms = new Alarms(journal, silentLog);
   const forward: Bed['forward'] = (more = {}) =>
     startForwarder({ journal, archive: new AuditStream(link), backlog, alarms, clock: systemClock, log: silentLog, ...more });

@@ -199,7 +199,7 @@ describe('N3, I6: what is too far ahead takes no new work, and goes on by itself
       ['age', { bytes: 1 << 30, ageMs: 300 }],
     ];
     for (const [, backlog] of limits) {
-      const { forwarder } = forward(journal, link, { backlog });
+      const { forwarder } = forward(journal, link, { backlog: () => backlog });
       const archived = archivedJournal(journal, forwarder, 'standard');
       await journal.durable(fill(journal, 10));
       await caughtUp(forwarder, journal);

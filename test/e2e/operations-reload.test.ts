@@ -1,5 +1,5 @@
 /** A running gateway follows its configuration, on SIGHUP and when it is saved: limits, level of the log, credentials, certificates (issue 5, Operations). */
-import { copyFileSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { copyFileSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -29,7 +29,7 @@ beforeAll(async () => {
   gateway = await startGateway({
     dir,
     upstream: { ...server, database: 'shop' },
-    policies: { dir: join(import.meta.dirname, '..', 'policies', 'allow-all') },
+    policies: { dir: policies() },
     target: { tls: { ...files, ca: authority.caFile } },
     config: { api: { listen: '127.0.0.1:0', tls: { ...files, ca: authority.caFile } } },
   });
@@ -40,6 +40,14 @@ afterAll(async () => {
   await server.stop();
   rmSync(dir, { recursive: true });
 });
+
+/** Statements are judged by the target's environment and labels; DELETE is asked for. */
+function policies(): string {
+  const folder = join(dir, 'policies');
+  mkdirSync(folder);
+  writeFileSync(join(folder, 'reload.rego'), POLICY);
+  return folder;
+}
 
 /** The certificate that the configuration points to. */
 async function present(name: string): Promise<void> {
@@ -55,8 +63,33 @@ async function client(): Promise<pg.Client> {
   return opened;
 }
 
+const POLICY = `package policies.test.reload
+
+allow contains {"code": "TEST", "reason": "Only the configuration is tested here."}
+
+deny contains {"code": "FROZEN", "reason": "This target is frozen."} if {
+	input.stage == "request"
+	input.resource.properties.env == "production"
+	input.resource.properties.labels.state == "frozen"
+}
+
+require_approval contains {
+	"code": "ASK",
+	"reason": "This needs an approval.",
+	"stages": [{"id": "owner", "order": 1, "any_of": [{"group": "owners"}], "quorum": 1}],
+	"grant": {"of": "statement", "uses": 1},
+	"valid_for_s": 900,
+	"expires_in_s": 3600,
+} if {
+	input.stage == "request"
+	some effect in input.sql.effects
+	effect.verb == "delete"
+}
+`;
+
 interface Shape {
-  targets: { shop: { limits?: object; credential: { user: string; password: object } } };
+  approvals?: object;
+  targets: { shop: { env?: string; labels?: object; limits?: object; credential: { user: string; password: object } } };
   log?: object;
   journal: object;
 }
@@ -116,6 +149,46 @@ test('another credential counts from the next session on; open sessions go on; I
   expect(await user(before)).toBe(server.user);
   await Promise.all([before.end(), after.end()]);
   expect(gateway.log()).not.toContain('second-secret-0815');
+});
+
+test('what the target is, and how long is waited for approval: sessions from then on see it, whole; open ones go on', async () => {
+  const before = await client();
+  await before.query('CREATE TABLE IF NOT EXISTS orders (id int)');
+  await reread(() =>
+    save((config) => {
+      config.targets.shop.env = 'production';
+      config.targets.shop.labels = { state: 'frozen' };
+      config.approvals = { wait: '1s' };
+    }),
+  );
+  expect(lines('the configuration was read again').at(-1)).toMatchObject({
+    applied: expect.arrayContaining(['targets.shop.env', 'targets.shop.labels.state', 'approvals.wait']),
+  });
+  const after = await client();
+  await expect(after.query('SELECT 1')).rejects.toMatchObject({ code: '42501', message: 'refused by policy: This target is frozen.' });
+  expect((await before.query('SELECT 1 AS n')).rows).toEqual([{ n: 1 }]);
+  await after.end();
+  await reread(() => save((config) => void (config.targets.shop.labels = { state: 'thawed' })));
+  const asking = await client();
+  const started = performance.now();
+  await expect(asking.query('DELETE FROM orders')).rejects.toMatchObject({ code: 'IL001' });
+  expect(performance.now() - started).toBeLessThan(10_000); // the default is five minutes
+  await Promise.all([before.end(), asking.end()]);
+});
+
+test('what needs a restart is named by interlock status too, as long as the file says something else than what is in force', async () => {
+  const tokenFile = join(dir, 'alice.token');
+  writeFileSync(tokenFile, await gateway.token(alice), { mode: 0o600 });
+  const restart = async (): Promise<unknown> => {
+    const { stdout } = await gateway.interlock('status', '--token-file', tokenFile, '--json');
+    return (JSON.parse(stdout) as { restart: unknown }).restart;
+  };
+  await reread(() => save((config) => void (config.approvals = { ...config.approvals, remember_denial: '1m' })));
+  expect(await restart()).toContain('approvals.remember_denial');
+  const { stdout } = await gateway.interlock('status', '--token-file', tokenFile);
+  expect(stdout).toContain('needs a restart');
+  await reread(() => save((config) => void (config.approvals = { wait: '1s' })));
+  expect(await restart()).not.toContain('approvals.remember_denial');
 });
 
 test('on SIGHUP certificates are read again, at the target and at the API; open sessions stay', async () => {

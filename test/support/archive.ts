@@ -32,7 +32,7 @@ export function testJournal(dir: string, more: { readonly segmentBytes?: number;
 
 export function forward(journal: FileJournal, link: NatsLink, more: Partial<ForwarderOptions> = {}): { forwarder: Forwarder; alarms: Alarms } {
   const alarms = new Alarms(journal, silentLog);
-  const backlog = { bytes: 1 << 30, ageMs: 600_000 };
+  const backlog = (): { bytes: number; ageMs: number } => ({ bytes: 1 << 30, ageMs: 600_000 });
   const options = { journal, archive: new AuditStream(link), backlog, alarms, clock: systemClock, log: silentLog, ...more };
   return { forwarder: startForwarder(options), alarms: options.alarms };
 }

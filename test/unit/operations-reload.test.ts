@@ -32,12 +32,14 @@ test('applied what can be, named what needs a restart, again and again until the
   const lines: unknown[] = [];
   let file: Record<string, unknown> | null = { log: { level: 'info' }, journal: { segment: '1MiB' } };
   const applied: unknown[] = [];
+  let waiting: readonly string[] = [];
   const reloading = openReloading<Record<string, unknown>>({
     first: file,
     raw: (config) => config,
     load: () => (file === null ? Promise.reject(new Error('a mistake')) : Promise.resolve(file)),
     log: logTo(lines),
     parts: [{ keys: ['log.level'], apply: (next) => void applied.push(next) }],
+    waiting: (keys) => (waiting = keys),
   });
   file = { log: { level: 'debug' }, journal: { segment: '2MiB' } };
   await reloading.reload();
@@ -49,9 +51,15 @@ test('applied what can be, named what needs a restart, again and again until the
   lines.length = 0;
   await reloading.reload();
   expect(lines[1]).toEqual(['these keys changed, and need a restart', { keys: ['journal.segment'] }]);
+  expect(waiting).toEqual(['journal.segment']);
+  lines.length = 0;
+  file = { log: { level: 'debug' }, journal: { segment: '1MiB' } };
+  await reloading.reload();
+  expect(waiting).toEqual([]); // what is in force is what the file says again
+  expect(lines).toHaveLength(1);
   file = null;
   await expect(reloading.reload()).rejects.toThrow('a mistake');
-  expect(applied).toHaveLength(2);
+  expect(applied).toHaveLength(3);
 });
 
 test('a part that cannot take it does not keep the others from it, and is told', async () => {
@@ -65,6 +73,7 @@ test('a part that cannot take it does not keep the others from it, and is told',
       { keys: [], apply: () => Promise.reject(new Error('a key that does not fit its certificate')) },
       { keys: [], apply: () => void applied.push('the next') },
     ],
+    waiting: () => {},
   });
   await expect(reloading.reload()).rejects.toThrow('does not fit');
   expect(applied).toEqual(['the next']);

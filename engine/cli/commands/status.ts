@@ -39,6 +39,7 @@ function shown(status: Status, output: Output): readonly string[] {
     ...problems.map(({ code, detail, serious }) => `${serious ? 'PROBLEM' : 'problem'}         ${code}: ${escapeText(detail)}`),
     `policies        ${status.revision}${status.policy_error === null ? '' : ' (the last good revision)'}`,
     ...(status.policy_error === null ? [] : [`policy error    ${escapeText(status.policy_error)}`]),
+    ...(status.restart === undefined || status.restart.length === 0 ? [] : [`needs a restart ${escapeText(status.restart.join(', '))}`]),
     ...Object.entries(status.targets).map(([name, target]) => `target          ${escapeText(`${name} ${words(target)}`)}`),
     `journal         ${escapeText(words(status.journal))}`,
     ...(status.projection === undefined ? [] : [`projection      ${escapeText(words(status.projection))}`]),

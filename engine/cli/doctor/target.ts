@@ -18,7 +18,7 @@ const SKEW_S_MAX = 5;
 
 export async function checkTarget(config: LoadedConfig, target: TargetConfig): Promise<readonly Check[]> {
   const leasing = openLeasing({
-    live: { config },
+    live: { config, restart: [] },
     clock: systemClock,
     ids: new Ids(systemClock),
     log: { ...silentLog, hide: () => {}, forget: () => {} },

@@ -31,7 +31,7 @@ export interface ForwarderOptions {
   readonly journal: JournalFilesView;
   readonly archive: ArchivePort;
   /** How far the journal may be ahead before new work is refused. */
-  readonly backlog: { readonly bytes: number; readonly ageMs: number };
+  readonly backlog: () => { readonly bytes: number; readonly ageMs: number };
   readonly alarms: Alarms;
   readonly clock: Clock;
   readonly log: Log;
@@ -106,7 +106,7 @@ export class Forwarder {
   /** Why new work is refused now; null: it is not. */
   get refusal(): InterlockError | null {
     if (this.#conflict !== null) return this.#conflict;
-    const { bytes, ageMs } = this.#options.backlog;
+    const { bytes, ageMs } = this.#options.backlog();
     const ahead = this.#bytesAhead();
     if (ahead > bytes) return new InterlockError('ARCHIVE_BACKLOG', `the journal is ${ahead} bytes ahead of the archive`);
     const age = this.#ageMs();
