@@ -10,6 +10,7 @@ import type { FileJournal } from './journal/file-journal.ts';
 import { openNats } from './nats/connection.ts';
 import { NatsOrderedStream } from './nats/ordered-stream.ts';
 import { EngineTalk } from './nats/talk.ts';
+import { SharedAgents } from './shared-agents.ts';
 import { SharedFleets } from './shared-fleets.ts';
 import { SharedRegistry } from './shared-registry.ts';
 
@@ -17,6 +18,8 @@ export interface Ordering {
   readonly log: FollowedLog;
   /** Who is an enforcer, in the same order. */
   readonly registry: SharedRegistry;
+  /** Who is an agent, in the same order. */
+  readonly agents: SharedAgents;
   /** What engines tell each other of the enforcers that are connected to them. */
   readonly fleets: SharedFleets;
   /** This engine among the others: its journal's id. */
@@ -43,6 +46,7 @@ export function openOrdering({ config, journal, clock, log }: OrderingFrom): Ord
   return {
     log: ordered,
     registry: new SharedRegistry(ordered, journal),
+    agents: new SharedAgents(ordered, journal),
     fleets,
     engine,
     close: async () => {

@@ -1,5 +1,8 @@
 /** CONTRACT §5: `interlock.yaml`. `title` is the short phrase that errors use for what is allowed, `description` what editors show. */
 import type { Static } from 'typebox';
+import { Agents } from './config-agents.ts';
+import { HttpSection } from './config-http.ts';
+import { McpSection } from './config-mcp.ts';
 import { Nats } from './config-nats.ts';
 import { Policies } from './config-policies.ts';
 import { Operations } from './config-operations.ts';
@@ -46,7 +49,7 @@ export const Target = {
   additionalProperties: false,
   required: ['protocol'],
   properties: {
-    protocol: { enum: ['postgresql'], description: 'What the target speaks.' },
+    protocol: { enum: ['postgresql', 'http', 'mcp'], description: 'What the target speaks.' },
     listen: { ...HostPort, description: 'Where clients connect.' },
     tls: ServerTls,
     upstream: {
@@ -80,6 +83,8 @@ export const Target = {
       description: 'The gateway’s own account on the target: `user` and `password`, or `vault`. Clients never see it.',
       properties: { user: Text, password: SecretRef, vault: VaultDatabase },
     },
+    http: HttpSection,
+    mcp: McpSection,
     env: { ...Text, description: 'Read by policies as `input.resource.properties.env`. Default: development.' },
     labels: {
       type: 'object',
@@ -449,6 +454,7 @@ export const Config = {
     enforcer: Enforcer,
     nats: Nats,
     operations: Operations,
+    agents: Agents,
     log: {
       type: 'object',
       additionalProperties: false,

@@ -5,6 +5,30 @@ import { HttpFacts } from './http-facts.ts';
 import { McpFacts } from './mcp-facts.ts';
 import { SqlFacts } from './sql-facts.ts';
 
+const count = { type: 'integer', minimum: 0 } as const;
+
+/** What an agent was told to stay below when it was added; policies may ask for less, never for more. */
+export const Ceilings = {
+  type: 'object',
+  additionalProperties: false,
+  properties: {
+    read_only: { type: 'boolean' },
+    statements_per_minute: count,
+    rows_per_hour: count,
+    /** In the last hour. */ distinct_objects: count,
+  },
+} as const;
+export type Ceilings = Static<typeof Ceilings>;
+
+/** What an agent did lately, as the enforcing process counted it; of agents alone. The statement that is judged does not count yet. */
+export const Usage = {
+  type: 'object',
+  additionalProperties: false,
+  required: ['statements_last_minute', 'rows_last_hour', 'objects_last_hour', 'denials_last_5_minutes'],
+  properties: { statements_last_minute: count, rows_last_hour: count, /** Distinct ones. */ objects_last_hour: count, denials_last_5_minutes: count },
+} as const;
+export type Usage = Static<typeof Usage>;
+
 const Groups = { type: 'array', items: { type: 'string' } } as const;
 
 export const Subject = {
@@ -28,8 +52,17 @@ export const Subject = {
           type: 'object',
           additionalProperties: false,
           required: ['id', 'login', 'groups'],
-          properties: { id: { type: 'string' }, login: { type: 'string' }, groups: Groups },
+          properties: {
+            id: { type: 'string' },
+            login: { type: 'string' },
+            groups: Groups,
+            /** The token names them for approvals only (the local issuer’s `--for`): rights are the agent’s own. Absent: what both may do. */
+            named_only: { const: true },
+          },
         },
+        /** Of agents: the only targets that this token is for. Absent: any. */
+        targets: { type: 'array', items: { type: 'string' } },
+        ceilings: Ceilings,
       },
     },
   },
@@ -94,6 +127,7 @@ export const Context = {
     /** What name resolution and meaning depend on: search_path, role … */
     settings: { type: 'object', additionalProperties: { type: 'string' } },
     approval: ApprovalContext,
+    usage: Usage,
     supported_obligations: { type: 'array', items: { type: 'string' } },
   },
 } as const;

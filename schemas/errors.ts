@@ -369,6 +369,28 @@ export const ERRORS = {
     meaning: 'Only members of `api.admins`, with a token of scope `approve`, may do this.',
     remedy: 'Ask one of them; where `api.admins` is not set, nobody may.',
   },
+  // agents
+  AGENT_NOT_FOUND: { sqlstate: null, meaning: 'There is no such agent, or it is not yours.', remedy: '`interlock skill list`.' },
+  AGENT_EXISTS: {
+    sqlstate: null,
+    meaning: 'An agent of this name exists already.',
+    remedy: 'Choose another name; `interlock skill rotate` gives one that is yours a new key.',
+  },
+  AGENT_REFUSED: {
+    sqlstate: null,
+    meaning: 'This agent may not be added or changed by whoever asked.',
+    remedy: 'Humans add agents of their own; members of `api.admins`, with a token of scope `approve`, also for others.',
+  },
+  AGENT_TARGET: {
+    sqlstate: '42501',
+    meaning: 'The token of this agent is not for this target.',
+    remedy: 'Connect to a target of the agent’s (`interlock skill show`), with a token that was asked for it.',
+  },
+  AGENT_COOL_DOWN: {
+    sqlstate: '42501',
+    meaning: 'This agent was denied too often in a short time, so for a while everything is refused.',
+    remedy: 'Stop, read the earlier denials and their hints, and go on after the time that the message names.',
+  },
   // start-up and commands
   CONFIG_INVALID: {
     sqlstate: null,

@@ -4,6 +4,7 @@ import { Digest, Timestamp } from './common.ts';
 import { Approver, Binding, Decision, EFFECTS, Reason, Requirement } from './decision.ts';
 import { Client, Resource, Subject } from './decision-request.ts';
 import { EnforcerInvited, EnforcerJoined, EnforcerRemoved, EnforcerRenewed } from './event-enrolment.ts';
+import { AgentAdded, AgentCooled, AgentIssuer, AgentRemoved, AgentRenewed, AgentRotated } from './event-agent.ts';
 import { Ordered } from './event-ordered.ts';
 
 /** A reference to bytes that stand beside the record: `digest` is sha256(salt ‖ bytes). */
@@ -481,6 +482,12 @@ export const EVENTS = {
   'enforcer.joined': EnforcerJoined,
   'enforcer.renewed': EnforcerRenewed,
   'enforcer.removed': EnforcerRemoved,
+  'agent.added': AgentAdded,
+  'agent.rotated': AgentRotated,
+  'agent.renewed': AgentRenewed,
+  'agent.removed': AgentRemoved,
+  'agent.issuer': AgentIssuer,
+  'agent.cooled': AgentCooled,
   'checkpoint.signed': CheckpointSigned,
   'archive.alarm': ArchiveAlarm,
   'admin.changed': AdminChanged,

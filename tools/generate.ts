@@ -4,6 +4,7 @@ import { dirname, join } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import { renderSupport } from '#enforcers/postgres/support';
 import { renderMetrics } from '#engine/operations/metrics/document';
+import { AgentClaims, AgentView } from '#schemas/agent';
 import { ApprovalView } from '#schemas/approval';
 import { Config } from '#schemas/config';
 import { CONTRACT_VERSION } from '#schemas/common';
@@ -32,6 +33,8 @@ const PAGES = {
   EnforcerSelf,
   EnforcerView,
   EnforcerInvitation,
+  AgentView,
+  AgentClaims,
 };
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));

@@ -2,10 +2,12 @@
 import type { Identity, Principal } from '#client/identity';
 import type { AuthzenParts } from './authzen/parts.ts';
 import type { ApprovalState, ApprovalView, DelegationView } from '#schemas/approval';
-import type { Subject } from '#schemas/decision-request';
+import type { AgentClaims, AgentView } from '#schemas/agent';
+import type { Ceilings, Subject } from '#schemas/decision-request';
 import type { EnforcerPage, EnforcerReport, Problem } from '#schemas/enforcer-report';
 import type { EnforcerView } from '#schemas/enrolment';
 import type { Event } from '#schemas/event';
+import type { PublicJwk } from '#schemas/event-agent';
 import type { NotificationView } from '#schemas/notification';
 import type { Ability, InboxItem, LiveEvent, ReviewText, SessionItem, SessionPage, StatementItem, StatementPage, StoryLine } from '#schemas/review';
 
@@ -35,6 +37,8 @@ export interface ApiParts {
   readonly admins: readonly string[];
   /** Absent or null: this gateway takes no enforcers of their own. */
   readonly enrolment?: Enrolment | null;
+  /** Absent or null: this gateway knows no agents. */
+  readonly agents?: AgentsPart | null;
   /** Ends a session, here or at an enforcer elsewhere; false: nobody has it. Who asked for it is durable before. Absent: nobody enforces. */
   readonly endSession?: (id: string, by: Principal) => Promise<boolean>;
   readonly login: LoginParts;
@@ -215,6 +219,49 @@ export interface Enrolment {
   /** @throws InterlockError ENFORCER_NOT_FOUND */
   remove(name: string, by: string): Promise<EnforcerView>;
 }
+
+/** Programs that act for people. What it does is durable when it resolves. */
+export interface AgentsPart {
+  readonly desk: {
+    list(by: AgentAsking): Promise<readonly AgentView[]>;
+    /** @throws InterlockError AGENT_NOT_FOUND; so do the others */
+    show(name: string, by: AgentAsking): Promise<AgentView>;
+    /** @throws InterlockError USAGE, AGENT_EXISTS, AGENT_REFUSED */
+    add(
+      ask: {
+        readonly name: string;
+        readonly targets: readonly string[];
+        readonly owner: string | null;
+        readonly groups: readonly string[] | null;
+        readonly ceilings: Ceilings;
+        readonly key: PublicJwk;
+      },
+      by: AgentAsking,
+    ): Promise<AgentView>;
+    rotate(name: string, key: PublicJwk, by: AgentAsking): Promise<AgentView>;
+    remove(name: string, by: AgentAsking): Promise<AgentView>;
+  };
+  readonly tokens: {
+    /** RFC 6749 §5. Never rejects. */
+    answer(fields: URLSearchParams): Promise<TokenAnswer>;
+    /** RFC 8414 */
+    metadata(): Readonly<Record<string, unknown>>;
+    /** RFC 7517 */
+    keys(): Readonly<Record<string, unknown>>;
+  };
+  /** What it may do, as policy answers now. @throws InterlockError AGENT_NOT_FOUND; absent: nobody can be asked */
+  readonly claims?: (name: string, by: AgentAsking) => Promise<AgentClaims>;
+}
+
+export interface AgentAsking {
+  readonly principal: Principal;
+  /** A member of `api.admins`, with a token that may decide. */
+  readonly admin: boolean;
+}
+
+export type TokenAnswer =
+  | { readonly ok: true; readonly document: Readonly<Record<string, unknown>> }
+  | { readonly ok: false; readonly status: number; readonly error: string; readonly description: string };
 
 /** How humans log in to the console. */
 export interface LoginParts {

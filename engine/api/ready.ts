@@ -1,7 +1,7 @@
 /** Parts that may not be there (yet): their routes answer 503, by name. */
 import { InterlockError } from '#schemas/errors';
 import type { House } from './house.ts';
-import type { Delegations, Enrolment, Notifications, OperationsPart, Projection } from './parts.ts';
+import type { AgentsPart, Delegations, Enrolment, Notifications, OperationsPart, Projection } from './parts.ts';
 
 /** @throws InterlockError NOT_READY */
 export function projectionOf({ parts }: House): Projection {
@@ -30,4 +30,14 @@ export function enrolmentOf({ parts }: House): Enrolment {
 
 function missing(what: string): never {
   throw new InterlockError('NOT_READY', what);
+}
+
+/** @throws InterlockError NOT_READY */
+export function agentsOf({ parts }: House): AgentsPart['desk'] {
+  return parts.agents?.desk ?? missing('agents are not kept here');
+}
+
+/** @throws InterlockError NOT_READY */
+export function claimsOf({ parts }: House): NonNullable<AgentsPart['claims']> {
+  return parts.agents?.claims ?? missing('nobody can be asked what agents may do');
 }

@@ -1,5 +1,6 @@
 /** Every route: parse → call → present. What may be read is decided in access.ts, for all of them alike. */
 import type { OpenRoute, Route } from './call.ts';
+import { AGENT_ROUTES } from './routes/agents.ts';
 import { APPROVAL_ROUTES } from './routes/approvals.ts';
 import { DELEGATION_ROUTES } from './routes/delegations.ts';
 import { ENFORCER_ROUTES } from './routes/enforcers.ts';
@@ -21,5 +22,6 @@ export const ROUTES: readonly (Route | OpenRoute)[] = [
   ...NOTIFICATION_ROUTES,
   ...ENROLMENT_ROUTES,
   ...ENFORCER_ROUTES,
+  ...AGENT_ROUTES,
   ...LOGIN_ROUTES,
 ];

@@ -10,6 +10,7 @@ import { Ending } from './ending.ts';
 import { failure } from './failure.ts';
 import type { House } from './house.ts';
 import { parseStrictJson } from './json.ts';
+import { isOauth, serveOauth } from './oauth.ts';
 import { LIMITS } from './limits.ts';
 import { readCookie } from './login/cookies.ts';
 import { checkOrigin } from './login/origin.ts';
@@ -23,6 +24,7 @@ export async function serve(request: IncomingMessage, response: ServerResponse, 
     const watched = watch(request, url.pathname, house);
     if (watched !== null) return sendText(request, response, watched, house);
     if (authzen !== null && isAuthzen(url.pathname)) return await serveAuthzen(request, response, url.pathname, house, authzen);
+    if (isOauth(url.pathname)) return await serveOauth(request, response, url.pathname, house);
     const file = request.method === 'GET' || request.method === 'HEAD' ? house.console.find(url.pathname) : null;
     if (file !== null) return sendFile(request, response, file, house);
     const { route, id } = find(request.method ?? '', url);

@@ -73,6 +73,16 @@ function gist(event: Event): string {
       return `${event.enforcer}, certificate until ${event.not_after}`;
     case 'enforcer.removed':
       return `${event.enforcer} by ${event.by}`;
+    case 'agent.added':
+      return `${event.agent} of ${event.record.owner.login} for ${event.record.targets.join(', ')} by ${event.by}`;
+    case 'agent.rotated':
+    case 'agent.renewed':
+    case 'agent.removed':
+      return `${event.agent} by ${event.by}`;
+    case 'agent.issuer':
+      return `key ${event.issuer}`;
+    case 'agent.cooled':
+      return `${event.agent} after ${event.denials} denials, until ${event.until}`;
     case 'admin.changed':
       return `${event.what} by ${event.by}`;
   }

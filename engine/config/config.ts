@@ -1,6 +1,9 @@
 /** The configuration as everything else receives it: checked, defaults filled in, paths absolute, units in the names. */
 import type { Config, NotifyAbout } from '#schemas/config';
 import type { MetricsReaders } from '#schemas/config-operations';
+import type { AgentsConfig } from './agents.ts';
+import type { HttpTargetConfig } from './http.ts';
+import type { McpTargetConfig } from './mcp.ts';
 import type { Places } from './places.ts';
 
 export interface LoadedConfig {
@@ -29,6 +32,7 @@ export interface LoadedConfig {
   /** null: the local journal alone. */
   readonly nats: NatsConfig | null;
   readonly operations: OperationsConfig;
+  readonly agents: AgentsConfig;
   readonly log: { readonly level: LogLevel /** auto: pretty on a terminal, else json */; readonly format: 'json' | 'pretty' | 'auto' };
   /** To be said at start: what is weaker than the default, and why it was accepted. */
   readonly notices: readonly string[];
@@ -148,11 +152,15 @@ export type InTransaction = 'idle' | 'fresh' | 'any';
 
 export interface TargetConfig {
   readonly name: string;
-  readonly protocol: 'postgresql';
+  readonly protocol: 'postgresql' | 'http' | 'mcp';
   readonly listen: Address;
   /** null: off, on loopback only. */
   readonly tls: ServerTlsFiles | null;
+  /** Of a database; of a service it is empty. */
   readonly upstream: UpstreamConfig;
+  /** null: another protocol. */
+  readonly http: HttpTargetConfig | null;
+  readonly mcp: McpTargetConfig | null;
   readonly env: string;
   readonly labels: Readonly<Record<string, string>>;
   /** strict: a statement waits for the archive's acknowledgement too. */

@@ -2,6 +2,9 @@
 import { isAbsolute, join, resolve as resolvePath } from 'node:path';
 import type { Config, Issuer, Target } from '#schemas/config';
 import type { LoadedConfig, ServerTlsFiles, TargetConfig, UpstreamConfig, UpstreamTls, IssuerConfig, IssuerLoginConfig } from './config.ts';
+import { resolveAgents } from './agents.ts';
+import { resolveHttp } from './http.ts';
+import { resolveMcp } from './mcp.ts';
 import { resolveNats } from './nats.ts';
 import { resolveOperations } from './operations.ts';
 import { hostPort } from './address.ts';
@@ -41,7 +44,7 @@ export function resolveConfig(raw: Config, file: string, dir: string): Resolved 
     },
     policies: resolvePolicies(raw.policies, stateDir, absolute),
     vault: resolveVault(raw.vault, absolute),
-    targets: Object.fromEntries(Object.entries(raw.targets).map(([name, target]) => [name, resolveTarget(name, target, inTransaction, absolute)])),
+    targets: Object.fromEntries(Object.entries(raw.targets).map(([name, target]) => [name, resolveTarget(name, target, { inTransaction, absolute, stateDir, dir })])),
     approvals: {
       waitMs: durationMs(raw.approvals?.wait ?? '5m'),
       expireMs: durationMs(raw.approvals?.expire ?? '24h'),
@@ -61,6 +64,7 @@ export function resolveConfig(raw: Config, file: string, dir: string): Resolved 
     },
     nats: resolveNats(raw.nats, stateDir, absolute),
     operations: resolveOperations(raw.operations, roleOf(raw), absolute),
+    agents: resolveAgents(raw.agents, absolute),
     log: { level: raw.log?.level ?? 'info', format: raw.log?.format ?? 'auto' },
   };
 }
@@ -93,13 +97,24 @@ function resolveLogin(login: NonNullable<Issuer['login']>, url: string, absolute
   };
 }
 
-function resolveTarget(name: string, target: Target, inTransaction: TargetConfig['inTransaction'], absolute: Absolute): TargetConfig {
+interface Around {
+  readonly inTransaction: TargetConfig['inTransaction'];
+  readonly absolute: Absolute;
+  readonly stateDir: string;
+  /** Of the configuration's file. */
+  readonly dir: string;
+}
+
+function resolveTarget(name: string, target: Target, { inTransaction, absolute, stateDir, dir }: Around): TargetConfig {
+  const pinsFile = join(stateDir, 'mcp', name, 'tools.lock.json');
   return {
     name,
     protocol: target.protocol,
     listen: hostPort(target.listen ?? '127.0.0.1:0'),
     tls: serverTls(target.tls, absolute),
     upstream: resolveUpstreamConfig(target, absolute),
+    http: target.http === undefined ? null : resolveHttp(target.http, absolute),
+    mcp: target.mcp === undefined ? null : resolveMcp(target.mcp, absolute, { pinsFile, dir }),
     env: target.env ?? 'development',
     labels: target.labels ?? {},
     audit: target.audit ?? 'standard',

@@ -1,13 +1,12 @@
 /** The built-in issuer of the embedded default: its own key, and tokens that go through the same verification as anybody's. */
 import { randomUUID } from 'node:crypto';
-import { chmodSync, linkSync, lstatSync, mkdirSync, openSync, closeSync, fsyncSync, readFileSync, statSync, unlinkSync, writeSync } from 'node:fs';
-import { join } from 'node:path';
-import { calculateJwkThumbprint, type CryptoKey, exportJWK, generateKeyPair, importJWK, type JWK, SignJWT } from 'jose';
+import { type CryptoKey, SignJWT } from 'jose';
 import type { Clock } from '#client/clock';
 import { timestamp } from '#client/clock';
 import { InterlockError } from '#schemas/errors';
 import type { IssuerConfig } from './issuer.ts';
 import { type KeySource, localKeys } from './key-set.ts';
+import { openOwnKey, OWN_KEY_ALGORITHM as ALGORITHM } from './own-key.ts';
 
 export interface LocalIssuerOptions {
   /** For the key alone: 0700, made when absent. Whoever can read it can make tokens. */
@@ -41,8 +40,6 @@ export interface LocalIssuer {
   mint(options: MintOptions): Promise<Minted>;
 }
 
-const ALGORITHM = 'EdDSA';
-const KEY_FILE = 'issuer.jwk';
 const TTL_MAX_MS = 24 * 3_600_000;
 const APPROVE_TTL_MAX_MS = 3_600_000;
 
@@ -52,9 +49,7 @@ const APPROVE_TTL_MAX_MS = 3_600_000;
  */
 export async function openLocalIssuer(options: LocalIssuerOptions): Promise<LocalIssuer> {
   const { dir, url, audience, clock } = options;
-  mkdirSync(dir, { recursive: true, mode: 0o700 });
-  checkMode(dir, 0o700);
-  const { kid, key, jwk } = await ownKey(join(dir, KEY_FILE));
+  const { kid, key, jwk } = await openOwnKey(dir);
   const config: IssuerConfig = {
     url,
     audience,
@@ -98,45 +93,4 @@ function checkWanted({ login, type, onBehalfOf, scope, ttlMs }: MintOptions): vo
   if (scope === 'approve' && type !== 'user') throw wrong('only a user’s token can have the scope approve');
   const maxMs = scope === 'approve' ? APPROVE_TTL_MAX_MS : TTL_MAX_MS;
   if (!(ttlMs >= 1000 && ttlMs <= maxMs)) throw wrong(`a token for ${scope} lasts 1 second to ${maxMs / 3_600_000} h`);
-}
-
-async function ownKey(path: string): Promise<{ kid: string; key: CryptoKey; jwk: JWK }> {
-  if (!exists(path)) await makeKey(path);
-  checkMode(path, 0o600);
-  const secret = JSON.parse(readFileSync(path, 'utf8')) as JWK;
-  const { d: _, ...open } = secret;
-  const kid = await calculateJwkThumbprint(open);
-  const key = (await importJWK(secret, ALGORITHM)) as CryptoKey;
-  return { kid, key, jwk: { ...open, kid, alg: ALGORITHM, use: 'sig' } };
-}
-
-/** Whole or not at all, and only one process' key: `link` fails where a file stands. */
-async function makeKey(path: string): Promise<void> {
-  const { privateKey } = await generateKeyPair(ALGORITHM, { extractable: true });
-  const written = `${path}.${process.pid}.new`;
-  const file = openSync(written, 'wx', 0o600);
-  try {
-    chmodSync(written, 0o600);
-    writeSync(file, JSON.stringify(await exportJWK(privateKey)));
-    fsyncSync(file);
-    linkSync(written, path);
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
-  } finally {
-    closeSync(file);
-    unlinkSync(written);
-  }
-}
-
-function exists(path: string): boolean {
-  return lstatSync(path, { throwIfNoEntry: false }) !== undefined;
-}
-
-function checkMode(path: string, mode: number): void {
-  const { mode: found, uid } = statSync(path);
-  const lax = (found & 0o777 & ~mode) !== 0;
-  const owner = process.geteuid?.();
-  if (!lax && (uid === owner || owner === 0)) return;
-  const what = lax ? `has mode ${(found & 0o777).toString(8).padStart(4, '0')}` : `belongs to user ${uid}`;
-  throw new InterlockError('STATE_MODE', `${path} ${what}; allowed: mode ${mode.toString(8).padStart(4, '0')}, owned by the gateway’s user`);
 }

@@ -118,7 +118,10 @@ function eventOf(event: unknown, stream: string): CarriedEvent {
   return event as CarriedEvent;
 }
 
-function idOf(kind: string | undefined, { approval_id: approval, delegation_id: delegation, enforcer }: Record<string, unknown>): unknown {
+function idOf(
+  kind: string | undefined,
+  { approval_id: approval, delegation_id: delegation, enforcer, agent, issuer }: Record<string, unknown>,
+): unknown {
   switch (kind) {
     case 'approval':
       return approval;
@@ -126,6 +129,8 @@ function idOf(kind: string | undefined, { approval_id: approval, delegation_id: 
       return delegation;
     case 'enforcer':
       return `enforcer:${String(enforcer)}`;
+    case 'agent':
+      return issuer === undefined ? `agent:${String(agent)}` : `agent-issuer:${String(issuer)}`;
     default:
       return null;
   }

@@ -5,16 +5,18 @@ import type { Bound } from '../binding.ts';
 import type { Deadline } from '../deadline.ts';
 import type { ApprovalEvent } from '../record.ts';
 
-export type OrderedKind = 'approval' | 'delegation' | 'enforcer';
+export type OrderedKind = 'approval' | 'delegation' | 'enforcer' | 'agent';
 export type OrderedDraft = Extract<EventDraft, { type: `${OrderedKind}.${string}` }>;
 export type DelegationEvent = Pick<EventBase, 'seq' | 'time' | 'subject'> & (DelegationOpened | DelegationEnded);
 /** Who is an enforcer: ordered here, judged elsewhere. */
 export type EnforcerEvent = Pick<EventBase, 'seq' | 'time'> & Extract<EventBody, { type: `enforcer.${string}` }>;
-export type OrderedEvent = ApprovalEvent | DelegationEvent | EnforcerEvent;
+/** Who is an agent: the same. */
+export type AgentEvent = Pick<EventBase, 'seq' | 'time'> & Extract<EventBody, { type: `agent.${string}` }>;
+export type OrderedEvent = ApprovalEvent | DelegationEvent | EnforcerEvent | AgentEvent;
 
 /** One change: written whole or not at all. */
 export interface Proposed {
-  /** The id of the request or delegation, or `enforcer:NAME`. */
+  /** The id of the request or delegation, `enforcer:NAME`, `agent:NAME` or `agent-issuer:KEY`. */
   readonly stream: string;
   /** Its last position as the plan knew it; -1: it is new. */
   readonly expectedLast: number;

@@ -54,5 +54,7 @@ export class Past {
 function streamOf(event: Event): string {
   if ('approval_id' in event && typeof event.approval_id === 'string') return event.approval_id;
   if ('delegation_id' in event && typeof event.delegation_id === 'string') return event.delegation_id;
+  if (event.type === 'agent.issuer') return `agent-issuer:${event.issuer}`;
+  if (event.type.startsWith('agent.') && 'agent' in event) return `agent:${event.agent}`;
   return event.type.startsWith('enforcer.') && 'enforcer' in event ? `enforcer:${event.enforcer}` : '';
 }

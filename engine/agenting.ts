@@ -1,0 +1,73 @@
+/** The composition root's part for agents: their registry on this engine's journal or on what several share, their issuer's key, and the sessions they have. */
+import { join } from 'node:path';
+import { type Agents, openAgents } from './agents/agents.ts';
+import type { OpenSession, Sessions } from './agents/parts.ts';
+import type { Base } from './base.ts';
+import type { LoadedConfig } from './config/config.ts';
+import { openOwnKey } from './identity/own-key.ts';
+import { openWorkloads } from './identity/workload.ts';
+import type { PublicJwk } from '#schemas/event-agent';
+import type { Subject } from '#schemas/decision-request';
+import { timestamp } from '#client/clock';
+import type { Ordering } from './ordering.ts';
+import type { Enforcers } from './running.ts';
+
+/** As an enforcer elsewhere lists them. */
+interface RemoteSession {
+  readonly session_id: string;
+  readonly subject: Subject;
+  readonly opened_at: string;
+}
+
+export interface AgentingFrom {
+  readonly base: Base;
+  readonly enforcers: () => Enforcers;
+  /** Open at enforcers elsewhere, as they say. */
+  readonly remoteSessions?: () => Promise<readonly RemoteSession[]>;
+  readonly terminate: (sessionId: string) => Promise<boolean>;
+  readonly ordering: Ordering | null;
+  /** Where the API is reached. */
+  readonly url: () => string;
+}
+
+/** Clocks of other machines: who opened within this of a change is taken for one from before. */
+const SKEW_MS = 1_000;
+
+export async function openAgenting(from: AgentingFrom): Promise<Agents> {
+  const { base, ordering, url } = from;
+  const { config, clock, log, journal } = base;
+  const { kid, key, jwk } = await openOwnKey(join(config.stateDir, 'agents'));
+  const agents = await openAgents({
+    journal: ordering?.agents ?? journal,
+    signing: { kid, key, jwk: { kty: jwk.kty, crv: jwk.crv, x: jwk.x } as PublicJwk },
+    url,
+    settings: config.agents,
+    targets: () => Object.keys(config.targets),
+    targetOf: (resource) => targetOf(resource, url(), config),
+    workloads: openWorkloads(config.agents.workloads, clock, log),
+    sessions: sessionsOf(from),
+    clock,
+    log,
+  });
+  ordering?.agents.follow((event) => agents.follow(event));
+  return agents;
+}
+
+function sessionsOf({ enforcers, remoteSessions, terminate }: AgentingFrom): Sessions {
+  return {
+    list: async () => {
+      const here = enforcers().flatMap(([, enforcer]) => enforcer.sessions().map((session) => opened(session, 0)));
+      return remoteSessions === undefined ? here : [...here, ...(await remoteSessions()).map((session) => opened(session, SKEW_MS))];
+    },
+    terminate,
+  };
+}
+
+function opened({ session_id: sessionId, subject, opened_at: openedAt }: RemoteSession, skewMs: number): OpenSession {
+  return { sessionId, subject, openedAt: skewMs === 0 ? openedAt : timestamp((Date.parse(openedAt) - skewMs) * 1000) };
+}
+
+/** RFC 8707: what a token can be for. A resource of another origin would be a token that somebody else can use here. */
+function targetOf(resource: string, url: string, { targets }: LoadedConfig): string | null {
+  return Object.keys(targets).find((name) => resource === `${url}/targets/${name}` || resource === `${url}/mcp/${name}`) ?? null;
+}
