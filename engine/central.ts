@@ -3,6 +3,8 @@ import { join } from 'node:path';
 import type { Identity, Principal } from '#client/identity';
 import type { Journal } from '#client/journal';
 import type { Status } from './api/parts.ts';
+import { openAgenting, type AgentingFrom } from './agenting.ts';
+import type { Agents } from './agents/agents.ts';
 import { openApi } from './api/server.ts';
 import { openApprovals, tellingEnds, type ApprovalBook } from './approvals/approvals.ts';
 import type { Notifier } from './approvals/notify/parts.ts';
@@ -55,6 +57,8 @@ export interface CentralOptions {
   readonly enforcers: () => Enforcers;
   /** Ends a session that is open at an enforcer elsewhere; false: none has it. */
   readonly terminate?: (sessionId: string) => Promise<boolean>;
+  /** What is open at enforcers elsewhere, as they say. */
+  readonly remoteSessions?: AgentingFrom['remoteSessions'];
   /** Who enforces elsewhere. */
   readonly remote?: () => readonly EnforcerReport[];
   /** Where policies come from, and what becomes of them; absent: the folder of the configuration, for this process alone. */
@@ -71,6 +75,8 @@ interface Room {
   /** The journal that tells the book how statements ended. */
   ends: Journal | null;
   notifier: Notifier | null;
+  /** Where the API is reached, as soon as it is. */
+  url: string;
 }
 
 /** The parts that the book and the API are made of. */
@@ -82,6 +88,7 @@ interface Halls {
   readonly seen: SeenGroups;
   readonly decisions: LocalDecisionService;
   readonly identity: Awaited<ReturnType<typeof openIdentity>>;
+  readonly agents: Agents;
   readonly who: OpenWorlds;
   readonly projection: Projection;
   readonly operations: Operations;
@@ -103,13 +110,22 @@ export async function openCentral(base: Base, options: CentralOptions, started: 
   const seen = new SeenGroups();
   const leasing = openLeasing(base);
   started.defer(() => leasing.close());
-  const identity = seeing(await openIdentity({ issuers: issuersOf(config, log), ...local, clock, log }), seen);
   const { ordering = null } = options;
+  const room: Room = { book: null, ends: null, notifier: null, url: '' };
+  const agents = await openAgenting({
+    base,
+    enforcers: options.enforcers,
+    ...(options.remoteSessions && { remoteSessions: options.remoteSessions }),
+    terminate: (id) => terminated(options, id),
+    ordering,
+    url: () => room.url,
+  });
+  started.defer(() => agents.close());
+  const identity = seeing(agents.known(await openIdentity({ issuers: issuersOf(config, log), ...local, clock, log })), seen);
   const who = openWorlds({ config, live: base.live, journal, clock, ids, log, decisions, seen, ...(ordering && { ordered: ordering.log }) });
   started.defer(() => who.close());
   const projection = openProjection({ file: join(config.stateDir, 'projection.sqlite'), journal, log, ...archiveOf(base) });
   started.defer(() => projection.close());
-  const room: Room = { book: null, ends: null, notifier: null };
   projection.onChange((change) => changes.projected(change));
   who.delegations.onChange((id) => changes.tell({ live: { kind: 'delegation', id }, owners: 'delegation' }));
   const operations = await openOperating(base, {
@@ -121,13 +137,16 @@ export async function openCentral(base: Base, options: CentralOptions, started: 
     projection: () => projection.status(),
     notifications: () => room.notifier?.status() ?? { waiting: 0, dead: 0 },
   });
-  const halls: Halls = { base, options, room, changes, seen, decisions, identity, who, projection, operations };
+  const halls: Halls = { base, options, room, changes, seen, decisions, identity, agents, who, projection, operations };
   const api = await openTheApi(halls);
   started.defer(() => api.close());
   base.reloadables.push({ keys: ['api.tls.cert', 'api.tls.key', 'api.tls.ca'], apply: (next) => api.renew(pem(next.api.tls)) });
   await openOperationsListener(base, operations, started);
   const publicUrl = config.api.publicUrl ?? api.url;
+  room.url = publicUrl;
   const { book, ends } = await openTheBook(halls, publicUrl, started);
+  await ordering?.agents.share();
+  await agents.announce();
   return {
     decisions,
     identity,
@@ -141,7 +160,7 @@ export async function openCentral(base: Base, options: CentralOptions, started: 
 }
 
 function openTheApi(halls: Halls): ReturnType<typeof openApi> {
-  const { base, options, room, changes, seen, decisions, identity, who, projection, operations } = halls;
+  const { base, options, room, changes, seen, decisions, identity, agents, who, projection, operations } = halls;
   const { config, journal, clock, log } = base;
   const { delegations } = who;
   const parts = apiParts({
@@ -152,7 +171,8 @@ function openTheApi(halls: Halls): ReturnType<typeof openApi> {
     changes,
     status: () => status(halls),
     enrolment: () => options.enrolment ?? null,
-    terminate: async (id) => options.enforcers().some(([, enforcer]) => enforcer.terminate(id)) || ((await options.terminate?.(id)) ?? false),
+    terminate: (id) => terminated(options, id),
+    agents,
     operations: watched(operations, () => decisions.revision),
     book: () => room.book,
     projection,
@@ -208,6 +228,10 @@ async function openTheBook(
   });
   void notifier.start(askedHere(book, ordering)); // nothing waits for it, and it does not reject
   return { book, ends };
+}
+
+async function terminated({ enforcers, terminate }: CentralOptions, id: string): Promise<boolean> {
+  return enforcers().some(([, enforcer]) => enforcer.terminate(id)) || ((await terminate?.(id)) ?? false);
 }
 
 /** What enforcers and other engines recorded is there as well: their sessions and statements are shown beside this journal's. */

@@ -58,7 +58,11 @@ export async function engine(config: LoadedConfig, options: EngineOptions): Prom
   const here = fleetReports({ fleet, enrolment, archived: (id) => base.archiving?.archived(id) ?? null });
   const remote = ordering?.fleets.beside(here) ?? here;
   const terminate = ordering?.fleets.orElsewhere((id) => fleet.terminate(id)) ?? ((id: string) => fleet.terminate(id));
-  const central = await openCentral(base, { ...shown, enforcers: () => [], remote, judging: source, ordering, enrolment, terminate }, started);
+  const central = await openCentral(
+    base,
+    { ...shown, enforcers: () => [], remote, remoteSessions: () => fleet.sessions(), judging: source, ordering, enrolment, terminate },
+    started,
+  );
   await ordering?.registry.share();
   const listener = await openChannel(base, { central, enrolment, fleet });
   started.defer(() => listener.close());

@@ -21,6 +21,7 @@ import type {
   Status,
   Viewed,
 } from './api/parts.ts';
+import type { Agents } from './agents/agents.ts';
 import type { Enrolment } from './enrolment/parts.ts';
 import type { Operations } from './operations/operations.ts';
 import type { AuthzenParts } from './api/authzen/parts.ts';
@@ -49,6 +50,7 @@ export interface ServingFrom {
   readonly authzen: AuthzenParts;
   readonly delegations: Delegations | null;
   readonly notifications: () => Notifications | null;
+  readonly agents: Pick<Agents, 'desk' | 'tokens'>;
   /** Of an engine that takes enforcers of their own. */
   readonly enrolment?: () => Enrolment | null;
   /** False: nobody has this session. */
@@ -98,6 +100,7 @@ export function apiParts(from: ServingFrom): ApiParts {
     get enrolment() {
       return from.enrolment?.() ?? null;
     },
+    agents: from.agents,
     approvals: reviewBook(from),
     events: ({ follow, signal, since, journal: other = '' }) => {
       const from = since === undefined ? {} : { since };
