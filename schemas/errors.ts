@@ -29,6 +29,16 @@ export const ERRORS = {
     meaning: 'Masked values may be in the target’s answer, and it is not of a kind that can be masked.',
     remedy: 'Ask for JSON; the message says what came. Where the answer holds nothing that is masked, describe it so in the target’s description.',
   },
+  TOOL_UNKNOWN: {
+    sqlstate: '42501',
+    meaning: 'The MCP server’s tool of this name is not pinned, or is hidden from you.',
+    remedy: 'List the tools again. An operator pins new ones with `interlock mcp pin TARGET`.',
+  },
+  TOOL_DRIFTED: {
+    sqlstate: '42501',
+    meaning: 'The MCP server’s definition of this tool is no longer the one that was approved.',
+    remedy: 'An operator compares it and approves it with `interlock mcp pin TARGET`.',
+  },
   OBLIGATION_UNSUPPORTED: {
     sqlstate: '42501',
     meaning: 'A policy asks for an obligation that this enforcer cannot fulfil.',
