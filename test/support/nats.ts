@@ -81,6 +81,9 @@ export class TestNats implements AsyncDisposable {
     writeFileSync(file, replaced(`${serverConfig(plan)}${also}`), { mode: 0o600 });
     const started = spawn(this.#program, ['-c', file], { stdio: ['ignore', 'pipe', 'pipe'] });
     this.#process = started;
+    const reap = (): void => void started.kill('SIGKILL');
+    process.once('exit', reap);
+    started.once('exit', () => process.off('exit', reap));
     for (const stream of [started.stdout, started.stderr]) stream?.on('data', (bytes: Buffer) => void (this.#output += bytes.toString()));
     await until(async () => {
       if (started.exitCode !== null) throw new Error(`nats-server ended: ${this.#output}`);

@@ -1,0 +1,23 @@
+/** `npm run cluster`: exit 1 when an oracle found something, 2 on a wrong option. */
+import { writeFileSync } from 'node:fs';
+import { EXIT } from '#schemas/errors';
+import { clusterOptions, type ClusterRun } from './options.ts';
+import { runCluster } from './run.ts';
+import { table } from './table.ts';
+
+let options: ClusterRun;
+try {
+  options = clusterOptions(process.argv.slice(2));
+} catch (error) {
+  process.stderr.write(`${error instanceof Error ? error.message : String(error)}\n`);
+  process.exit(EXIT.usage);
+}
+for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => process.exit(EXIT.fault)); // whoever was started ends too
+const report = await runCluster(options, (line) => process.stderr.write(`${line}\n`));
+const findings = [...(report.races?.findings ?? []), ...(report.upgrades?.findings ?? [])];
+for (const { check, detail } of findings) process.stderr.write(`${check}: ${detail}\n`);
+process.stderr.write(table(report));
+const document = `${JSON.stringify(report, null, 2)}\n`;
+if (options.json === null) process.stdout.write(document);
+else writeFileSync(options.json, document);
+process.exitCode = findings.length === 0 ? EXIT.ok : EXIT.no;
