@@ -1,6 +1,7 @@
 /** The judging half of the composition: facts, masks and policies, for a gateway and for the commands that need none (`decide`, `doctor`). */
 import { join } from 'node:path';
 import { setFlagsFromString } from 'node:v8';
+import type { Catalog } from '#schemas/catalog';
 import type { Clock } from '#client/clock';
 import type { Ids } from '#client/ids';
 import type { EventDraft } from '#client/journal';
@@ -11,6 +12,9 @@ import type { FreshPolicies } from './decide/bundle.ts';
 import { FolderSource, type PolicySource } from './decide/policy-source.ts';
 import { selfTest } from './decide/self-test.ts';
 import { openDecisionService, type LocalDecisionService } from './decide/service.ts';
+import type { FactsReader } from './decide/ports.ts';
+import { readHttp, type ReadGraphql } from './facts/http/reader.ts';
+import { McpReader } from './facts/mcp/reader.ts';
 import { PostgresMaskRewriter } from './facts/postgres/mask/rewriter.ts';
 import { PARSER_MAJORS, Parser } from './facts/postgres/parser.ts';
 import { paramsThatFlowToCode, PostgresFacts } from './facts/postgres/reader.ts';
@@ -19,6 +23,12 @@ import { BundleFileSource, trustedIn } from './policies.ts';
 
 /** The built-in issuer is nobody's web address: it is this installation's own. */
 const LOCAL_ISSUER = { url: 'https://local.interlock.invalid', audience: 'interlock' } as const;
+
+const NO_GRAPHQL: ReadGraphql = () => ({
+  graphql: null,
+  effects: [],
+  opaque: [{ code: 'unsupported', detail: 'GraphQL is not read here yet' }],
+});
 
 export interface JudgingOptions {
   readonly log: Log;
@@ -43,13 +53,14 @@ export async function openJudging(config: LoadedConfig, options: JudgingOptions)
   const facts = new PostgresFacts({ majors: PARSER_MAJORS, parsers });
   const masks = new PostgresMaskRewriter(parsers);
   const { dir, data, watch, maxAgeMs } = config.policies;
+  let opened: LocalDecisionService | null = null;
   try {
     // a gateway warms its workers up: the first long text must not pay for their start out of its deadline
     if (options.watch !== false) await facts.ready();
-    const service = await openDecisionService({
+    const service = (opened = await openDecisionService({
       policies: { dir, data, watch, maxAgeMs },
       source: options.source ?? sourceOf(config, options),
-      facts: { read: (text, context) => facts.read(text, context), paramsThatFlowToCode },
+      facts: { read: readerOf(facts, (target) => opened?.catalogOf(target) ?? null), paramsThatFlowToCode },
       masks,
       clock,
       ids,
@@ -57,7 +68,7 @@ export async function openJudging(config: LoadedConfig, options: JudgingOptions)
       record: (event) => options.record(event),
       opa: () => tool('opa'),
       selfTest,
-    });
+    }));
     const close = async (): Promise<void> => {
       service.close();
       await masks.close();
@@ -69,6 +80,21 @@ export async function openJudging(config: LoadedConfig, options: JudgingOptions)
     await facts.close();
     throw error;
   }
+}
+
+/** By what the target speaks. */
+function readerOf(sql: PostgresFacts, catalogOf: (target: string) => Catalog | null): FactsReader['read'] {
+  const mcp = new McpReader({ read: (text, context) => sql.read(text, context), catalogOf });
+  return (text, context) => {
+    switch (context.dialect) {
+      case 'http':
+        return readHttp(text, { catalog: context.knowledge?.kind === 'http' ? context.knowledge : null, graphql: NO_GRAPHQL });
+      case 'mcp':
+        return mcp.read(text, context);
+      default:
+        return sql.read(text, context);
+    }
+  };
 }
 
 /** What the configuration names, for a gateway in one process and for commands. */

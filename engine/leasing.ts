@@ -40,7 +40,9 @@ export function openLeasing({ live, clock, ids, log }: LeasingParts): Leasing {
   const desk = openCredentials({
     sourceOf: (name) => {
       const target = targetOf(name);
-      return target === undefined ? null : sourceOf(target, vault, () => resolveUpstream(config, target, read));
+      if (target === undefined) return null;
+      if (target.protocol !== 'postgresql') return serviceSource(target, read, log);
+      return sourceOf(target, vault, () => resolveUpstream(config, target, read));
     },
     clock,
     ids,
@@ -50,7 +52,8 @@ export function openLeasing({ live, clock, ids, log }: LeasingParts): Leasing {
     desk,
     upstream: (target) => resolveUpstream(config, target, read),
     upstreams: async () => {
-      const entries = Object.values(config.targets).map(async (target) => {
+      const databases = Object.values(config.targets).filter(({ protocol }) => protocol === 'postgresql');
+      const entries = databases.map(async (target) => {
         const upstream = await resolveUpstream(config, target, read);
         log.hide(upstream.password);
         if (upstream.notice !== null) log.warn({ target: target.name }, upstream.notice);
@@ -70,6 +73,18 @@ function sourceOf({ upstream }: TargetConfig, vault: Vault | null, resolve: () =
   return readSource(async () => {
     const { user, password } = await resolve();
     return { user, password };
+  });
+}
+
+/** A service that asks for no credential has a lease all the same: its session has what to name. */
+function serviceSource({ http, mcp }: TargetConfig, read: ReadSecret, log: SecretLog): CredentialSource {
+  const credential = (http ?? mcp)?.credential ?? null;
+  if (credential === null) return readSource(() => Promise.resolve({ user: '', password: '', scheme: { kind: 'none' } }));
+  const { user, scheme, secret } = credential;
+  return readSource(async () => {
+    const password = await read(secret);
+    log.hide(password);
+    return { user, password, scheme };
   });
 }
 

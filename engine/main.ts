@@ -4,7 +4,7 @@ import { openBase, type BaseOptions } from './base.ts';
 import { openCentral } from './central.ts';
 import type { LoadedConfig } from './config/config.ts';
 import { running, type Running } from './running.ts';
-import { type Place, saidBy, startEnforcer, type TargetParts } from './targets.ts';
+import { saidBy, startEnforcer, type TargetParts } from './targets.ts';
 
 export type { Running } from './running.ts';
 
@@ -29,7 +29,7 @@ export async function up(config: LoadedConfig, options: UpOptions): Promise<Runn
     const enforcer = await startEnforcer(target, {
       config,
       deps,
-      place: upstreams[target.name] as Place,
+      place: upstreams[target.name] ?? null,
       said: () => saidBy(base.live.config, base.live.config.targets[target.name] ?? target, central.publicUrl),
     });
     started.defer(() => enforcer.close());

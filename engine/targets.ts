@@ -13,7 +13,8 @@ import { located, pem } from './located.ts';
 export type Place = Pick<Upstream, 'host' | 'port' | 'databases' | 'tls'>;
 
 /** Of an enforcer's own file, in which no credential stands. */
-export function placeOf({ name, upstream }: TargetConfig): Place {
+export function placeOf({ name, protocol, upstream }: TargetConfig): Place | null {
+  if (protocol !== 'postgresql') return null;
   if (upstream.kind === 'url') throw new InterlockError('CONFIG_INVALID', `targets.${name}.upstream.url: holds a credential, which is the engine’s`);
   return upstream;
 }
@@ -34,12 +35,35 @@ export function saidBy(config: LoadedConfig, { env, labels, inTransaction }: Tar
 export interface TargetParts {
   readonly config: LoadedConfig;
   readonly deps: EnforcerDeps & { /** null: there is none. */ readonly archiving: Archiving | null };
-  readonly place: Place;
+  /** Of a database; null: a service, whose section says it. */
+  readonly place: Place | null;
   readonly said: () => Said;
 }
 
 /** Listens for the clients of one target. */
-export function startEnforcer(target: TargetConfig, { config, deps, place, said }: TargetParts): Promise<Enforcer> {
+export function startEnforcer(target: TargetConfig, parts: TargetParts): Promise<Enforcer> {
+  return start(target, parts).catch(located(parts.config, `targets.${target.name}`));
+}
+
+function start(target: TargetConfig, parts: TargetParts): Promise<Enforcer> {
+  switch (target.protocol) {
+    case 'postgresql':
+      return startDatabase(target, parts);
+    case 'http':
+    case 'mcp':
+      return Promise.reject(new InterlockError('CONFIG_INVALID', `protocol ${target.protocol} is not supported yet`));
+  }
+}
+
+/** With the archive's rules of this target. */
+function depsOf({ audit }: TargetConfig, { deps }: TargetParts): EnforcerDeps {
+  const { archiving } = deps;
+  return archiving === null ? deps : { ...deps, journal: archiving.wrap(deps.journal, audit) };
+}
+
+function startDatabase(target: TargetConfig, parts: TargetParts): Promise<Enforcer> {
+  const { place, said } = parts;
+  if (place === null) throw new InterlockError('INTERNAL', `target ${target.name} has no place`);
   const tls = pem(target.tls);
   const described: PostgresTarget = {
     name: target.name,
@@ -60,9 +84,7 @@ export function startEnforcer(target: TargetConfig, { config, deps, place, said 
     ...(tls === null ? {} : { tls }),
     upstream: { host: place.host, port: place.port, databases: place.databases, tls: upstreamTls(place.tls) },
   };
-  const { archiving } = deps;
-  const journal = archiving === null ? deps.journal : archiving.wrap(deps.journal, target.audit);
-  return startPostgresEnforcer({ target: described, ...deps, journal }).catch(located(config, `targets.${target.name}`));
+  return startPostgresEnforcer({ target: described, ...depsOf(target, parts) });
 }
 
 function upstreamTls(tls: UpstreamTls): PostgresTarget['upstream']['tls'] {

@@ -102,6 +102,16 @@ const Principal = object(
   ['subject', 'scopes', 'expires_at_ms', 'issued_at_ms'],
 );
 
+/** `LeaseScheme` of engine/client/credentials. */
+const LeaseScheme = {
+  anyOf: [
+    object({ kind: { enum: ['none', 'bearer', 'basic'] } }, ['kind']),
+    object({ kind: { enum: ['header', 'env'] }, name: text }, ['kind', 'name']),
+    object({ kind: { const: 'oauth_client' }, tokenUrl: text, scope: text, audience: text }, ['kind', 'tokenUrl']),
+    object({ kind: { const: 'sigv4' }, region: text, service: text }, ['kind', 'region', 'service']),
+  ],
+} as const;
+
 /** How the statement of one use ended. */
 export const UseEnd = object(
   {
@@ -150,7 +160,7 @@ export const ENGINE_CALLS = {
   },
   'credentials.lease': {
     question: object({ target: name }, ['target']),
-    answer: object({ id, user: text, password: text, role: text, handle: text }, ['id', 'user', 'password']),
+    answer: object({ id, user: text, password: text, role: text, scheme: LeaseScheme, handle: text }, ['id', 'user', 'password']),
   },
   /** Still used; `gone`: those of which it need not speak again. */
   'credentials.keep': {

@@ -4,7 +4,24 @@ export interface Lease extends HeldLease {
   readonly password: string;
   /** What policies and approvals call the user, where each lease has another; absent: its name. */
   readonly role?: string;
+  /** Of a service: what is done with it there; absent: a user and a password, as databases take them. */
+  readonly scheme?: LeaseScheme;
 }
+
+/** How the gateway signs in at a service. */
+export type LeaseScheme =
+  | { readonly kind: 'none' }
+  /** `password` is the token. */
+  | { readonly kind: 'bearer' }
+  | { readonly kind: 'basic' }
+  /** `password` is its value. */
+  | { readonly kind: 'header'; readonly name: string }
+  /** `user` is the client’s id, `password` its secret. */
+  | { readonly kind: 'oauth_client'; readonly tokenUrl: string; readonly scope?: string; readonly audience?: string }
+  /** `user` is the id of the access key, `password` its secret. */
+  | { readonly kind: 'sigv4'; readonly region: string; readonly service: string }
+  /** `password` is the value of this environment variable. */
+  | { readonly kind: 'env'; readonly name: string };
 
 /** What is kept of a lease once it was used to sign in: no secret. */
 export interface HeldLease {

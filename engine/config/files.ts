@@ -89,7 +89,10 @@ function upstreamFiles(config: LoadedConfig, name: string): readonly Wanted[] {
 
 function secrets(config: LoadedConfig): readonly { readonly path: string; readonly source: SecretSource }[] {
   if (config.role === 'enforcer') return []; // the engine leases
-  return Object.values(config.targets).flatMap(({ name, upstream }) => {
+  return Object.values(config.targets).flatMap(({ name, protocol, upstream, http, mcp }) => {
+    const credential = (http ?? mcp)?.credential ?? null;
+    if (protocol !== 'postgresql')
+      return credential === null ? [] : [{ path: `targets.${name}.${protocol}.credential.${credential.path}`, source: credential.secret }];
     if (upstream.kind === 'url') return [{ path: `targets.${name}.upstream.url`, source: upstream.url }];
     return upstream.password === null ? [] : [{ path: `targets.${name}.credential.password`, source: upstream.password }];
   });

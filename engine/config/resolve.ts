@@ -44,7 +44,9 @@ export function resolveConfig(raw: Config, file: string, dir: string): Resolved 
     },
     policies: resolvePolicies(raw.policies, stateDir, absolute),
     vault: resolveVault(raw.vault, absolute),
-    targets: Object.fromEntries(Object.entries(raw.targets).map(([name, target]) => [name, resolveTarget(name, target, { inTransaction, absolute, stateDir, dir })])),
+    targets: Object.fromEntries(
+      Object.entries(raw.targets).map(([name, target]) => [name, resolveTarget(name, target, { inTransaction, absolute, stateDir, dir })]),
+    ),
     approvals: {
       waitMs: durationMs(raw.approvals?.wait ?? '5m'),
       expireMs: durationMs(raw.approvals?.expire ?? '24h'),

@@ -119,7 +119,9 @@ function checkLogins({ api, identity }: Pick<LoadedConfig, 'api' | 'identity'>, 
   });
 }
 
-function checkUpstream(name: string, { upstream, credential }: Target, { role }: Pick<LoadedConfig, 'role'>, findings: Findings): void {
+function checkUpstream(name: string, target: Target, { role }: Pick<LoadedConfig, 'role'>, findings: Findings): void {
+  if (target.protocol !== 'postgresql') return checkService(name, target, findings);
+  const { upstream, credential } = target;
   if (upstream === undefined && role !== 'engine') return; // said elsewhere
   const at = `targets.${name}.upstream`;
   if (upstream?.url === undefined) {
@@ -132,6 +134,24 @@ function checkUpstream(name: string, { upstream, credential }: Target, { role }:
   for (const key of ['host', 'port'] as const)
     if (upstream[key] !== undefined) findings.addAt(`${at}.${key}`, `stands beside \`url\`, which says it too; allowed: one of them`);
   if (credential !== undefined) findings.addAt(`targets.${name}.credential`, 'stands beside `upstream.url`, which says it too; allowed: one of them');
+}
+
+/** An API or an MCP server says all in the section of its protocol. */
+function checkService(name: string, target: Target, findings: Findings): void {
+  const { protocol } = target;
+  const at = `targets.${name}`;
+  if (protocol === 'postgresql') return;
+  if (target[protocol] === undefined) findings.addAt(at, `\`${protocol}\` missing: the section that says where the target is`);
+  for (const key of ['upstream', 'credential', 'http', 'mcp'] as const)
+    if (key !== protocol && target[key] !== undefined) findings.addAt(`${at}.${key}`, `is not of protocol ${protocol}; allowed: \`${protocol}\``);
+  const url = target[protocol]?.url;
+  const command = target.mcp?.command;
+  if (protocol === 'mcp' && (url === undefined) === (command === undefined)) findings.addAt(`${at}.mcp`, 'allowed: one of `url` and `command`');
+  if (url === undefined) return;
+  const { protocol: scheme, hostname, username, password } = new URL(url);
+  if (username !== '' || password !== '') findings.addAt(`${at}.${protocol}.url`, 'holds a credential; allowed: `credential`, by reference');
+  if (scheme === 'http:' && !staysHere(hostname.replace(/^\[|\]$/g, '')))
+    findings.addAt(`${at}.${protocol}.url`, `found http towards ${hostname}; allowed: https (http on loopback only)`);
 }
 
 function checkTargetTls({ name, listen, tls, upstream }: TargetConfig, findings: Findings, notices: string[]): void {

@@ -73,10 +73,17 @@ export function openCredentials({ sourceOf, clock, ids, log }: CredentialOptions
         if (source === null) throw new InterlockError('CREDENTIAL_UNAVAILABLE', 'this target has no credential');
         const credential = await issue(target, source);
         hide(target, credential);
-        const { user, password, role, grant } = credential;
+        const { user, password, role, scheme, grant } = credential;
         const id = ids.next('lea');
         if (grant !== undefined) book.add({ id, holder, target, source, grant });
-        return { id, user, password, ...(role !== undefined && { role }), ...(grant !== undefined && { handle: grant.handle }) };
+        return {
+          id,
+          user,
+          password,
+          ...(role !== undefined && { role }),
+          ...(scheme !== undefined && { scheme }),
+          ...(grant !== undefined && { handle: grant.handle }),
+        };
       } catch (error) {
         const known = error instanceof InterlockError ? error : unavailable('its reference could not be read');
         log.error({ target: target.slice(0, 64), code: known.code, reason: known.message }, 'a credential could not be had');

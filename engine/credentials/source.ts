@@ -1,10 +1,13 @@
 /** Where the credential of one target comes from. */
+import type { LeaseScheme } from '#client/credentials';
 
 export interface Credential {
   readonly user: string;
   readonly password: string;
   /** What policies and approvals call the user, where each lease has another; absent: its name. */
   readonly role?: string;
+  /** What is done with it at a service; absent: a user and a password. */
+  readonly scheme?: LeaseScheme;
   /** It was made for this lease alone, and ends; absent: nothing of it ends with the lease. */
   readonly grant?: Grant;
 }

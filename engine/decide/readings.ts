@@ -12,6 +12,8 @@ const CONTEXTS_MAX = 1_024;
 export class Readings {
   readonly #paramsAreRead: () => boolean;
   readonly #catalogs = new Map<string, Catalog>();
+  /** By target: of the database that was read first. */
+  readonly #newest = new Map<string, Catalog>();
   /** By target: what is known of those that are no databases. */
   readonly #knowledge = new Map<string, HttpCatalog | McpCatalog>();
   /** By the identity of facts, which the reader caches by exact bytes and context; contexts are few, facts are many. */
@@ -32,8 +34,16 @@ export class Readings {
 
   learn(target: string, known: Knowledge): void {
     this.#generation++;
-    if (isCatalog(known)) this.#catalogs.set(`${target}\n${known.database}`, known);
-    else this.#knowledge.set(target, known);
+    if (isCatalog(known)) {
+      this.#catalogs.set(`${target}\n${known.database}`, known);
+      const first = this.#newest.get(target)?.database ?? known.database;
+      if (first === known.database) this.#newest.set(target, known);
+    } else this.#knowledge.set(target, known);
+  }
+
+  /** What was read last of a target's first database; null: nothing was. */
+  catalogOf(target: string): Catalog | null {
+    return this.#newest.get(target) ?? null;
   }
 
   statement(text: Uint8Array, facts: Facts, context: ReadContext): ReadStatement {

@@ -1,5 +1,6 @@
 /** The decision service in the enforcer's process: policies in force, sessions, and the one dry run (DESIGN §4). */
 import type { AccessRequest } from '#schemas/access-request';
+import type { Catalog } from '#schemas/catalog';
 import type { PolicyActivated, PolicyRejected } from '#schemas/event';
 import type { Knowledge } from '#schemas/knowledge';
 import { type ErrorCode, InterlockError } from '#schemas/errors';
@@ -120,6 +121,11 @@ export class LocalDecisionService implements DecisionService, PolicyHome {
 
   learn(target: string, knowledge: Knowledge): void {
     this.#readings.learn(target, knowledge);
+  }
+
+  /** What was read of a database; null: nothing was, here. */
+  catalogOf(target: string): Catalog | null {
+    return this.#readings.catalogOf(target);
   }
 
   openSession(scope: SessionScope): LocalSession {

@@ -1,0 +1,117 @@
+/**
+ * JSON without its ambiguities, for whatever is judged (H5, SECURITY §1.9): one value, well-formed UTF-8, no byte order mark, no key twice (nor
+ * twice but for its case), no number that this process would write differently, a bounded depth. Total: it never throws.
+ */
+export interface JsonBounds {
+  readonly depthMax: number;
+  readonly valuesMax: number;
+}
+
+export type StrictJson =
+  | { readonly ok: true; readonly value: unknown }
+  | { readonly ok: false; readonly code: 'encoding' | 'syntax' | 'budget'; readonly detail: string };
+
+export const JSON_BOUNDS: JsonBounds = { depthMax: 64, valuesMax: 100_000 };
+
+export function parseStrictJson(bytes: Uint8Array, bounds: JsonBounds = JSON_BOUNDS): StrictJson {
+  let text: string;
+  try {
+    text = UTF8.decode(bytes);
+  } catch {
+    return no('encoding', 'not well-formed UTF-8');
+  }
+  let value: unknown;
+  try {
+    value = JSON.parse(text);
+  } catch {
+    return no('syntax', 'not JSON');
+  }
+  return ambiguity(text, bounds) ?? { ok: true, value };
+}
+
+const UTF8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
+
+function no(code: 'encoding' | 'syntax' | 'budget', detail: string): StrictJson & { ok: false } {
+  return { ok: false, code, detail };
+}
+
+const C = { quote: 34, backslash: 92, comma: 44, minus: 45, zero: 48, nine: 57, colon: 58, open: 91, close: 93, brace: 123, end: 125 } as const;
+
+/** The text is known to be JSON: strings, numbers and brackets are all that has to be told apart. */
+function ambiguity(text: string, { depthMax, valuesMax }: JsonBounds): (StrictJson & { ok: false }) | null {
+  /** Of each open object its keys as they stand and in lower case; null: an array. */
+  const open: (Set<string> | null)[] = [];
+  let values = 0;
+  let at = 0;
+  while (at < text.length) {
+    const code = text.charCodeAt(at);
+    if (code === C.quote) {
+      const end = endOfString(text, at);
+      const keys = open.at(-1);
+      if (keys && isKey(text, end)) {
+        const wrong = remember(keys, text.slice(at, end));
+        if (wrong !== null) return no('syntax', wrong);
+      }
+      values++;
+      at = end;
+    } else if (code === C.brace || code === C.open) {
+      open.push(code === C.brace ? new Set() : null);
+      if (open.length > depthMax) return no('budget', `nested deeper than ${depthMax}`);
+      values++;
+      at++;
+    } else if (code === C.end || code === C.close) {
+      open.pop();
+      at++;
+    } else if (code === C.minus || (code >= C.zero && code <= C.nine)) {
+      const end = endOfNumber(text, at);
+      const token = text.slice(at, end);
+      if (!survives(token)) return no('syntax', 'a number that JavaScript cannot hold exactly');
+      values++;
+      at = end;
+    } else at++;
+    if (values > valuesMax) return no('budget', `more than ${valuesMax} values`);
+  }
+  return null;
+}
+
+function endOfString(text: string, start: number): number {
+  let at = start + 1;
+  while (text.charCodeAt(at) !== C.quote) at += text.charCodeAt(at) === C.backslash ? 2 : 1;
+  return at + 1;
+}
+
+function isKey(text: string, from: number): boolean {
+  let at = from;
+  while (at < text.length && text.charCodeAt(at) <= 32) at++;
+  return text.charCodeAt(at) === C.colon;
+}
+
+function remember(keys: Set<string>, quoted: string): string | null {
+  const key = quoted.includes('\\') ? (JSON.parse(quoted) as string) : quoted.slice(1, -1);
+  if (key === '__proto__') return 'the key __proto__';
+  const folded = `\0${key.toLowerCase()}`;
+  if (keys.has(key)) return 'a key twice in one object';
+  // some servers match keys without regard to case, and then the last one counts
+  if (keys.has(folded)) return 'two keys in one object that differ in case alone';
+  keys.add(key).add(folded);
+  return null;
+}
+
+function endOfNumber(text: string, start: number): number {
+  NUMBER.lastIndex = start;
+  NUMBER.exec(text);
+  return NUMBER.lastIndex;
+}
+
+const NUMBER = /-?[0-9]+(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?/y;
+const DIGITS_MAX = 15;
+
+/** Whether what is written again means the same to whoever reads decimals exactly. */
+function survives(token: string): boolean {
+  const digits = token.replace(/[eE].*$/, '').replace(/[-.]/g, '').replace(/^0+/, '').replace(/0+$/, '');
+  const value = Number(token);
+  if (!Number.isFinite(value)) return false;
+  if (Number.isInteger(value) && !Number.isSafeInteger(value)) return false;
+  if (value === 0) return digits === '';
+  return digits.length <= DIGITS_MAX || (Number.isInteger(value) && /^-?[0-9]+$/.test(token)) || String(value) === token;
+}
