@@ -26,9 +26,9 @@ export function loadOrMakeSigningKey(path: string): SigningKey {
 export function makeSigningKey(path: string): SigningKey {
   const { privateKey } = generateKeyPairSync('ed25519');
   try {
-    writeFileSync(path, privateKey.export({ type: 'pkcs8', format: 'pem' }), { mode: 0o600, flag: 'wx' });
+    writeFileSync(path, privateKey.export({ type: 'pkcs8', format: 'pem' }), { mode: 0o600, flag: 'wx', flush: true });
     const made = signingKey(privateKey);
-    writeFileSync(`${path}.pub`, made.publicKeyPem, { mode: 0o644 });
+    writeFileSync(`${path}.pub`, made.publicKeyPem, { mode: 0o644, flush: true });
     return made;
   } catch (error) {
     throw unusable(path, `cannot be written (${(error as NodeJS.ErrnoException).code ?? 'unknown'})`);

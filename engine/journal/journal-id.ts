@@ -16,7 +16,7 @@ export function journalIdIn(dir: string): string {
   if (reserved !== null) return reserved;
   mkdirSync(dir, { recursive: true, mode: 0o700 });
   const id = randomUUID().replaceAll('-', '');
-  writeFileSync(join(dir, FILE), `${id}\n`, { mode: 0o600, flag: 'wx' });
+  writeFileSync(join(dir, FILE), `${id}\n`, { mode: 0o600, flag: 'wx', flush: true });
   return id;
 }
 

@@ -20,13 +20,15 @@ export function loadCheckpointKey(path: string): CheckpointKey {
   requireMode(path, 0o600);
   const key = read(path);
   const publicKeyPem = createPublicKey(key).export({ type: 'spki', format: 'pem' }).toString();
-  if (!existsSync(publicKeyFile) || readFileSync(publicKeyFile, 'utf8') !== publicKeyPem) writeFileSync(publicKeyFile, publicKeyPem, { mode: 0o644 });
+  if (!existsSync(publicKeyFile) || readFileSync(publicKeyFile, 'utf8') !== publicKeyPem)
+    writeFileSync(publicKeyFile, publicKeyPem, { mode: 0o644, flush: true });
   return { key, publicKeyPem, publicKeyFile };
 }
 
+/** Durable before anything is signed with it: what a power cut leaves is signed by the key that it leaves. */
 function create(path: string): void {
   const { privateKey } = generateKeyPairSync('ed25519');
-  writeFileSync(path, privateKey.export({ type: 'pkcs8', format: 'pem' }), { mode: 0o600, flag: 'wx' });
+  writeFileSync(path, privateKey.export({ type: 'pkcs8', format: 'pem' }), { mode: 0o600, flag: 'wx', flush: true });
   chmodSync(path, 0o600);
 }
 

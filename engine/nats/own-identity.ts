@@ -12,7 +12,7 @@ export function ownIdentity(path: string): { readonly publicKey: string; readonl
   const created = !existsSync(path);
   if (created) {
     mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
-    writeFileSync(path, `${createIdentity().seed}\n`, { mode: 0o600, flag: 'wx' });
+    writeFileSync(path, `${createIdentity().seed}\n`, { mode: 0o600, flag: 'wx', flush: true });
     chmodSync(path, 0o600);
   }
   const mode = statSync(path).mode & 0o777;
