@@ -1,7 +1,9 @@
 /** The oracles of SECURITY §3.4, over what the relay before the target saw (T), what the journal holds (J) and what clients were told. */
-import { exportJournal } from '#engine/journal/export';
 import type { Relay } from '#test/support/relay';
-import { MARKER, type Label, type Operation, type Workload } from './workload.ts';
+import { recordedIn, type Recorded } from './recorded.ts';
+import { markersIn, type Label, type Operation, type Workload } from './workload.ts';
+
+export { recordedIn, type Recorded };
 
 export type Check =
   | 'C1 intent before bytes'
@@ -30,34 +32,6 @@ export function seenAtTarget(relay: Relay): Map<string, number> {
   const seen = new Map<string, number>();
   for (const connection of relay.connections) count(connection.sent().toString('latin1').replaceAll(PLANS, ''), seen);
   return seen;
-}
-
-export interface Recorded {
-  /** Markers of statements whose intent is recorded. */
-  readonly intents: ReadonlySet<string>;
-  /** Markers of statements that went with an approval, and which approval each time. */
-  readonly approved: ReadonlyMap<string, readonly string[]>;
-}
-
-export async function recordedIn(dir: string): Promise<Recorded> {
-  const intents = new Set<string>();
-  const approved = new Map<string, string[]>();
-  for await (const line of exportJournal(dir)) {
-    const event = JSON.parse(line) as {
-      type: string;
-      approval?: { approval_id: string };
-      payloads?: Record<string, { text?: string; base64?: string }>;
-    };
-    if (event.type !== 'statement.cleared') continue;
-    const markers = new Map<string, number>();
-    for (const { text, base64 } of Object.values(event.payloads ?? {}))
-      count(text ?? Buffer.from(base64 ?? '', 'base64').toString('latin1'), markers);
-    for (const marker of markers.keys()) {
-      intents.add(marker);
-      if (event.approval) approved.set(marker, [...(approved.get(marker) ?? []), event.approval.approval_id]);
-    }
-  }
-  return { intents, approved };
 }
 
 export function checkRound(target: ReadonlyMap<string, number>, recorded: Recorded, workload: Workload): Finding[] {
@@ -101,5 +75,5 @@ function labelOf(marker: string): Label {
 }
 
 function count(text: string, into: Map<string, number>): void {
-  for (const [marker] of text.matchAll(MARKER)) into.set(marker, (into.get(marker) ?? 0) + 1);
+  for (const marker of markersIn(text)) into.set(marker, (into.get(marker) ?? 0) + 1);
 }

@@ -2,6 +2,7 @@
  * `interlock up`, `engine` or `enforce` with a part that is built wrong, or with a disk that fails when told to: `node test/chaos/gateway.ts CONFIG PART HALF`. The product
  * has no switch for any of it: the file layer is handed to the composition root; the two sabotages that sit deeper replace a method here.
  */
+import { type Clock, systemClock } from '#client/clock';
 import { Book } from '#engine/approvals/book';
 import { version } from '#engine/cli/version';
 import { loadConfig } from '#engine/config/load';
@@ -27,7 +28,11 @@ export type Part =
   | 'dropping-no-fdatasync'
   | 'double-consume'
   | 'deny-ignored'
-  | 'archive-gap';
+  | 'archive-gap'
+  | 'jumping';
+
+/** To a part that runs: a fault of its files, or by how much its wall clock is wrong from now on. */
+export type Told = FileFault | { readonly clockMs: number };
 
 /** Which command: all in one process, the engine, or the enforcer of this target. */
 export type Half = 'up' | 'engine' | { readonly enforce: string };
@@ -39,9 +44,10 @@ async function main(configFile: string, part: Part, half: string): Promise<void>
   const config = await loadConfig(configFile);
   const log = openLog({ level: 'warn', format: 'json', secrets: [] });
   const files = filesOf(part);
+  const clock = part === 'jumping' ? { clock: jumpingClock() } : {};
   if (part === 'double-consume') consumeAlways();
   if (part === 'archive-gap') swallowRuns();
-  const running = await start(config, half, { log, version: version(), ...(files === null ? {} : { files }) });
+  const running = await start(config, half, { log, version: version(), ...clock, ...(files === null ? {} : { files }) });
   // behind the self-test, which would not let it start
   if (part === 'deny-ignored') ignoreDenials();
   const { revision, api, targets, journal, publicKey } = running;
@@ -80,8 +86,18 @@ function filesOf(part: Part): JournalFiles | null {
     case 'double-consume':
     case 'deny-ignored':
     case 'archive-gap':
+    case 'jumping':
       return null;
   }
+}
+
+/** Somebody sets the wall clock; time passes as ever. */
+function jumpingClock(): Clock {
+  let offMs = 0;
+  process.on('message', (told: Told) => {
+    if (typeof told === 'object') offMs = told.clockMs;
+  });
+  return { wallUs: () => systemClock.wallUs() + offMs * 1000, monotonicUs: () => systemClock.monotonicUs() };
 }
 
 /** An approval that is never used up. */

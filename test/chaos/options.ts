@@ -1,7 +1,7 @@
 /** `npm run chaos` as SURFACE.md has it. */
 import { parseArgs } from 'node:util';
 
-export const FAULTS = ['kill', 'power', 'eio', 'enospc', 'stall', 'stop', 'partition', 'flip'] as const;
+export const FAULTS = ['kill', 'power', 'eio', 'enospc', 'stall', 'stop', 'partition', 'delay', 'clock', 'flip'] as const;
 export type Fault = (typeof FAULTS)[number];
 export const SABOTAGES = ['no-fdatasync', 'late-intent', 'double-consume', 'deny-ignored', 'archive-gap'] as const;
 export type Sabotage = (typeof SABOTAGES)[number];
@@ -11,9 +11,9 @@ export const COMPONENTS = ['gateway', 'enforcer', 'engine', 'nats'] as const;
 export type Component = (typeof COMPONENTS)[number];
 const FAULTS_OF: Readonly<Record<Component, readonly Fault[]>> = {
   gateway: ['kill', 'power', 'eio', 'enospc', 'stall'],
-  enforcer: ['kill', 'stop', 'partition', 'eio', 'enospc', 'flip'],
-  engine: ['kill', 'stop', 'partition', 'eio', 'enospc', 'flip'],
-  nats: ['kill', 'stop', 'partition'],
+  enforcer: ['kill', 'stop', 'power', 'partition', 'delay', 'clock', 'eio', 'enospc', 'flip'],
+  engine: ['kill', 'stop', 'power', 'partition', 'delay', 'clock', 'eio', 'enospc', 'flip'],
+  nats: ['kill', 'stop', 'power', 'partition', 'delay'],
 };
 
 export interface ChaosOptions {

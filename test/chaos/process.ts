@@ -4,15 +4,14 @@ import { once } from 'node:events';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import type { Ready } from '#test/support/gateway';
-import type { FileFault } from './files.ts';
-import type { Half, Part } from './gateway.ts';
+import type { Half, Part, Told } from './gateway.ts';
 
 export interface GatewayProcess {
   readonly ready: Ready;
   readonly address: string;
   log(): string;
-  /** To the file layer of part `faulty`. */
-  tell(fault: FileFault): void;
+  /** To the file layer of part `faulty`, or to the clock of part `jumping`. */
+  tell(what: Told): void;
   signal(name: 'SIGKILL' | 'SIGSTOP' | 'SIGCONT' | 'SIGTERM'): void;
   /** The exit code, or the signal's name. */
   readonly ended: Promise<number | string>;
@@ -20,15 +19,18 @@ export interface GatewayProcess {
 
 const cli = fileURLToPath(new URL('../../engine/cli/main.ts', import.meta.url));
 const chaos = fileURLToPath(new URL('./gateway.ts', import.meta.url));
+/** A quarter of a start is reading the same sources again; whoever ends by SIGTERM leaves them here for the next. */
+const NODE_COMPILE_CACHE = fileURLToPath(new URL('../../node_modules/.cache/interlock-chaos', import.meta.url));
 
 /** The published command when `part` is null, else test/chaos/gateway.ts. */
 export async function startProcess(configFile: string, part: Part | null, half: Half = 'up'): Promise<GatewayProcess> {
   const command = typeof half === 'string' ? [half] : ['enforce', half.enforce];
   const stdio: ['ignore', 'pipe', 'pipe'] = ['ignore', 'pipe', 'pipe'];
+  const env = { ...process.env, NODE_COMPILE_CACHE };
   const child =
     part === null
-      ? spawn(process.execPath, [cli, ...command, '-c', configFile, '--json'], { stdio })
-      : fork(chaos, [configFile, part, command.at(-1) as string], { stdio: ['ignore', 'pipe', 'pipe', 'ipc'], execArgv: [] });
+      ? spawn(process.execPath, [cli, ...command, '-c', configFile, '--json'], { stdio, env })
+      : fork(chaos, [configFile, part, command.at(-1) as string], { stdio: ['ignore', 'pipe', 'pipe', 'ipc'], execArgv: [], env });
   const reap = (): void => void child.kill('SIGKILL');
   process.once('exit', reap);
   const log: string[] = [];
@@ -42,7 +44,7 @@ export async function startProcess(configFile: string, part: Part | null, half: 
     ready,
     address: ready.targets['shop']?.address ?? '',
     log: () => log.join(''),
-    tell: (fault) => void child.send(fault),
+    tell: (what) => void child.send(what),
     signal: (name) => void child.kill(name),
     ended,
   };

@@ -34,13 +34,12 @@ export async function runChaos(options: Asked, onRound: OnRound): Promise<ChaosR
     await using bed = await openTestBed();
     return await runOn(bed, options, onRound);
   }
-  await using bed = await ApartBed.open();
-  return await runApart(bed, options, onRound);
+  return await runBeds(options, onRound);
 }
 
 export async function runOn(bed: TestBed, options: Asked, onRound: OnRound = () => {}): Promise<ChaosReport> {
   const base = join(bed.dir, `journal-${options.fault}-${options.sabotage ?? 'sound'}`);
-  const report = await rounds(options, onRound, (round, random) => {
+  const report = await playAll(options, onRound, (round, random) => {
     // a sound journal lives through all rounds; a sabotaged one may be past opening
     const journalDir = options.sabotage === null ? base : `${base}-${round}`;
     return playRound({ bed, name: `r${round}`, random, sabotage: options.sabotage, journalDir }, options.fault);
@@ -48,17 +47,37 @@ export async function runOn(bed: TestBed, options: Asked, onRound: OnRound = () 
   return options.fault === 'power' ? { ...report, power_by: powerBy() } : report;
 }
 
-/** Journals and identities live through all rounds. */
+/** A fresh bed now and then: every round verifies both journals and their archive whole, and they grow. */
+async function runBeds(options: Asked, onRound: OnRound): Promise<ChaosReport> {
+  let bed: ApartBed | null = null;
+  const powered = options.fault === 'power' && options.component !== 'gateway' ? options.component : null;
+  try {
+    const report = await playAll(options, onRound, async (round, random) => {
+      if (bed === null || round % ROUNDS_A_BED === 0) {
+        await bed?.[Symbol.asyncDispose]();
+        bed = await ApartBed.open({ powered: powered ?? null });
+      }
+      return await playOn(bed, options, round, random);
+    });
+    return powered === null ? report : { ...report, power_by: powerBy() };
+  } finally {
+    await (bed as ApartBed | null)?.[Symbol.asyncDispose]();
+  }
+}
+const ROUNDS_A_BED = 50;
+
+/** All rounds on one bed: journals and identities live through them. */
 export async function runApart(bed: ApartBed, options: Asked, onRound: OnRound = () => {}): Promise<ChaosReport> {
-  const { component = 'gateway', fault } = options;
-  const known = APART_FAULTS.find((each) => each === fault);
-  if (component === 'gateway' || known === undefined) throw new Error(`${fault} of ${component} is not of a part that runs apart`);
-  return await rounds(options, onRound, (round, random) =>
-    playApart({ bed, name: `a${options.seed + round}`, random, component, fault: known, sabotage: options.sabotage }),
-  );
+  return await playAll(options, onRound, (round, random) => playOn(bed, options, round, random));
 }
 
-async function rounds(options: Asked, onRound: OnRound, play: (round: number, random: Random) => Promise<RoundResult>): Promise<ChaosReport> {
+function playOn(bed: ApartBed, { component = 'gateway', fault, seed, sabotage }: Asked, round: number, random: Random): Promise<RoundResult> {
+  const known = APART_FAULTS.find((each) => each === fault);
+  if (component === 'gateway' || known === undefined) throw new Error(`${fault} of ${component} is not of a part that runs apart`);
+  return playApart({ bed, name: `a${seed + round}`, random, component, fault: known, sabotage, watched: round % 3 === 0 });
+}
+
+async function playAll(options: Asked, onRound: OnRound, play: (round: number, random: Random) => Promise<RoundResult>): Promise<ChaosReport> {
   const { component = 'gateway', fault, sabotage, seed, rounds: count } = options;
   const violations: ChaosReport['violations'][number][] = [];
   let inFlightRounds = 0;
@@ -89,6 +108,8 @@ function playRound(round: Round, fault: ChaosOptions['fault']): Promise<RoundRes
     case 'stop':
     case 'partition':
     case 'flip':
+    case 'delay':
+    case 'clock':
       throw new Error(`${fault} is of a part that runs apart`);
   }
 }

@@ -6,7 +6,12 @@ import pg from 'pg';
 import type { Random } from '#test/support/random';
 
 export type Label = 'allow' | 'deny' | 'approve';
-export const MARKER: RegExp = /op_[0-9a-z]+_[0-9]+_(allow|deny|approve)/g;
+const MARKER: RegExp = /op_[0-9a-z]+_[0-9]+_(allow|deny|approve)/g;
+
+/** Every occurrence, in order. */
+export function markersIn(text: string): readonly string[] {
+  return text.match(MARKER) ?? [];
+}
 
 export interface Operation {
   readonly marker: string;

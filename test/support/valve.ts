@@ -1,4 +1,7 @@
-/** A TCP relay whose two directions can be shut, as a partition does: what is sent then is held, not lost, and goes on when it is opened. */
+/**
+ * A TCP relay whose two directions can be shut, as a partition does: what is sent then is held, not lost, and goes on when it is opened. It can be slow
+ * too: what is sent arrives later, and in its order.
+ */
 import { once } from 'node:events';
 import { createConnection, createServer, type Socket } from 'node:net';
 
@@ -6,12 +9,15 @@ export interface Valve extends AsyncDisposable {
   readonly port: number;
   /** `open.toClient = false`: answers are held. */
   readonly open: { toServer: boolean; toClient: boolean };
+  /** How much later what comes now arrives, ms, asked for each piece of it; null: at once. */
+  late: (() => number) | null;
 }
 
 export async function startValve(port: number): Promise<Valve> {
   const flows: (() => void)[] = [];
   const sockets = new Set<Socket>();
   const state = { toServer: true, toClient: true };
+  const delay: Pick<Valve, 'late'> = { late: null };
   const server = createServer({ noDelay: true }, (client) => {
     const upstream = createConnection({ host: '127.0.0.1', port, noDelay: true });
     for (const socket of [client, upstream]) {
@@ -24,8 +30,8 @@ export async function startValve(port: number): Promise<Valve> {
       });
     }
     flows.push(
-      flow(client, upstream, () => state.toServer),
-      flow(upstream, client, () => state.toClient),
+      flow(client, upstream, delay, () => state.toServer),
+      flow(upstream, client, delay, () => state.toClient),
     );
   });
   server.listen(0, '127.0.0.1');
@@ -49,6 +55,12 @@ export async function startValve(port: number): Promise<Valve> {
   return {
     port: (server.address() as { port: number }).port,
     open,
+    get late() {
+      return delay.late;
+    },
+    set late(value) {
+      delay.late = value;
+    },
     [Symbol.asyncDispose]: async () => {
       for (const socket of sockets) socket.destroy();
       server.close();
@@ -58,15 +70,27 @@ export async function startValve(port: number): Promise<Valve> {
 }
 
 /** Answers what lets through what is held, if it may go. */
-function flow(from: Socket, to: Socket, isOpen: () => boolean): () => void {
-  let held: Buffer[] = [];
-  from.on('data', (bytes: Buffer) => {
-    if (isOpen()) to.write(bytes);
-    else held.push(bytes);
-  });
-  return () => {
-    if (!isOpen()) return;
-    for (const bytes of held) to.write(bytes);
-    held = [];
+function flow(from: Socket, to: Socket, delay: Pick<Valve, 'late'>, isOpen: () => boolean): () => void {
+  const held: { readonly bytes: Buffer; readonly dueMs: number }[] = [];
+  let timer: NodeJS.Timeout | null = null;
+  const go = (): void => {
+    for (let next = held[0]; next !== undefined && isOpen(); next = held[0]) {
+      const leftMs = next.dueMs - performance.now();
+      if (leftMs > 0) {
+        timer ??= setTimeout(() => {
+          timer = null;
+          go();
+        }, leftMs);
+        return;
+      }
+      held.shift();
+      to.write(next.bytes);
+    }
   };
+  from.on('data', (bytes: Buffer) => {
+    if (held.length === 0 && delay.late === null && isOpen()) to.write(bytes);
+    else held.push({ bytes, dueMs: performance.now() + (delay.late?.() ?? 0) });
+    go();
+  });
+  return go;
 }

@@ -21,12 +21,13 @@ async function archived(bed: ApartBed, half: Half): Promise<readonly Finding[]> 
   const key = readFileSync(loadCheckpointKey(join(stateDir, 'keys', 'checkpoint')).publicKeyFile, 'utf8');
   const dir = join(bed.places.engine.stateDir, 'archive', journalIdIn(journalDir));
   const find = (detail: string): Finding => ({ check: 'C4 the archive has everything', detail: `${half}: ${detail}` });
-  const { records } = await verifyJournal(journalDir, key);
+  const { records, problems } = await verifyJournal(journalDir, key);
+  const own = problems.map(({ seq, code, detail }) => ({ seq, code, detail: `in its own journal: ${detail}` }));
   const end = performance.now() + ARCHIVED_MS;
   for (;;) {
     const mirror = await verifyJournal(dir, key).catch((error: unknown) => String(error));
     if (typeof mirror !== 'string' && mirror.records >= records)
-      return mirror.problems
+      return [...own, ...mirror.problems]
         .filter(({ code }) => half === 'engine' || code !== 'APPROVAL_NOT_CONSUMED')
         .map(({ seq, code, detail }) => find(`record ${seq}: ${code}: ${detail}`));
     if (performance.now() > end)
