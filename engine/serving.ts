@@ -126,7 +126,7 @@ export function apiParts(from: ServingFrom): ApiParts {
     },
     projection: projection === null ? null : projected(projection),
     onChange: (listener) => from.changes.on(listener),
-    reviewText: (approval) => reviewText(reviewInput(approval)),
+    reviewText: (approval) => reviewText({ ...reviewInput(approval), message: isMessage(from.live.config, approval) }),
     delegations: from.delegations,
     get notifications() {
       return from.notifications();
@@ -156,6 +156,7 @@ function reviewBook({ book: find, changes }: ServingFrom): ReviewBook {
   };
   return {
     page: (filter, paging) => book().page(filter, paging),
+    hear: async (id) => await book().hear(id),
     show: (id) => book().show(id),
     verdict: async (id, verdict) => await book().verdict(id, verdict),
     cancel: async (id, act) => await book().cancel(id, act),
@@ -187,6 +188,12 @@ async function viewed(journal: FileJournal, by: Principal, what: Viewed): Promis
 }
 
 /** What is not kept in clear is no text at all, and cannot be approved. */
+/** What its target speaks says how its text is read; a target that is gone spoke SQL, unless its text says otherwise: then it has other colours, and is all there. */
+function isMessage({ targets }: LoadedConfig, { target }: ApprovalView): boolean {
+  const protocol = Object.hasOwn(targets, target) ? targets[target]?.protocol : undefined;
+  return protocol === 'http' || protocol === 'mcp';
+}
+
 function reviewInput({
   payload_text: text,
   payload_digest: digest,

@@ -9,6 +9,7 @@ import type { ReviewText, ReviewToken } from '#schemas/review';
 import { Emitter } from './emitter.ts';
 import { KEYWORDS } from './keywords.ts';
 import { lex, LEXED, type Lexed, type LexedKind } from './lexer.ts';
+import { lexMessage } from './message-lexer.ts';
 import { slices, type Slice } from './split.ts';
 import { Notes } from './notes.ts';
 
@@ -27,6 +28,8 @@ export interface ReviewInput {
   /** null: it is not kept in clear. */
   readonly text: Uint8Array | null;
   readonly digest: Digest;
+  /** A request of HTTP or MCP; absent: SQL. */
+  readonly message?: boolean;
   /** As the client sent them: `ApprovalView.params` and `.param_types`. */
   readonly params?: readonly (string | null)[];
   readonly paramTypes?: readonly string[];
@@ -39,8 +42,8 @@ export function reviewText(input: ReviewInput): ReviewText {
   const reason = whyNotReviewable(text, params);
   const whole = reason === null && text !== null;
   const part = text === null ? new Uint8Array() : whole ? text : text.subarray(0, PART_BYTES);
-  const lexed = lex(part);
-  const found = text === null ? [] : slices(part, lexed, whole ? (input.statements ?? null) : null);
+  const lexed = input.message === true ? lexMessage(part) : lex(part);
+  const found = text === null ? [] : slicesOf(input, part, lexed, whole);
   const notes = new Notes();
   const statements = rendered(part, lexed, numbered(found), notes);
   return {
@@ -53,6 +56,12 @@ export function reviewText(input: ReviewInput): ReviewText {
     ...(whole && params.length > 0 && { params: paramsShown(params, input.paramTypes ?? [], notes) }),
     warnings: [...(reason === null ? [] : [reason]), ...manySaid(found.length), ...notes.said()],
   };
+}
+
+/** A message is one piece. */
+function slicesOf({ message, statements }: ReviewInput, part: Uint8Array, lexed: Lexed, whole: boolean): readonly Slice[] {
+  if (message === true) return [{ start: 0, end: part.length, kind: 'REQUEST' }];
+  return slices(part, lexed, whole ? (statements ?? null) : null);
 }
 
 /** Why nobody may approve a text: it cannot be shown whole. null: it can. Lengths are bytes. */
