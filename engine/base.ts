@@ -3,6 +3,7 @@ import { createPublicKey, type KeyObject } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { hostname } from 'node:os';
 import { systemClock, type Clock } from '#client/clock';
+import { Meters } from '#enforcers/common/meters';
 import { Ids } from '#client/ids';
 import { openArchiving, openMirroring, type Archiving } from './archiving.ts';
 import type { LoadedConfig, NatsConfig } from './config/config.ts';
@@ -39,6 +40,8 @@ export interface Base {
   /** null: there is no archive. */
   readonly archiving: Archiving | null;
   readonly instruments: Instruments;
+  /** What agents did lately, as this process saw it. */
+  readonly meters: Meters;
   readonly live: Live;
   /** What parts apply when the configuration is read again: they add it as they start. */
   readonly reloadables: Reloadable<LoadedConfig>[];
@@ -66,7 +69,8 @@ export async function openBase(config: LoadedConfig, options: BaseOptions, start
   started.defer(() => archiving?.close());
   started.defer(() => journal.close('drain'));
   const { publicKeyFile: publicKey } = key;
-  return { config, clock, ids: new Ids(clock), log, version, journal, archiving, instruments, live, reloadables: [], publicKey };
+  const meters = new Meters(config.agents.coolDown, clock);
+  return { config, clock, ids: new Ids(clock), log, version, journal, archiving, instruments, meters, live, reloadables: [], publicKey };
 }
 
 interface ArchiveFrom {

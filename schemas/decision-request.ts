@@ -20,7 +20,7 @@ export const Ceilings = {
 } as const;
 export type Ceilings = Static<typeof Ceilings>;
 
-/** What an agent did lately, as the enforcing process counted it; of agents alone. The statement that is judged does not count yet. */
+/** What an agent did lately, as the enforcing process counted it; of agents alone. The statement that is judged counts, but for its rows. */
 export const Usage = {
   type: 'object',
   additionalProperties: false,

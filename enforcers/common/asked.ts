@@ -5,6 +5,7 @@ import type { Ids } from '#client/ids';
 import type { Journal, Payload } from '#client/journal';
 import type { Param } from '#schemas/sql-facts';
 import type { ApprovalContext, Subject, TransactionState } from '#schemas/decision-request';
+import type { Meter } from './meters.ts';
 import type { Refusal } from './refusal.ts';
 import type { Survey } from './survey.ts';
 
@@ -43,6 +44,8 @@ export interface Scene {
   readonly role: string;
   readonly enforcer: string;
   readonly supported: readonly string[];
+  /** Of an agent: what it did lately; null: of anybody else. */
+  readonly meter: Meter | null;
   readonly approvalRules: { readonly waitMs: number; readonly inTransaction: 'idle' | 'fresh' | 'any' };
   /** The protocol's own objections, once the facts are known: what it does not support, pins, a failed transaction. */
   readonly objects: (asked: Asked, statement: Statement) => Refusal | null;

@@ -7,6 +7,7 @@ import type { Ids } from '#client/ids';
 import type { Journal } from '#client/journal';
 import type { Log } from '#client/log';
 import type { Client, Subject } from '#schemas/decision-request';
+import type { Meters } from './meters.ts';
 
 /** What the composition root sees of an enforcement point, whatever its protocol. */
 export interface Enforcer {
@@ -54,4 +55,6 @@ export interface EnforcerDeps {
   readonly clock: Clock;
   readonly ids: Ids;
   readonly log: Log;
+  /** What agents did lately, over all targets of this process. */
+  readonly meters: Meters;
 }

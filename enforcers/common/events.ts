@@ -63,19 +63,21 @@ export interface Finish {
   readonly bytes: number;
   readonly tag: string | null;
   readonly sqlstate: string | null;
-  readonly masked: readonly string[];
+  /** Columns, each masked in every row; or how often each field was. */
+  readonly masked: readonly string[] | Readonly<Record<string, number>>;
   readonly durationUs: number;
 }
 
 const NOT_MASKED: Readonly<Record<string, number>> = {};
 
-/** One literal for each shape: this is on the hot path. */
-export function finishedEvent(finish: Finish, scene: Pick<Scene, 'sessionId' | 'target'>): EventDraft {
+/** One literal for each shape: this is on the hot path. What came back counts for the agent that asked. */
+export function finishedEvent(finish: Finish, scene: Pick<Scene, 'sessionId' | 'target' | 'meter'>): EventDraft {
+  scene.meter?.rows(finish.rows);
   const type = 'statement.finished';
   const { sessionId: session_id, target } = scene;
   const { statementId: statement_id, outcome, rows, bytes, tag, sqlstate, durationUs: duration_us } = finish;
   const response_digest = null;
-  const masked = finish.masked.length === 0 ? NOT_MASKED : Object.fromEntries(finish.masked.map((column) => [column, rows]));
+  const masked = countsOf(finish.masked, rows);
   if (tag !== null && sqlstate === null)
     return { type, session_id, statement_id, target, outcome, bytes, response_digest, masked, duration_us, rows, tag };
   if (tag === null && sqlstate === null)
@@ -94,4 +96,13 @@ export function finishedEvent(finish: Finish, scene: Pick<Scene, 'sessionId' | '
     sqlstate: sqlstate ?? '',
   } as const;
   return tag === null ? failed : { ...failed, tag };
+}
+
+function countsOf(masked: Finish['masked'], rows: number): Readonly<Record<string, number>> {
+  if (!isList(masked)) return masked;
+  return masked.length === 0 ? NOT_MASKED : Object.fromEntries(masked.map((column) => [column, rows]));
+}
+
+function isList(masked: Finish['masked']): masked is readonly string[] {
+  return Array.isArray(masked);
 }

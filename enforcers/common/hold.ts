@@ -7,6 +7,7 @@ import { HoldEnded, type Asked, type Scene } from './asked.ts';
 import type { Mint, Outcome, Use } from './cleared.ts';
 import { draftOf } from './draft.ts';
 import { decidedEvent, heldEvent } from './events.ts';
+import { momentOf } from './moment.ts';
 import { noLongerFits, policyRefusal, refusal, refusalOf, verdictDetail, type Refusal } from './refusal.ts';
 import { refuse } from './refuse.ts';
 import { difference, NO_SURVEY, type Survey } from './survey.ts';
@@ -34,7 +35,7 @@ async function held(asked: Asked, statement: Statement, first: Decided, scene: S
     const ticket = await settle(asked, await scene.approvals.request(draftOf(asked, statement, asking, survey, scene)), asking, scene);
     if ('refused' in ticket) return refuse(asked, ticket, scene);
     // the settings and the transaction are those of the first decision: nothing else was read of this client meanwhile
-    decided = await scene.decisions.decide(statement, { ...momentOf(asked), approval: ticket.approval });
+    decided = await scene.decisions.decide(statement, { ...momentOf(asked, statement, scene), approval: ticket.approval });
     scene.journal.append(decidedEvent(asked, statement, decided, scene));
     if (decided.decision.effect === 'deny') return refuse(asked, policyRefusal(decided.decision), scene);
     if (fits(decided, ticket.approval)) {
@@ -58,7 +59,7 @@ async function deniedEvenIfApproved(asked: Asked, statement: Statement, first: D
   const { decision_id, approval } = first.decision;
   if (!approval) return refusal('INTERNAL', 'an approval without a requirement');
   const assumed: ApprovalContext = { valid: true, id: 'apr_assumed', approved_by: [], requirement: approval.digest };
-  const then = await scene.decisions.decide(statement, { ...momentOf(asked), approval: assumed });
+  const then = await scene.decisions.decide(statement, { ...momentOf(asked, statement, scene), approval: assumed });
   return then.decision.effect === 'deny' ? policyRefusal({ ...then.decision, decision_id }) : null;
 }
 
@@ -170,11 +171,6 @@ function fits(decided: Decided, approval: ApprovalContext): boolean {
   if (decided.decision.effect === 'require_approval') return false;
   const requirement: Requirement | null = decided.decision.approval;
   return requirement === null || requirement.digest === approval.requirement;
-}
-
-function momentOf(asked: Asked): Parameters<Scene['decisions']['decide']>[1] {
-  const { action, statementId, transaction, settings, decoded } = asked;
-  return { action, statementId, transaction, settings, params: decoded };
 }
 
 function whoDecides(ticket: Ticket): string {

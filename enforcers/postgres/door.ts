@@ -205,6 +205,7 @@ class Guest {
           role,
           enforcer: this.#house.enforcerId,
           supported: SUPPORTED_OBLIGATIONS,
+          meter: deps.meters.of(principal.subject),
           approvalRules: target.approvals,
         },
         decisions: deps.decisions,

@@ -5,11 +5,11 @@ import { finishedEvent } from '#enforcers/common/events';
 import type { FinishOutcome, Running } from './expected.ts';
 
 export class Outcomes {
-  readonly #scene: Pick<Scene, 'journal' | 'clock' | 'sessionId' | 'target'>;
+  readonly #scene: Pick<Scene, 'journal' | 'clock' | 'sessionId' | 'target' | 'meter'>;
   /** A statement of this session read masked columns. */
   masked = false;
 
-  constructor(scene: Pick<Scene, 'journal' | 'clock' | 'sessionId' | 'target'>) {
+  constructor(scene: Pick<Scene, 'journal' | 'clock' | 'sessionId' | 'target' | 'meter'>) {
     this.#scene = scene;
   }
 

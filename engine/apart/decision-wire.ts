@@ -10,7 +10,7 @@
  *                   → statement u32 │ flags u8 │ SHA-256 of the text (32) │ facts JSON; or one byte, why not
  *
  *   decisions.decide  session u32 │ statement u32 │ settings u32 │ judgement u48 │ rewrite u48 │ action u8 │ transaction u8 │ flags u8
- *                     │ length u8, statement id │ settings JSON? │ params JSON? │ approval JSON?
+ *                     │ length u8, statement id │ settings JSON? │ params JSON? │ approval JSON? │ usage JSON?
  *                   → answer u8 │ flags u8 │ judged µs u32 │ judgement u48 │ rewrite u48 │ expires in µs u32 │ SHA-256 of the context (32)
  *                     │ length u8, decision id │ judgement JSON? │ rewrite?
  *
@@ -32,7 +32,7 @@ export const METHOD = {
 
 export const READ = { settings: 1, readsParams: 1 } as const;
 /** Flags of the question. */
-export const ASKED = { settings: 1, hasParams: 2, params: 4, approval: 8 } as const;
+export const ASKED = { settings: 1, hasParams: 2, params: 4, approval: 8, usage: 16 } as const;
 /** Flags of the answer. */
 export const TOLD = { cached: 1, readsParams: 2, judgement: 4, rewritten: 8, rewrite: 16 } as const;
 /** What an answer is. */

@@ -44,7 +44,7 @@ export function holdingOf(statement: RemoteStatement, place: Place, moment: Mome
 }
 
 export function encodeQuestion(statement: RemoteStatement, place: Place, moment: Moment, holding: Holding): Uint8Array {
-  const { statementId, settings, params, approval } = moment;
+  const { statementId, settings, params, approval, usage } = moment;
   const pieces: Buffer[] = [];
   let flags = 0;
   let number = place.settings.of(settings);
@@ -61,6 +61,10 @@ export function encodeQuestion(statement: RemoteStatement, place: Place, moment:
   if (approval !== undefined) {
     flags |= ASKED.approval;
     pieces.push(piece(encode(approval)));
+  }
+  if (usage !== undefined) {
+    flags |= ASKED.usage;
+    pieces.push(piece(encode(usage)));
   }
   scratch.writeUInt32BE(place.session, QUESTION.session);
   scratch.writeUInt32BE(statement.number, QUESTION.statement);

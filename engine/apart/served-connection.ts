@@ -2,7 +2,7 @@
 import { hash } from 'node:crypto';
 import type { Clock } from '#client/clock';
 import type { Decided, DecisionService, DecisionSession, Moment, SessionScope, Statement } from '#client/decision-service';
-import { ApprovalContext } from '#schemas/decision-request';
+import { ApprovalContext, Usage } from '#schemas/decision-request';
 import { InterlockError } from '#schemas/errors';
 import { Param } from '#schemas/sql-facts';
 import type { DecisionLimits } from './decision-limits.ts';
@@ -97,6 +97,7 @@ export class ServedConnection {
       settings,
       params: (flags & ASKED.hasParams) === 0 ? null : (): readonly Param[] => paramsOf(params),
       ...((flags & ASKED.approval) !== 0 && { approval: APPROVAL.read(reading.piece(APPROVAL_BYTES)) }),
+      ...((flags & ASKED.usage) !== 0 && { usage: USAGE.read(reading.piece(USAGE_BYTES)) }),
     };
     reading.done();
     const answer = (done: Decided): Uint8Array => decidedAnswer(known, done, held, this.#options.clock.wallUs());
@@ -164,6 +165,7 @@ export class ServedConnection {
 }
 
 const APPROVAL_BYTES = 65_536;
+const USAGE_BYTES = 1_024;
 
 const SETTINGS = form(
   { type: 'object', required: ['settings'], properties: { settings: { type: 'object', additionalProperties: { type: 'string' } } } } as const,
@@ -174,6 +176,7 @@ const PARAMS = form(
   'the parameters of a statement',
 );
 const APPROVAL = form(ApprovalContext, 'an approval');
+const USAGE = form(Usage, 'what an agent did');
 
 /** The service asks only where it reads them, and then they were sent. */
 function paramsOf(params: readonly Param[] | null): readonly Param[] {

@@ -1,5 +1,5 @@
 import type { Decision, Judgement } from '#schemas/decision';
-import type { ApprovalContext, Client, Resource, Subject, TransactionState } from '#schemas/decision-request';
+import type { ApprovalContext, Client, Resource, Subject, TransactionState, Usage } from '#schemas/decision-request';
 import type { Facts } from '#schemas/facts';
 import type { Knowledge } from '#schemas/knowledge';
 import type { Param } from '#schemas/sql-facts';
@@ -36,6 +36,8 @@ export interface Moment {
   readonly params: (() => readonly Param[]) | null;
   /** Set by `clear` alone, after the engine verified the approval. */
   readonly approval?: ApprovalContext;
+  /** Of agents: what they did lately, as this process counted it. */
+  readonly usage?: Usage;
 }
 
 /** Rewritten bytes, already parsed and judged again. */

@@ -20,6 +20,8 @@ export interface Combined {
   readonly mask: MaskObligation | null;
   /** Why each column is masked, so that a statement that reads only some of them is told only those. */
   readonly masks: readonly { readonly columns: readonly string[]; readonly reason: Reason }[];
+  /** What it was put together from: an agent's and its human's are put together once more. */
+  readonly answers: readonly PackageAnswer[];
 }
 
 export function combine(answers: readonly PackageAnswer[], context: CombineContext): Combined {
@@ -38,7 +40,7 @@ export function combine(answers: readonly PackageAnswer[], context: CombineConte
     revision: context.revision,
     shadow,
   });
-  const final = (judgement: Judgement): Combined => ({ judgement, approved: null, mask: columnMask(judgement), masks: masksOf(live) });
+  const final = (judgement: Judgement): Combined => ({ judgement, approved: null, mask: columnMask(judgement), masks: masksOf(live), answers });
 
   const denials = reasonsOf(live, 'deny', 'deny');
   if (denials.length > 0) return final(judge('deny', denials));

@@ -10,6 +10,7 @@ import type { Log } from '#client/log';
 import { Binder } from './bind.ts';
 import { type Combined, ownDenial } from './combine.ts';
 import type { InForce } from './in-force.ts';
+import { foreignTarget, humanBehind } from './intersection.ts';
 import type { Part, StatementPart } from './judgement-cache.ts';
 import { maskedForm, pruned, withFields } from './masking.ts';
 import type { FactsReader, MaskRewriter, ReadContext } from './ports.ts';
@@ -44,6 +45,8 @@ export class LocalSession implements DecisionSession {
   readonly #host: SessionHost;
   readonly #scope: SessionScope;
   readonly #binder: Binder;
+  /** Of an agent: the human behind it, who is judged too. */
+  readonly #human: LocalSession | null;
   #part: { readonly epoch: object; readonly part: Part } | null = null;
   /** The context of the last text: most have the same settings. */
   #last: { readonly settings: object; readonly generation: number; readonly context: ReadContext } | null = null;
@@ -52,6 +55,8 @@ export class LocalSession implements DecisionSession {
     this.#host = host;
     this.#scope = scope;
     this.#binder = new Binder(host.ids, scope);
+    const human = humanBehind(scope.subject);
+    this.#human = human === null ? null : new LocalSession(host, { ...scope, subject: human }, opening);
     this.opening = this.#binder.bindSession(opening, host.clock.wallUs());
   }
 
@@ -65,7 +70,7 @@ export class LocalSession implements DecisionSession {
     const startedUs = this.#host.clock.monotonicUs();
     const force = this.#host.inForce(startedUs);
     if (!force) return this.#bind(tooOld(this.#host.revision), statement, moment, null, false, startedUs);
-    const refusal = ownRefusal(statement, force);
+    const refusal = foreignTarget(this.#scope, force.judge.revision) ?? ownRefusal(statement, force);
     if (refusal) return this.#bind(refusal, statement, moment, null, true, startedUs);
     const { combined, cached } = this.#judge(force, statement, moment);
     const judgement = withApproval(combined, moment);
@@ -88,6 +93,7 @@ export class LocalSession implements DecisionSession {
 
   close(): void {
     this.#part = null;
+    this.#human?.close();
   }
 
   /** The whole request, for `interlock decide`. */
@@ -112,11 +118,21 @@ export class LocalSession implements DecisionSession {
     return this.#last.context;
   }
 
-  /** A hit is three remembered parts and one look-up. */
+  /** What an agent did lately counts for itself alone. */
   #judge(force: InForce, statement: ReadStatement, moment: Moment): Found {
+    const own = this.#judgeOwn(force, statement, moment);
+    if (this.#human === null) return own;
+    const { usage: _, ...plain } = moment;
+    const human = this.#human.#judgeOwn(force, statement, plain);
+    return { combined: force.judge.both(own.combined, human.combined, this.#scope.supportedObligations), cached: own.cached && human.cached };
+  }
+
+  /** A hit is three remembered parts and one look-up. */
+  #judgeOwn(force: InForce, statement: ReadStatement, moment: Moment): Found {
     const { cache } = force;
     const readsParams = force.readsParams && moment.params !== null;
-    if (force.cacheable && !readsParams && this.#part?.epoch === cache.epoch && statement.part?.epoch === cache.epoch) {
+    const counts = moment.usage !== undefined && force.readsUsage;
+    if (force.cacheable && !counts && !readsParams && this.#part?.epoch === cache.epoch && statement.part?.epoch === cache.epoch) {
       const known = force.knownMoment(moment);
       const combined = known && cache.get(this.#part.part, known, statement.part.part);
       if (combined) return { combined, cached: true };
@@ -128,7 +144,9 @@ export class LocalSession implements DecisionSession {
     const { judge, cache } = force;
     const supported = this.#scope.supportedObligations;
     const whole = (): DecisionRequest => wholeRequest(this.#scope, moment, statement, params, timestamp(this.#host.clock.wallUs()));
-    if (!force.cacheable) return { combined: judge.judge('request', null, whole, supported).combined, cached: false };
+    // what an agent did lately is another thing each time: it would only push out what others share
+    if (!force.cacheable || (moment.usage !== undefined && force.readsUsage))
+      return { combined: judge.judge('request', null, whole, supported).combined, cached: false };
     cache.makeRoom();
     const sessionPart = this.#sessionPart(force);
     const momentPart = force.moment(moment);

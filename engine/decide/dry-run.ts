@@ -1,8 +1,9 @@
 /** The one dry run behind `interlock decide`, its cases, statement cases of policies and the corpus: opens no request, needs no gateway. */
 import type { Catalog } from '#schemas/catalog';
 import { ALL_OBLIGATIONS, type Decision, type Judgement } from '#schemas/decision';
-import type { ApprovalContext, Client, DecisionRequest, Resource, Subject, TransactionState } from '#schemas/decision-request';
-import type { Facts } from '#schemas/facts';
+import type { ApprovalContext, Client, DecisionRequest, Resource, Subject, TransactionState, Usage } from '#schemas/decision-request';
+import { type Facts, isSql } from '#schemas/facts';
+import type { HttpCatalog, McpCatalog } from '#schemas/knowledge';
 import type { Param } from '#schemas/sql-facts';
 import type { Moment } from '#client/decision-service';
 import type { Ids } from '#client/ids';
@@ -11,6 +12,7 @@ import { ownDenial } from './combine.ts';
 import { maskingByName } from './named-masks.ts';
 
 const SERVER_VERSION = '17';
+const NO_USAGE: Usage = { statements_last_minute: 0, rows_last_hour: 0, objects_last_hour: 0, denials_last_5_minutes: 0 };
 
 export interface DryRunInput {
   readonly subject: Subject;
@@ -22,9 +24,13 @@ export interface DryRunInput {
   readonly settings?: Readonly<Record<string, string>>;
   /** Without one: what the service learnt of the target; without that, masks are judged by name and nothing is rewritten. */
   readonly catalog?: Catalog;
+  /** Of an API or an MCP server, in the place of what the service learnt. */
+  readonly knowledge?: HttpCatalog | McpCatalog;
   /** Merged over the data documents in force, for this run alone. */
   readonly data?: Readonly<Record<string, unknown>>;
   readonly client?: Client;
+  /** Of an agent: what it did lately. Default: nothing yet. */
+  readonly usage?: Usage;
   readonly supportedObligations?: readonly string[];
   /** One that the engine itself verified: for what outside enforcement points ask, and nothing else. */
   readonly approval?: ApprovalContext;
@@ -56,7 +62,7 @@ export function dryRun(service: DryRunner, input: DryRunInput): Promise<DryRunRe
 }
 
 export async function runDry(host: SessionHost, input: DryRunInput, ids: Ids): Promise<DryRunResult> {
-  const { resource, subject, catalog } = input;
+  const { resource, subject, catalog = null, knowledge = null } = input;
   const scope = {
     sessionId: input.sessionId ?? ids.next('ses'),
     subject,
@@ -65,7 +71,8 @@ export async function runDry(host: SessionHost, input: DryRunInput, ids: Ids): P
     supportedObligations: input.supportedObligations ?? ALL_OBLIGATIONS,
   };
   const dry: SessionHost = { ...host, masks: maskingByName(host.facts, host.masks) };
-  const withCatalog: SessionHost = catalog ? { ...dry, contextOf: (...args) => ({ ...host.contextOf(...args), catalog }) } : dry;
+  const known = { ...(catalog && { catalog }), ...(knowledge && { knowledge }) };
+  const withCatalog: SessionHost = catalog || knowledge ? { ...dry, contextOf: (...args) => ({ ...host.contextOf(...args), ...known }) } : dry;
   const session = new LocalSession(withCatalog, scope, ownDenial('DEFAULT_DENY', 'a dry run opens no session', host.revision));
   const statement = await session.read(Buffer.from(input.statement, 'utf8'), input.settings ?? {});
   const moment: Moment = {
@@ -75,9 +82,10 @@ export async function runDry(host: SessionHost, input: DryRunInput, ids: Ids): P
     settings: input.settings ?? {},
     params: input.params ? () => input.params ?? [] : null,
     ...(input.approval && { approval: input.approval }),
+    ...(subject.type === 'agent' && { usage: input.usage ?? NO_USAGE }),
   };
   const { decision, judgement, cached, judgedUs } = await session.decide(statement, moment);
-  const byName = statement.context.catalog === null;
+  const byName = isSql(statement.facts) && statement.context.catalog === null;
   const request = session.request(statement, moment);
   return { request, decision: byName ? withoutRewrite(decision) : decision, judgement, facts: statement.facts, cached, judgedUs, byName };
 }

@@ -18,6 +18,8 @@ export class InForce {
   /** Whether judging a statement may be remembered at all. */
   readonly cacheable: boolean;
   readonly readsParams: boolean;
+  /** Of agents: how much they did lately. */
+  readonly readsUsage: boolean;
   /** By the identity of a set of settings. */
   #moments = new WeakMap<object, (Part | undefined)[]>();
   #epoch: object;
@@ -31,6 +33,7 @@ export class InForce {
     const stage = judge.policies.stages.request;
     this.cacheable = stage.volatile.length === 0;
     this.readsParams = reads(stage.reads, ['sql', 'params']);
+    this.readsUsage = reads(stage.reads, ['context', 'usage']);
     this.#epoch = this.cache.epoch;
   }
 

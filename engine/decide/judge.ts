@@ -9,6 +9,7 @@ import { type ApproversInput, ApproverSets, type NamedApprover } from './approve
 import type { CompiledPolicies, CompiledStage } from './bundle.ts';
 import { chainsOf } from './chains.ts';
 import { type Combined, combine, ownDenial } from './combine.ts';
+import { Intersections } from './intersection.ts';
 import { type Evaluation, MACHINE_LIMITS, type MachineLimits, PolicyMachine } from './machine.ts';
 import type { StageName } from './packages.ts';
 import { projected } from './projection.ts';
@@ -52,6 +53,7 @@ export class Judge {
   /** The same answer is the same object: the journal stores it once. */
   readonly #answers = new Map<string, Combined>();
   #answersLength = 0;
+  readonly #pairs = new Intersections();
   #approverSets: ApproverSets | null = null;
   readonly #failures = new Map<string, number>();
   #cold = 0;
@@ -140,6 +142,11 @@ export class Judge {
     if (spent.ok || spent.code !== 'BUDGET_POLICY') throw new InterlockError('POLICY_SELF_TEST', 'a judgement without fuel was not stopped');
   }
 
+  /** What both may do: an agent and the human behind it. The same object for the same two. */
+  both(own: Combined, human: Combined, supportedObligations: readonly string[]): Combined {
+    return this.#pairs.of(own, human, { revision: this.revision, supportedObligations, chains: this.policies.chains });
+  }
+
   #evaluate(machine: PolicyMachine, entrypoint: string, text: string): Evaluation {
     const index = Object.hasOwn(machine.entrypoints, entrypoint) ? machine.entrypoints[entrypoint] : undefined;
     if (index === undefined) return { ok: false, code: 'POLICY_UNAVAILABLE', detail: `the policy has no entrypoint ${entrypoint}` };
@@ -205,7 +212,7 @@ export class Judge {
 
   #refused(code: ErrorCode, reason: string, lasting: boolean): Judged {
     return {
-      combined: { judgement: ownDenial(code, reason, this.revision), approved: null, mask: null, masks: [] },
+      combined: { judgement: ownDenial(code, reason, this.revision), approved: null, mask: null, masks: [], answers: [] },
       lasting,
       lengthOfAnswer: reason.length,
     };

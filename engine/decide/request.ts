@@ -27,6 +27,7 @@ export function wholeRequest(scope: SessionScope, moment: Moment, statement: Rea
       transaction: moment.transaction,
       settings: moment.settings,
       ...(moment.approval ? { approval: moment.approval } : {}),
+      ...(moment.usage ? { usage: moment.usage } : {}),
       supported_obligations: [...scope.supportedObligations],
     },
     ...factsMember(statement.facts, params),

@@ -15,6 +15,8 @@ export interface IssuerConfig {
   readonly tokenTypes: readonly string[];
   readonly maxAgeMs: number;
   readonly claims: { readonly login: string; readonly groups: string };
+  /** The built-in issuer: a human behind an agent without groups is named for approvals, and limits nothing. */
+  readonly trial?: true;
 }
 
 /** Signatures by a private key only: what verifies can never sign. https://www.iana.org/assignments/jose/jose.xhtml */

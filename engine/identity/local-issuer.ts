@@ -22,6 +22,8 @@ export interface MintOptions {
   readonly type: 'user' | 'service' | 'agent';
   /** Login of the human behind an agent or a service. */
   readonly onBehalfOf?: string;
+  /** Groups of that human: then what both may do counts. Absent: they are only named. */
+  readonly behalfGroups?: readonly string[];
   readonly scope: 'connect' | 'approve';
   readonly ttlMs: number;
 }
@@ -59,6 +61,7 @@ export async function openLocalIssuer(options: LocalIssuerOptions): Promise<Loca
     tokenTypes: ['at+jwt'],
     maxAgeMs: TTL_MAX_MS,
     claims: { login: 'preferred_username', groups: 'groups' },
+    trial: true,
   };
   return { config, keys: localKeys({ keys: [jwk] }), mint: (wanted) => mint(wanted, { url, audience, clock, kid, key }) };
 }
@@ -73,10 +76,10 @@ interface Signer {
 
 async function mint(wanted: MintOptions, { url, audience, clock, kid, key }: Signer): Promise<Minted> {
   checkWanted(wanted);
-  const { login, groups, type, onBehalfOf, scope, ttlMs } = wanted;
+  const { login, groups, type, onBehalfOf, behalfGroups = [], scope, ttlMs } = wanted;
   const iat = Math.floor(clock.wallUs() / 1_000_000);
   const exp = iat + Math.ceil(ttlMs / 1000);
-  const owner = onBehalfOf === undefined ? {} : { on_behalf_of: { sub: onBehalfOf, login: onBehalfOf, groups: [] } };
+  const owner = onBehalfOf === undefined ? {} : { on_behalf_of: { sub: onBehalfOf, login: onBehalfOf, groups: [...behalfGroups] } };
   const claims = { sub: login, preferred_username: login, groups: [...groups], scope, interlock: { type, ...owner }, jti: randomUUID() };
   const token = await new SignJWT({ ...claims, iss: url, aud: audience, iat, exp })
     .setProtectedHeader({ alg: ALGORITHM, typ: 'at+jwt', kid })

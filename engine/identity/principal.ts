@@ -39,6 +39,7 @@ interface Person {
   readonly id: string;
   readonly login: string;
   readonly groups: string[];
+  readonly named_only?: true;
 }
 
 interface Acting {
@@ -74,10 +75,13 @@ function actorOf(claim: unknown, issuer: IssuerConfig): Person {
 
 function ownerOf(claim: unknown, issuer: IssuerConfig): Person {
   const owner = object(claim, 'interlock.on_behalf_of');
+  const groups = groupsOf(owner['groups']);
   return {
     id: `${issuer.url}|${text(owner['sub'], 'interlock.on_behalf_of')}`,
     login: loginOf(owner['login']),
-    groups: groupsOf(owner['groups']),
+    groups,
+    // of any other issuer a human of whom nothing is said has no rights, and so has what acts for them
+    ...(issuer.trial === true && groups.length === 0 && { named_only: true as const }),
   };
 }
 

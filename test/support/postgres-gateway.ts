@@ -6,6 +6,7 @@ import { Ids } from '#client/ids';
 import type { Journal } from '#client/journal';
 import { silentLog, type Log } from '#client/log';
 import type { Enforcer } from '#enforcers/common/enforcer';
+import { Meters } from '#enforcers/common/meters';
 import { startPostgresEnforcer } from '#enforcers/postgres/enforcer';
 import type { PostgresTarget } from '#enforcers/postgres/target';
 import { InterlockError } from '#schemas/errors';
@@ -65,6 +66,7 @@ export async function startTestGateway(server: PostgresServer, options: TestGate
     clock: systemClock,
     ids: new Ids(systemClock),
     log: options.log ?? silentLog,
+    meters: new Meters(null, systemClock),
   });
   const { port } = enforcer.address;
   return {

@@ -4,6 +4,7 @@ import fc from 'fast-check';
 import { beforeAll, describe, expect, test } from 'vitest';
 import type { Judgement } from '#schemas/decision';
 import { combine } from '#engine/decide/combine';
+import { intersection } from '#engine/decide/intersection';
 import { PolicyMachine } from '#engine/decide/machine';
 import { meter } from '#engine/decide/meter';
 import { OpaWorkspace } from '#engine/decide/opa';
@@ -153,6 +154,47 @@ describe('the combiner', () => {
       { numRuns: 4_000 },
     );
     expect([...seen].sort()).toEqual(['allow', 'deny', 'mask', 'require_approval']);
+  });
+
+  test('an agent and its human together may never do more than either (issue 6, identity)', () => {
+    const rank = { deny: 0, require_approval: 1, mask: 2, allow: 3 } as const;
+    const seen = new Set<string>();
+    fc.assert(
+      fc.property(answers, answers, (first, second) => {
+        const [own, human] = [combine(first, CONTEXT), combine(second, CONTEXT)];
+        for (const both of [intersection(own, human, CONTEXT), intersection(human, own, CONTEXT)]) {
+          seen.add(`${own.judgement.effect} ${human.judgement.effect} ${both.judgement.effect}`);
+          for (const one of [own, human]) {
+            expect(rank[both.judgement.effect]).toBeLessThanOrEqual(rank[one.judgement.effect]);
+            const held = one.judgement.effect === 'require_approval' && both.judgement.effect !== 'deny';
+            if (held) expect(both.judgement.approval?.digest).toBeDefined();
+            if (both.judgement.effect === 'deny') continue;
+            for (const { id, type, properties } of one.judgement.obligations) {
+              const kept = both.judgement.obligations.find((obligation) => obligation.id === id);
+              expect(kept).toBeDefined();
+              if (kept && 'max' in kept.properties && 'max' in properties) expect(kept.properties.max).toBeLessThanOrEqual(properties.max);
+              if (type === 'mask' && kept?.type === 'mask')
+                expect(Object.keys(kept.properties.columns)).toEqual(expect.arrayContaining(Object.keys(properties.columns)));
+            }
+            for (const stage of one.judgement.approval?.stages ?? []) {
+              const kept = both.judgement.approval?.stages.find(({ id }) => id === stage.id);
+              expect(kept?.quorum).toBeGreaterThanOrEqual(stage.quorum);
+            }
+          }
+        }
+        expect(summary(intersection(own, own, CONTEXT).judgement)).toEqual(summary(own.judgement));
+      }),
+      { numRuns: 3_000 },
+    );
+    expect([...seen]).toEqual(
+      expect.arrayContaining([
+        'allow allow allow',
+        'allow deny deny',
+        'deny allow deny',
+        'require_approval allow require_approval',
+        'mask allow mask',
+      ]),
+    );
   });
 
   test('does not depend on the order of packages, nor of items', () => {

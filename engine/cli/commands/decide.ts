@@ -38,6 +38,7 @@ export function decideCommand(): Command {
     .option('--group <group>', 'a group of theirs; may be repeated', list)
     .addOption(new Option('--type <type>', 'what they are').choices(['user', 'service', 'agent']).default('user'))
     .option('--for <login>', 'on whose behalf')
+    .option('--for-group <group>', 'a group of that human: then an agent may do what both may; may be repeated', list)
     .option('--statement <sql>', 'the statement')
     .option('--statement-file <file>', 'the statement, from a file; - for standard input')
     .option('--params <json>', 'parameters: a list of texts, numbers and nulls, or of {type, value}')

@@ -13,6 +13,7 @@ interface Options extends Common {
   readonly group?: readonly string[];
   readonly type: 'user' | 'service' | 'agent';
   readonly for?: string;
+  readonly forGroup?: readonly string[];
   readonly scope: 'connect' | 'approve';
   readonly ttl: string;
 }
@@ -43,6 +44,7 @@ export function tokenCommand(): Command {
     .option('--group <group>', 'a group of theirs; may be repeated', list)
     .addOption(new Option('--type <type>', 'what they are').choices(['user', 'service', 'agent']).default('user'))
     .option('--for <login>', 'on whose behalf an agent or a service acts')
+    .option('--for-group <group>', 'a group of that human: then an agent may do what both may; may be repeated', list)
     .addOption(new Option('--scope <scope>', 'what it may be used for').choices(['connect', 'approve']).default('connect'))
     .option('--ttl <duration>', 'how long it lasts, such as 1h', '1h')
     .action(
@@ -50,8 +52,8 @@ export function tokenCommand(): Command {
         const config = await loadConfig(options.config);
         if (!/^[0-9]{1,9}(ms|s|m|h|d)$/.test(options.ttl))
           throw new InterlockError('USAGE', `--ttl ${options.ttl}: allowed is a duration such as 30m or 1h`);
-        const { login, group: groups = [], type, scope, for: owner } = options;
-        const behalf = owner === undefined ? {} : { onBehalfOf: owner };
+        const { login, group: groups = [], type, scope, for: owner, forGroup } = options;
+        const behalf = owner === undefined ? {} : { onBehalfOf: owner, ...(forGroup && { behalfGroups: forGroup }) };
         const minted = await mintLocally(config, { login, groups, type, scope, ttlMs: durationMs(options.ttl), ...behalf });
         output.document(minted, () => [minted.token]);
         return EXIT.ok;

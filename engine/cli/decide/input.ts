@@ -46,8 +46,9 @@ export function caseInput(config: LoadedConfig, line: CaseLine, options: DecideO
   };
 }
 
-function subjectOf(login: string, { group, type, for: owner }: Pick<DecideOptions, 'group' | 'type' | 'for'>): Subject {
-  const behalf = owner === undefined ? {} : { on_behalf_of: { id: `${ISSUER}|${owner}`, login: owner, groups: [] } };
+function subjectOf(login: string, { group, type, for: owner, forGroup }: Pick<DecideOptions, 'group' | 'type' | 'for' | 'forGroup'>): Subject {
+  const human = forGroup === undefined ? { groups: [], named_only: true as const } : { groups: [...forGroup] };
+  const behalf = owner === undefined ? {} : { on_behalf_of: { id: `${ISSUER}|${owner}`, login: owner, ...human } };
   return { type, id: `${ISSUER}|${login}`, properties: { login, groups: [...(group ?? [])], ...behalf } };
 }
 

@@ -7,6 +7,7 @@ export interface DecideOptions extends Common {
   readonly group?: readonly string[];
   readonly type: 'user' | 'service' | 'agent';
   readonly for?: string;
+  readonly forGroup?: readonly string[];
   readonly statement?: string;
   readonly statementFile?: string;
   readonly params?: string;
