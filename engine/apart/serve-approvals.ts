@@ -9,6 +9,8 @@ import { type Answering, encode, form } from './messages.ts';
 
 /** What is needed of the book. */
 export interface ServedApprovals extends Approvals {
+  /** Before `show`: it may have been asked for through another engine. @throws InterlockError APPROVAL_UNAVAILABLE */
+  hear(approvalId: string): Promise<void>;
   /** @throws InterlockError APPROVAL_NOT_FOUND */
   show(approvalId: string): { readonly target: string };
   /** A use ended, as its enforcer says: what it did not begin here, or ended already, is passed over. */
@@ -18,14 +20,14 @@ export interface ServedApprovals extends Approvals {
 type Asked = 'approvals.request' | 'approvals.consume' | 'approvals.cancel' | 'approvals.supersede' | 'approvals.ended';
 
 export function answerApprovals(book: ServedApprovals): Answering<Asked> {
-  const known = (approvalId: string, { peer }: Pick<CallContext, 'peer'>): void => requireGranted(peer, book.show(approvalId).target);
+  const known = (approvalId: string, context: CallContext): Promise<void> => requireKnown(book, approvalId, context);
   return {
     'approvals.request': async ({ draft }, { peer }) => {
       requireGranted(peer, draft.target);
       return ticketMessage(await book.request(draftOf(draft)));
     },
     'approvals.consume': async ({ approval_id, statement_id, enforcer, nonce, draft }, context) => {
-      known(approval_id, context);
+      await known(approval_id, context);
       requireGranted(context.peer, draft.target);
       // who uses it is what the certificate says, whatever the enforcer calls itself
       const by = `${context.peer.name}/${enforcer}`;
@@ -33,12 +35,12 @@ export function answerApprovals(book: ServedApprovals): Answering<Asked> {
       return { approval_id: receipt.approvalId, receipt: receipt.receipt };
     },
     'approvals.cancel': async ({ approval_id, by }, context) => {
-      known(approval_id, context);
+      await known(approval_id, context);
       await book.cancel(approval_id, by);
       return {};
     },
     'approvals.supersede': async ({ approval_id, detail }, context) => {
-      known(approval_id, context);
+      await known(approval_id, context);
       await book.supersede(approval_id, detail);
       return {};
     },
@@ -47,6 +49,11 @@ export function answerApprovals(book: ServedApprovals): Answering<Asked> {
       return {};
     },
   };
+}
+
+async function requireKnown(book: ServedApprovals, approvalId: string, { peer }: Pick<CallContext, 'peer'>): Promise<void> {
+  await book.hear(approvalId);
+  requireGranted(peer, book.show(approvalId).target);
 }
 
 /** Ends are told to every engine: one that does not have the request, or not for this enforcer, passes them over. */
@@ -63,7 +70,7 @@ function granted(book: ServedApprovals, approvalId: string, targets: readonly st
 export function settledStream(book: ServedApprovals): StreamHandler {
   return async (stream, argument, { peer }) => {
     const { approval_id } = SETTLED.read(argument);
-    requireGranted(peer, book.show(approval_id).target);
+    await requireKnown(book, approval_id, { peer });
     await stream.send(encode(ticketMessage(await book.settled(approval_id, stream.signal))));
     stream.end();
   };

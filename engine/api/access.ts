@@ -15,8 +15,9 @@ export function readerOf(principal: Principal, readers: Readers): Reader {
   return { principal, all: readsAll(principal, readers) };
 }
 
-/** @throws InterlockError APPROVAL_NOT_FOUND, also for what is not theirs to read */
+/** @throws InterlockError APPROVAL_NOT_FOUND, also for what is not theirs to read; APPROVAL_UNAVAILABLE */
 export async function readableApproval(book: ReviewBook, id: string, reader: Reader): Promise<ApprovalView> {
+  await book.hear(id);
   const approval = book.show(id);
   if (mayReadOutline(reader, approval) || (await isConcerned(book, id, reader))) return approval;
   throw new InterlockError('APPROVAL_NOT_FOUND', `there is no approval request ${id}`);

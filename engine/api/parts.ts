@@ -67,6 +67,8 @@ export interface ReviewBook {
     filter: BookFilter,
     paging: { readonly limit: number; readonly cursor?: string | null },
   ): { readonly items: readonly ApprovalView[]; readonly next: string | null; readonly total: number };
+  /** Before `show`, for an id of another engine. @throws InterlockError APPROVAL_UNAVAILABLE */
+  hear(id: string): Promise<void>;
   /** @throws InterlockError APPROVAL_NOT_FOUND */
   show(id: string): ApprovalView;
   /** @throws InterlockError the errors of VERDICT_…, APPROVAL_NOT_FOUND, APPROVAL_UNAVAILABLE; so do the others */

@@ -108,6 +108,10 @@ export class Book implements ApprovalBook {
     return paged(this.#core, filter, paging);
   }
 
+  hear(approvalId: string): Promise<void> {
+    return this.#core.hear(approvalId);
+  }
+
   show(approvalId: string): ApprovalView {
     return this.#core.view(this.#core.found(approvalId));
   }

@@ -74,15 +74,20 @@ export class Core {
     this.waits.rejectAll(this.#closed);
   }
 
-  /** For enforcers that may have it from another engine. */
-  async knownSoon(approvalId: string): Promise<Entry> {
+  /** Whoever names a request may have it from another engine: that it is not known is said after everything was heard. */
+  async hear(approvalId: string): Promise<void> {
     if (!this.store.get(approvalId)) await this.guarded(() => this.ordered.catchUp());
+  }
+
+  /** For enforcers. */
+  async knownSoon(approvalId: string): Promise<Entry> {
+    await this.hear(approvalId);
     return this.known(approvalId);
   }
 
-  /** For people that may have seen it at another engine. */
+  /** For people. */
   async foundSoon(approvalId: string): Promise<Entry> {
-    if (!this.store.get(approvalId)) await this.guarded(() => this.ordered.catchUp());
+    await this.hear(approvalId);
     return this.found(approvalId);
   }
 

@@ -121,6 +121,8 @@ export interface ApprovalBook extends Approvals {
   list(filter?: ApprovalFilter): readonly ApprovalView[];
   /** The same in pages; only the page's own are made. `limit` at most 1,000. @throws InterlockError USAGE: no such cursor */
   page(filter: ApprovalFilter, paging: { readonly limit: number; readonly cursor?: string | null }): ApprovalPage;
+  /** Before `show` for whoever may have the id from another engine: what the engines did until now is known here. @throws InterlockError APPROVAL_UNAVAILABLE */
+  hear(approvalId: string): Promise<void>;
   /** @throws InterlockError APPROVAL_NOT_FOUND */
   show(approvalId: string): ApprovalView;
   /**

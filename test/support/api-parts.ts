@@ -247,6 +247,7 @@ function fakeBook({ approvals, asks = [] }: FakeApiOptions, asked: Asked, listen
       const all = matching(filter);
       return { items: all.slice(0, limit), next: null, total: all.length };
     },
+    hear: () => Promise.resolve(),
     show: find,
     verdict: async (wanted, verdict) => {
       const view = find(wanted);

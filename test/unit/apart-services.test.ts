@@ -37,6 +37,7 @@ async function engine(over: Partial<ServedApprovals> = {}): Promise<Engine> {
     consume: NEVER,
     cancel: NEVER,
     supersede: NEVER,
+    hear: () => Promise.resolve(),
     show: () => ({ target: 'other' }),
     ended: (end) => ended.push(end),
     ...over,
@@ -89,6 +90,27 @@ test('E6: an enforcer asks for nothing that concerns another target than its cer
     asked.map(() => 'TARGET_NOT_GRANTED'),
   );
   ends.close();
+});
+
+test('E6: a request that was opened through another engine is heard of before it is called unknown', async () => {
+  let heard = false;
+  const hear = (): Promise<void> => Promise.resolve(void (heard = true));
+  const show = (): { target: string } => {
+    if (!heard) throw new InterlockError('APPROVAL_NOT_FOUND', 'there is no approval request apr_1');
+    return { target: 'other' };
+  };
+  await using at = await engine({ hear, show });
+  const approvals = remoteApprovals(at.pair.dialer, { began: NEVER });
+  const asked = [
+    () => approvals.consume('apr_1', { statementId: 'stm_1', enforcer: 'postgresql/other', nonce: 'non_1', draft: draft({ target: 'other' }) }),
+    () => approvals.cancel('apr_1', 'test|ann'),
+    () => approvals.supersede('apr_1', 'because'),
+    () => approvals.settled('apr_1', new AbortController().signal),
+  ];
+  for (const ask of asked) {
+    heard = false;
+    await expect(ask()).rejects.toMatchObject({ code: 'TARGET_NOT_GRANTED' }); // known, and judged
+  }
 });
 
 test('how a use of another target ended is passed over, and does not keep one’s own from being heard', async () => {

@@ -45,6 +45,18 @@ test('A5: asked at one engine, approved at another, used at the third, at most o
   }
 });
 
+test('whoever names a request of another engine is not told that there is none', async () => {
+  for (let i = 0; i < 50; i++) {
+    const { approvalId } = await one.book.request(draft({ text: `UPDATE payments SET named = ${i}` }));
+    await Promise.all(
+      [two, three].map(async ({ book }) => {
+        await book.hear(approvalId);
+        expect(book.show(approvalId).approval_id).toBe(approvalId);
+      }),
+    );
+  }
+});
+
 const RACES = 200;
 
 test(`A5, A6: ${RACES} approvals, each used through two engines at the same instant: one wins, either of them`, { timeout: 60_000 }, async () => {

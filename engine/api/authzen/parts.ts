@@ -61,6 +61,8 @@ export interface StatementAnswer {
 /** The approvals, as an outside enforcement point reaches them. */
 export interface OutsideApprovals {
   request(draft: ApprovalDraft): Promise<Ticket>;
+  /** Before the next two: it may have been asked for through another engine. @throws InterlockError APPROVAL_UNAVAILABLE */
+  hear(approvalId: string): Promise<void>;
   ticket(approvalId: string): Ticket | null;
   /** @throws InterlockError APPROVAL_NOT_FOUND */
   show(approvalId: string): ApprovalView;

@@ -17,6 +17,7 @@ const RETRY_S = 5;
 export async function reevaluate(inquiry: Inquiry, judgement: Judgement, { id }: ApprovalReference): Promise<Answer> {
   const { house, point, subject } = inquiry.asked;
   const approvals = approvalsOf(house);
+  await approvals.hear(id);
   const ticket = approvals.ticket(id);
   const view = ticket === null ? null : approvals.show(id);
   if (ticket === null || view === null || view.binding.settings[POINT_SETTING] !== point.id || view.subject.id !== subject.id)

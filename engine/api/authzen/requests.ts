@@ -32,12 +32,12 @@ export async function submit(house: AuthzenHouse, caller: Caller, body: unknown,
 }
 
 /** Only the enforcement point that asked sees it; to all others there is no such task. */
-export function status(house: AuthzenHouse, caller: Caller, id: string): TaskAnswer {
-  return taskOf(known(house, caller, id), house);
+export async function status(house: AuthzenHouse, caller: Caller, id: string): Promise<TaskAnswer> {
+  return taskOf(await known(house, caller, id), house);
 }
 
 export async function cancel(house: AuthzenHouse, caller: Caller, id: string): Promise<TaskAnswer> {
-  const view = known(house, caller, id);
+  const view = await known(house, caller, id);
   if (view.state !== 'open') throw new Problem('invalid_task_state', `the task is ${view.state.replaceAll('_', ' ')}`);
   await approvalsOf(house).cancel(id, view.subject.id);
   const now = approvalsOf(house).show(id);
@@ -74,7 +74,8 @@ async function open(house: AuthzenHouse, caller: Caller, question: Question): Pr
   return ticket;
 }
 
-function known(house: AuthzenHouse, { point }: Caller, id: string): ApprovalView {
+async function known(house: AuthzenHouse, { point }: Caller, id: string): Promise<ApprovalView> {
+  await approvalsOf(house).hear(id);
   const view = find(house, id);
   if (view === null || view.binding.settings[POINT_SETTING] !== point.id) throw new Problem('unknown_task', 'there is no such task of yours');
   return view;

@@ -59,7 +59,7 @@ async function answer(request: IncomingMessage, path: string, house: House, auth
   if (method === 'POST' && path === '/access/v1/evaluations') return ok(await evaluateAll(authzen, caller, await readBody(request)));
   if (method === 'POST' && path === '/access/v1/requests') return await submitted(request, authzen, caller);
   const [, id, cancels] = TASK.exec(path) ?? [];
-  if (id !== undefined && cancels === undefined && method === 'GET') return ok(status(authzen, caller, id));
+  if (id !== undefined && cancels === undefined && method === 'GET') return ok(await status(authzen, caller, id));
   if (id !== undefined && cancels !== undefined && (method === 'POST' || method === 'DELETE')) return ok(await cancel(authzen, caller, id));
   throw new InterlockError('ROUTE_NOT_FOUND', 'there is no such route');
 }
