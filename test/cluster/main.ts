@@ -12,8 +12,14 @@ try {
   process.stderr.write(`${error instanceof Error ? error.message : String(error)}\n`);
   process.exit(EXIT.usage);
 }
-for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => process.exit(EXIT.fault)); // whoever was started ends too
-const report = await runCluster(options, (line) => process.stderr.write(`${line}\n`));
+const enough = new AbortController();
+process.once('SIGTERM', () => process.exit(EXIT.fault)); // whoever was started ends too
+process.once('SIGINT', () => {
+  process.stderr.write('ends after this one; once more: now\n');
+  process.once('SIGINT', () => process.exit(EXIT.fault));
+  enough.abort();
+});
+const report = await runCluster(options, (line) => process.stderr.write(`${line}\n`), enough.signal);
 const findings = [...(report.races?.findings ?? []), ...(report.upgrades?.findings ?? [])];
 for (const { check, detail } of findings) process.stderr.write(`${check}: ${detail}\n`);
 process.stderr.write(table(report));

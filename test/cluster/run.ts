@@ -29,11 +29,18 @@ export async function reviewerTokens(cluster: Cluster, count: number): Promise<r
   return await Promise.all(names.map((login) => cluster.token({ login, groups: ['reviewers'], scope: 'approve' })));
 }
 
-/** @param say is told how it goes on, a line at a time */
-export async function runCluster({ races, upgrades, clients, seed }: Omit<ClusterRun, 'json'>, say: (line: string) => void): Promise<ClusterReport> {
+/**
+ * @param say is told how it goes on, a line at a time
+ * @param enough ends it early: what was done until then is judged
+ */
+export async function runCluster(
+  { races, upgrades, clients, seed }: Omit<ClusterRun, 'json'>,
+  say: (line: string) => void,
+  enough: AbortSignal,
+): Promise<ClusterReport> {
   await using cluster = await openCluster();
   const random = new Random(seed);
-  const common = { cluster, random, reviewers: () => reviewerTokens(cluster, REVIEWERS) };
+  const common = { cluster, random, enough, reviewers: () => reviewerTokens(cluster, REVIEWERS) };
   const raced = races === 0 ? null : await runRaces({ ...common, races, onRace: (race, what) => say(`race ${race + 1}/${races}: ${what}`) });
   const rolled =
     upgrades === 0

@@ -8,6 +8,7 @@ export function table({ seed, races, upgrades }: ClusterReport): string {
     rows.push(
       ['races for an approval', `${races.races}, a kill in each: ${kills.engine} engines, ${kills.enforcer} enforcers, ${kills.nats} nodes`],
       ['kills with a racer in flight', String(races.kills_in_flight)],
+      ['races won only with the killed one back', String(races.held_up)],
       ['approvals used, most uses of one', `${races.approvals_used}, ${races.uses_max}`],
       ['racers told that another was first', String(races.beaten)],
       ['statements answered beside the races', String(races.answered)],

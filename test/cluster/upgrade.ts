@@ -44,13 +44,15 @@ export interface UpgradesOptions {
   readonly random: Random;
   readonly reviewers: () => Promise<readonly string[]>;
   readonly onRestart: (restart: Restart) => void;
+  /** Ends it early, after a whole upgrade. */
+  readonly enough: AbortSignal;
 }
 
 /** Between two restarts: so much of the load is answered. */
 const BETWEEN = 100;
 
 export async function runUpgrades(options: UpgradesOptions): Promise<UpgradesReport> {
-  const { cluster, upgrades, clients, random, reviewers: mint, onRestart } = options;
+  const { cluster, upgrades, clients, random, reviewers: mint, onRestart, enough } = options;
   await cluster.whole();
   cluster.relay.clear();
   const told = nothingTold();
@@ -59,7 +61,8 @@ export async function runUpgrades(options: UpgradesOptions): Promise<UpgradesRep
   const load = await Load.start({ cluster, name: 'roll', clients, random, login: 'lena', told, approvals: true });
   const restarts: Restart[] = [];
   const findings: Finding[] = [];
-  for (let upgrade = 0; upgrade < upgrades; upgrade++)
+  let done = 0;
+  for (; done < upgrades && !enough.aborted; done++)
     for (const member of options.members ?? cluster.members) {
       await load.goesOn(BETWEEN);
       const restart = await restarted(member, { cluster, load, findings });
@@ -67,7 +70,8 @@ export async function runUpgrades(options: UpgradesOptions): Promise<UpgradesRep
       onRestart(restart);
     }
   await load.goesOn(BETWEEN);
-  await Promise.all([load.stop(), reviewers.stop()]);
+  await load.stop();
+  await reviewers.stop(); // until the last one was answered
   const seconds = Math.round((performance.now() - since) / 1000);
   for (const detail of told.unclean) findings.push({ check: 'only clean errors', detail });
   for (const detail of load.givenUp) findings.push({ check: 'a statement is answered', detail });
@@ -75,7 +79,7 @@ export async function runUpgrades(options: UpgradesOptions): Promise<UpgradesRep
   return {
     ...judged,
     findings: [...findings, ...judged.findings],
-    upgrades,
+    upgrades: done,
     clients,
     restarts,
     answered: load.answered,

@@ -13,13 +13,14 @@ let cluster: Cluster;
 beforeAll(async () => {
   cluster = await openCluster();
 }, 180_000);
+const { signal: enough } = new AbortController(); // never
 const reviewers = (): Promise<readonly string[]> => reviewerTokens(cluster, 2);
 afterAll(() => cluster[Symbol.asyncDispose]());
 
 test('an engine, an enforcer and a node are killed while clients race: each approval is used once, each race is won', {
   timeout: 180_000,
 }, async () => {
-  const report = await runRaces({ cluster, races: 3, random: new Random(5), reviewers, onRace: () => {} });
+  const report = await runRaces({ cluster, races: 3, random: new Random(5), reviewers, onRace: () => {}, enough });
   expect(report.findings).toEqual([]);
   expect(report.kills).toEqual({ engine: 1, enforcer: 1, nats: 1 });
   expect(report.kills_in_flight).toBeGreaterThan(0);
@@ -33,7 +34,7 @@ test('an engine, an enforcer and a node are drained and started anew under load:
   const members = (['engine', 'enforcer', 'nats'] as const)
     .map((kind) => cluster.of(kind)[1] ?? cluster.members[0])
     .filter((one) => one !== undefined);
-  const report = await runUpgrades({ cluster, members, upgrades: 1, clients: 6, random: new Random(6), reviewers, onRestart: () => {} });
+  const report = await runUpgrades({ cluster, members, upgrades: 1, clients: 6, random: new Random(6), reviewers, onRestart: () => {}, enough });
   expect(report.findings).toEqual([]);
   expect(report.restarts.map(({ name }) => name)).toEqual(['engine-2', 'shop-2', 'nats-2']);
   expect(report.restarts.every(({ answered }) => answered > 0)).toBe(true);
