@@ -13,7 +13,8 @@ import { FolderSource, type PolicySource } from './decide/policy-source.ts';
 import { selfTest } from './decide/self-test.ts';
 import { openDecisionService, type LocalDecisionService } from './decide/service.ts';
 import type { FactsReader } from './decide/ports.ts';
-import { readHttp, type ReadGraphql } from './facts/http/reader.ts';
+import { readGraphql } from './facts/http/graphql.ts';
+import { readHttp } from './facts/http/reader.ts';
 import { McpReader } from './facts/mcp/reader.ts';
 import { PostgresMaskRewriter } from './facts/postgres/mask/rewriter.ts';
 import { PARSER_MAJORS, Parser } from './facts/postgres/parser.ts';
@@ -23,12 +24,6 @@ import { BundleFileSource, trustedIn } from './policies.ts';
 
 /** The built-in issuer is nobody's web address: it is this installation's own. */
 const LOCAL_ISSUER = { url: 'https://local.interlock.invalid', audience: 'interlock' } as const;
-
-const NO_GRAPHQL: ReadGraphql = () => ({
-  graphql: null,
-  effects: [],
-  opaque: [{ code: 'unsupported', detail: 'GraphQL is not read here yet' }],
-});
 
 export interface JudgingOptions {
   readonly log: Log;
@@ -88,7 +83,7 @@ function readerOf(sql: PostgresFacts, catalogOf: (target: string) => Catalog | n
   return (text, context) => {
     switch (context.dialect) {
       case 'http':
-        return readHttp(text, { catalog: context.knowledge?.kind === 'http' ? context.knowledge : null, graphql: NO_GRAPHQL });
+        return readHttp(text, { catalog: context.knowledge?.kind === 'http' ? context.knowledge : null, graphql: readGraphql });
       case 'mcp':
         return mcp.read(text, context);
       default:
