@@ -3,7 +3,7 @@ import { brotliCompressSync, deflateSync, gzipSync } from 'node:zlib';
 import { describe, expect, it } from 'vitest';
 import { answering } from '#enforcers/http/response/answering';
 import type { AnswerHead, HeaderList } from '#enforcers/http/answer';
-import { readMaskPath } from '#enforcers/http/response/mask-path';
+import { readMaskPath } from '#enforcers/common/json-mask/mask-path';
 import type { Mask, Obligation } from '#schemas/decision';
 import type { HttpFacts, ResponseField } from '#schemas/http-facts';
 

@@ -7,11 +7,11 @@ import type { Answering, AnswerHead, AnswerPlan, BodyTransform, HeaderList, Open
 import { keptHeaders, valuesOf } from './answer-headers.ts';
 import { EncodedMask, type Masker } from './encoded.ts';
 import { EventMask } from './event-mask.ts';
-import { JsonMask } from './json-mask.ts';
-import { MaskFault } from './mask-fault.ts';
-import { masksOf } from './masks-of.ts';
+import { JsonMask } from '#enforcers/common/json-mask/json-mask';
+import { MaskFault } from '#enforcers/common/json-mask/mask-fault';
+import { masksOf } from '#enforcers/common/json-mask/masks-of';
 import { encodingOf, kindOf, type AnswerKind } from './media.ts';
-import { Places } from './places.ts';
+import { Places } from '#enforcers/common/json-mask/places';
 import { Replacement } from './replacement.ts';
 
 /** What this side fulfils, as `supported_obligations` spells it. */

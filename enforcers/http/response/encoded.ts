@@ -1,7 +1,7 @@
 /** A compressed answer, decoded once and whole: targets are asked for plain ones, so these are the exception (H6). */
 import { brotliDecompressSync, gunzipSync, inflateSync } from 'node:zlib';
-import { ANSWER_LIMITS } from './limits.ts';
-import { MaskFault } from './mask-fault.ts';
+import { ANSWER_LIMITS } from '#enforcers/common/json-mask/limits';
+import { MaskFault } from '#enforcers/common/json-mask/mask-fault';
 import type { Encoding } from './media.ts';
 
 export interface Masker {

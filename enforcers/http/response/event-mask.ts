@@ -3,10 +3,10 @@
  * The data of each event is one JSON document; what is not (but for `[DONE]`, by which some APIs end a stream) is withheld with its event.
  * Comments leave without their words; the type and the id of an event do if they are plain names. An event that is not complete at the end does not count.
  */
-import { JsonMask } from './json-mask.ts';
-import { ANSWER_LIMITS } from './limits.ts';
-import { MaskFault } from './mask-fault.ts';
-import type { Place } from './places.ts';
+import { JsonMask } from '#enforcers/common/json-mask/json-mask';
+import { ANSWER_LIMITS } from '#enforcers/common/json-mask/limits';
+import { MaskFault } from '#enforcers/common/json-mask/mask-fault';
+import type { Place } from '#enforcers/common/json-mask/places';
 
 export class EventMask {
   readonly counts: Record<string, number> = {};

@@ -1,6 +1,5 @@
 /** Obligations of a decision and named fields of the answer → where in the answer masks stand. */
-import type { AnsweredRequest } from '../answer.ts';
-import { refusal, type Refusal } from '#enforcers/common/refusal';
+import { refusal, type Refusal } from '../refusal.ts';
 import type { Mask, Obligation } from '#schemas/decision';
 import type { ResponseField } from '#schemas/http-facts';
 import { ANSWER_LIMITS } from './limits.ts';
@@ -8,8 +7,14 @@ import { foldName, readMaskPath, type MaskPath } from './mask-path.ts';
 import { objectionTo } from './method.ts';
 import { Places, type NamedMask } from './places.ts';
 
+export interface Answered {
+  /** Named fields of the answer, as its description has them; absent: it is not described. */
+  readonly facts: { readonly output?: readonly ResponseField[] };
+  readonly obligations: readonly Obligation[];
+}
+
 /** null: nothing of the answer is masked. */
-export function masksOf({ facts, obligations }: AnsweredRequest): Places | Refusal | null {
+export function masksOf({ facts, obligations }: Answered): Places | Refusal | null {
   const output = facts.output ?? UNKNOWN;
   const known = KNOWN.get(obligations)?.get(output);
   if (known !== undefined) return known;
@@ -63,7 +68,7 @@ function fieldsOf(name: string, output: readonly ResponseField[]): (MaskPath | n
 }
 
 function unsupported(what: string): Refusal {
-  return refusal('OBLIGATION_UNSUPPORTED', `a policy asks for a mask that HTTP cannot fulfil: ${what}`, { by: 'policy' });
+  return refusal('OBLIGATION_UNSUPPORTED', `a policy asks for a mask that cannot be fulfilled here: ${what}`, { by: 'policy' });
 }
 
 const UNKNOWN: readonly ResponseField[] = [];
