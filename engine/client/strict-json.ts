@@ -108,7 +108,11 @@ const DIGITS_MAX = 15;
 
 /** Whether what is written again means the same to whoever reads decimals exactly. */
 function survives(token: string): boolean {
-  const digits = token.replace(/[eE].*$/, '').replace(/[-.]/g, '').replace(/^0+/, '').replace(/0+$/, '');
+  const digits = token
+    .replace(/[eE].*$/, '')
+    .replace(/[-.]/g, '')
+    .replace(/^0+/, '')
+    .replace(/0+$/, '');
   const value = Number(token);
   if (!Number.isFinite(value)) return false;
   if (Number.isInteger(value) && !Number.isSafeInteger(value)) return false;

@@ -1,7 +1,7 @@
 /** Who presents a token: verification as SECURITY §1.11 asks, for every issuer alike, the built-in one included. */
 import { decodeJwt, decodeProtectedHeader, errors, type JWTPayload, jwtVerify, type JWSAlgorithm, type ProtectedHeaderParameters } from 'jose';
 import type { Clock } from '#client/clock';
-import type { Identity, Principal } from '#client/identity';
+import type { Identity, Need, Principal } from '#client/identity';
 import type { Log } from '#client/log';
 import { InterlockError } from '#schemas/errors';
 import { checkIssuer, type IssuerConfig } from './issuer.ts';
@@ -50,15 +50,15 @@ export async function openIdentity(options: IdentityOptions): Promise<Identity &
     issuers.set(config.url, issuer);
     if (login !== null) logins.push(openLogin({ issuer, login, clock, log }));
   }
-  return { authenticate: (token, need) => authenticate(token, need.scope, issuers, clock, log), logins };
+  return { authenticate: (token, need) => authenticate(token, need, issuers, clock, log), logins };
 }
 
-async function authenticate(token: string, scope: Scope, issuers: ReadonlyMap<string, Issuer>, clock: Clock, log: Log): Promise<Principal> {
+async function authenticate(token: string, need: Need, issuers: ReadonlyMap<string, Issuer>, clock: Clock, log: Log): Promise<Principal> {
   try {
     const { issuer, header } = issuerOf(token, issuers);
-    const payload = await verified(token, header, issuer, scope, clock);
+    const payload = await verified(token, header, issuer, need, clock);
     const principal = principalOf(payload, issuer.config);
-    checkScope(principal, scope);
+    checkScope(principal, need.scope);
     return principal;
   } catch (error) {
     if (error instanceof InterlockError) throw error;
@@ -80,12 +80,14 @@ function issuerOf(token: string, issuers: ReadonlyMap<string, Issuer>): { issuer
   return { issuer, header };
 }
 
-async function verified(token: string, header: ProtectedHeaderParameters, issuer: Issuer, scope: Scope, clock: Clock): Promise<JWTPayload> {
+async function verified(token: string, header: ProtectedHeaderParameters, issuer: Issuer, need: Need, clock: Clock): Promise<JWTPayload> {
   const { config, keys } = issuer;
+  const { scope, resource } = need;
   const maxAgeMs = scope === 'approve' ? Math.min(config.maxAgeMs, APPROVE_AGE_MAX_MS) : config.maxAgeMs;
   const { payload } = await jwtVerify(token, keys, {
     issuer: config.url,
-    audience: config.audience,
+    // for the gateway as a whole, or for this resource alone (RFC 8707); never for another
+    audience: resource === undefined ? config.audience : [config.audience, resource],
     algorithms: config.algorithms as JWSAlgorithm[],
     typ: acceptedType(header.typ, config.tokenTypes),
     requiredClaims: ['sub', 'exp', 'iat', 'aud', 'iss'],

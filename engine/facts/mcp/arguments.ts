@@ -23,13 +23,14 @@ interface Read {
 
 export function readNested(given: Readonly<Record<string, unknown>>, kinds: readonly ArgumentKind[], sql: SqlReading): Nested | Promise<Nested> {
   if (kinds.length === 0) return together([]);
-  if (kinds.length > LIMITS.nested) return { ...together([]), parsed: false, opaque: [{ code: 'budget', detail: `more than ${LIMITS.nested} typed arguments` }] };
+  if (kinds.length > LIMITS.nested)
+    return { ...together([]), parsed: false, opaque: [{ code: 'budget', detail: `more than ${LIMITS.nested} typed arguments` }] };
   const reads = kinds.flatMap((kind) => {
     const value = valueAt(given, kind.argument);
     return value === undefined ? [] : [readOne(value, kind, sql)];
   });
   const waiting = reads.some((read) => read instanceof Promise);
-  return waiting ? Promise.all(reads).then(together) : together(reads as readonly Read[]);
+  return waiting ? Promise.all(reads.map((read) => Promise.resolve(read))).then(together) : together(reads as readonly Read[]);
 }
 
 /** `$.a.b` among the arguments; undefined: not given. */

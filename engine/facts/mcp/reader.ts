@@ -42,7 +42,10 @@ export class McpReader {
   /** The same object for the same bytes and knowledge, while the cache has it. */
   read(text: Uint8Array, { target, knowledge }: McpContext): McpFacts | Promise<McpFacts> {
     const catalog = knowledge?.kind === 'mcp' ? knowledge : null;
-    const key = text.length > LIMITS.cachedMessageBytes ? null : `${target}\0${this.#versions(catalog)}\0${Buffer.from(text.buffer, text.byteOffset, text.byteLength).toString('latin1')}`;
+    const key =
+      text.length > LIMITS.cachedMessageBytes
+        ? null
+        : `${target}\0${this.#versions(catalog)}\0${Buffer.from(text.buffer, text.byteOffset, text.byteLength).toString('latin1')}`;
     const known = key === null ? undefined : this.#cache.get(key);
     if (known !== undefined) return known;
     const facts = this.#fresh(text, target, catalog);
@@ -136,7 +139,13 @@ function toolOf(name: string, catalog: McpCatalog | null): NonNullable<McpFacts[
 function call(base: McpFacts, name: string, target: string, catalog: McpCatalog | null, sql: SqlReading): McpFacts | Promise<McpFacts> {
   const tool = toolOf(name, catalog);
   const effects: McpFacts['effects'] = [
-    { verb: 'execute', object: { kind: 'tool', name, qualified: `${target}/${name}` }, statement: 0, via: [], confidence: tool.known ? 'resolved' : 'named' },
+    {
+      verb: 'execute',
+      object: { kind: 'tool', name, qualified: `${target}/${name}` },
+      statement: 0,
+      via: [],
+      confidence: tool.known ? 'resolved' : 'named',
+    },
   ];
   const facts: McpFacts = { ...base, tool, effects };
   // without any knowledge there is nothing to compare with: what policies say of names alone (`interlock decide`)

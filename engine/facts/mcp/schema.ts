@@ -44,15 +44,52 @@ interface Run {
 class Unsupported extends Error {}
 
 const ANNOTATIONS: ReadonlySet<string> = new Set([
-  ...['$schema', '$id', '$comment', '$defs', 'definitions', '$anchor', '$vocabulary', 'title', 'description', 'default', 'examples'],
-  ...['deprecated', 'readOnly', 'writeOnly', 'format', 'contentEncoding', 'contentMediaType', 'contentSchema', 'nullable', 'enumNames'],
+  '$schema',
+  '$id',
+  '$comment',
+  '$defs',
+  'definitions',
+  '$anchor',
+  '$vocabulary',
+  'title',
+  'description',
+  'default',
+  'examples',
+  'deprecated',
+  'readOnly',
+  'writeOnly',
+  'format',
+  'contentEncoding',
+  'contentMediaType',
+  'contentSchema',
+  'nullable',
+  'enumNames',
 ]);
 const ONE: ReadonlySet<string> = new Set(['additionalProperties', 'items', 'contains', 'not', 'if', 'then', 'else', 'propertyNames']);
 const LISTS: ReadonlySet<string> = new Set(['allOf', 'anyOf', 'oneOf', 'prefixItems']);
 const MAPS: ReadonlySet<string> = new Set(['properties', 'patternProperties', '$defs', 'definitions', 'dependentSchemas']);
 const LEAVES: ReadonlySet<string> = new Set([
-  ...['type', 'enum', 'const', 'minimum', 'maximum', 'exclusiveMinimum', 'exclusiveMaximum', 'multipleOf', 'minLength', 'maxLength', 'pattern'],
-  ...['minItems', 'maxItems', 'uniqueItems', 'minContains', 'maxContains', 'minProperties', 'maxProperties', 'required', 'dependentRequired', '$ref'],
+  'type',
+  'enum',
+  'const',
+  'minimum',
+  'maximum',
+  'exclusiveMinimum',
+  'exclusiveMaximum',
+  'multipleOf',
+  'minLength',
+  'maxLength',
+  'pattern',
+  'minItems',
+  'maxItems',
+  'uniqueItems',
+  'minContains',
+  'maxContains',
+  'minProperties',
+  'maxProperties',
+  'required',
+  'dependentRequired',
+  '$ref',
 ]);
 
 function problemOf(keyword: string, operand: Json): string | null {
@@ -61,7 +98,9 @@ function problemOf(keyword: string, operand: Json): string | null {
   if (keyword === 'pattern') return typeof operand === 'string' && matches(operand, '') !== null ? null : 'has a pattern that RE2 does not know';
   if (keyword === 'patternProperties' && isObject(operand))
     return Object.keys(operand).every((pattern) => matches(pattern, '') !== null) ? null : 'has a pattern that RE2 does not know';
-  return ONE.has(keyword) || LISTS.has(keyword) || MAPS.has(keyword) || LEAVES.has(keyword) ? null : `uses ${keyword.slice(0, 40)}, which is not supported`;
+  return ONE.has(keyword) || LISTS.has(keyword) || MAPS.has(keyword) || LEAVES.has(keyword)
+    ? null
+    : `uses ${keyword.slice(0, 40)}, which is not supported`;
 }
 
 function inside(keyword: string, operand: Json, walk: (schema: Json) => string | null): string | null {
@@ -165,7 +204,7 @@ function isOf(value: Json, type: Json): boolean {
 function ofString(value: string, schema: Schema, at: string): string | null {
   const { minLength, maxLength, pattern } = schema;
   if (minLength !== undefined || maxLength !== undefined) {
-    const length = [...value].length;
+    const length = Array.from(value).length;
     if (typeof minLength === 'number' && length < minLength) return `${at}: must have at least ${minLength} characters`;
     if (typeof maxLength === 'number' && length > maxLength) return `${at}: must have at most ${maxLength} characters`;
   }
@@ -210,8 +249,8 @@ function ofObject(value: Readonly<Record<string, Json>>, schema: Schema, at: str
   const { minProperties, maxProperties, additionalProperties = true, propertyNames } = schema;
   if (typeof minProperties === 'number' && keys.length < minProperties) return `${at}: must have at least ${minProperties} members`;
   if (typeof maxProperties === 'number' && keys.length > maxProperties) return `${at}: must have at most ${maxProperties} members`;
-  const missing = arrayOf(schema['required']).find((key) => !Object.hasOwn(value, String(key)));
-  if (missing !== undefined) return `${at}: ${String(missing)} is missing`;
+  const missing = arrayOf(schema['required']).find((key) => typeof key !== 'string' || !Object.hasOwn(value, key));
+  if (missing !== undefined) return `${at}: ${JSON.stringify(missing)} is missing`;
   const lacking = dependency(value, schema);
   if (lacking !== null) return `${at}: ${lacking} is missing`;
   const properties = objectOf(schema['properties']);
@@ -234,8 +273,8 @@ function ofObject(value: Readonly<Record<string, Json>>, schema: Schema, at: str
 function dependency(value: Readonly<Record<string, Json>>, schema: Schema): string | null {
   for (const [key, needed] of Object.entries(objectOf(schema['dependentRequired']))) {
     if (!Object.hasOwn(value, key)) continue;
-    const missing = arrayOf(needed).find((one) => !Object.hasOwn(value, String(one)));
-    if (missing !== undefined) return String(missing);
+    const missing = arrayOf(needed).find((one) => typeof one !== 'string' || !Object.hasOwn(value, one));
+    if (missing !== undefined) return JSON.stringify(missing);
   }
   return null;
 }

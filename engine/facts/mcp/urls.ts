@@ -15,10 +15,12 @@ export function readUrl(given: string): UrlRead {
   if (url.username !== '' || url.password !== '') return { ok: false, detail: 'an address with a login in it' };
   if (url.hash !== '') return { ok: false, detail: 'an address with a fragment' };
   const hostname = url.hostname.replace(/\.$/, '');
-  if (!given.toLowerCase().startsWith(`${url.protocol}//${url.host}`)) return { ok: false, detail: 'an address whose host is not written in its usual form' };
+  if (!given.toLowerCase().startsWith(`${url.protocol}//${url.host}`))
+    return { ok: false, detail: 'an address whose host is not written in its usual form' };
   if (isInside(hostname)) return { ok: false, detail: 'an address inside' };
   const path = url.pathname;
-  if (!given.slice(`${url.protocol}//${url.host}`.length).startsWith(path) && path !== '/') return { ok: false, detail: 'an address whose path is not in its canonical form' };
+  if (!given.slice(`${url.protocol}//${url.host}`.length).startsWith(path) && path !== '/')
+    return { ok: false, detail: 'an address whose path is not in its canonical form' };
   const query: Record<string, string[]> = {};
   for (const [name, value] of url.searchParams) (query[name] ??= []).push(value);
   return { ok: true, url: facts(url, path, query), host: url.host };
