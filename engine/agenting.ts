@@ -4,6 +4,7 @@ import { type Agents, openAgents } from './agents/agents.ts';
 import type { OpenSession, Sessions } from './agents/parts.ts';
 import type { Base } from './base.ts';
 import type { LoadedConfig } from './config/config.ts';
+import { folding } from './folding.ts';
 import { openOwnKey } from './identity/own-key.ts';
 import { openWorkloads } from './identity/workload.ts';
 import type { PublicJwk } from '#schemas/event-agent';
@@ -38,7 +39,7 @@ export async function openAgenting(from: AgentingFrom): Promise<Agents> {
   const { config, clock, log, journal } = base;
   const { kid, key, jwk } = await openOwnKey(join(config.stateDir, 'agents'));
   const agents = await openAgents({
-    journal: ordering?.agents ?? journal,
+    journal: ordering?.agents ?? folding(journal),
     signing: { kid, key, jwk: { kty: jwk.kty, crv: jwk.crv, x: jwk.x } as PublicJwk },
     url,
     settings: config.agents,

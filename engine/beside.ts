@@ -56,6 +56,7 @@ export async function beside(whole: LoadedConfig, name: string, options: BaseOpt
   const ends = new UseEnds(engines, base.log);
   started.defer(() => ends.close());
   recall(ends, base);
+  base.journal.started();
   const credentials = new RemoteCredentials({ engines, log: base.log });
   started.defer(() => credentials.close());
   const enforcer = await startEnforcer(target, {

@@ -147,6 +147,7 @@ export async function openCentral(base: Base, options: CentralOptions, started: 
   const { book, ends } = await openTheBook(halls, publicUrl, started);
   await ordering?.agents.share();
   await agents.announce();
+  journal.started();
   return {
     decisions,
     identity,

@@ -6,6 +6,7 @@ import type { NotifyJournal, Requests } from './approvals/notify/parts.ts';
 import { natsSettings } from './archiving.ts';
 import type { LoadedConfig } from './config/config.ts';
 import type { RedactingLog } from './config/log.ts';
+import { folding } from './folding.ts';
 import type { FileJournal } from './journal/file-journal.ts';
 import { openNats } from './nats/connection.ts';
 import { NatsOrderedStream } from './nats/ordered-stream.ts';
@@ -45,8 +46,8 @@ export function openOrdering({ config, journal, clock, log }: OrderingFrom): Ord
   const ordered = openSharedLog({ stream, journal, clock, log, engine });
   return {
     log: ordered,
-    registry: new SharedRegistry(ordered, journal),
-    agents: new SharedAgents(ordered, journal),
+    registry: new SharedRegistry(ordered, folding(journal)),
+    agents: new SharedAgents(ordered, folding(journal)),
     fleets,
     engine,
     close: async () => {

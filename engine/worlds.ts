@@ -2,7 +2,6 @@
 import type { Clock } from '#client/clock';
 import type { Identity, Principal } from '#client/identity';
 import type { Ids } from '#client/ids';
-import type { Journal } from '#client/journal';
 import type { Directory } from '#schemas/directory';
 import type { ApprovalOptions, FollowedLog } from './approvals/approvals.ts';
 import { ChainWorlds } from './approvals/chain-worlds.ts';
@@ -18,6 +17,7 @@ import type { LoadedConfig, OnCallConfig, OnCallFrom } from './config/config.ts'
 import type { RedactingLog } from './config/log.ts';
 import { readSecret } from './config/secret.ts';
 import type { Live } from './base.ts';
+import { folding } from './folding.ts';
 import type { LocalDecisionService } from './decide/service.ts';
 import type { FileJournal } from './journal/file-journal.ts';
 
@@ -82,7 +82,7 @@ export function openWorlds({ config, live, journal, clock, ids, log, decisions, 
 function restoring(journal: FileJournal, delegations: Delegations): ApprovalOptions['journal'] {
   let first = true;
   return {
-    ...plain(journal),
+    ...folding(journal),
     payload: (ref) => journal.payload(ref),
     payloads: (refs) => journal.payloads(refs),
     get fault() {
@@ -91,19 +91,8 @@ function restoring(journal: FileJournal, delegations: Delegations): ApprovalOpti
     events: () => {
       if (!first) return journal.events();
       first = false;
-      return delegations.restoring(journal.events());
+      return delegations.restoring(journal.history());
     },
-  };
-}
-
-function plain(journal: FileJournal): Omit<Journal, 'fault'> {
-  return {
-    append: (event) => journal.append(event),
-    appendIf: (event, condition) => journal.appendIf(event, condition),
-    durable: (position) => journal.durable(position),
-    lastOf: (stream) => journal.lastOf(stream),
-    digestOf: (payload) => journal.digestOf(payload),
-    onFault: (listener) => journal.onFault(listener),
   };
 }
 

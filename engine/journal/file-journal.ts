@@ -9,6 +9,7 @@ import { ByteWriter } from './byte-writer.ts';
 import { Checkpoints, newestCheckpoint } from './checkpoints.ts';
 import { Definitions } from './definitions.ts';
 import { type JournalFiles, realFiles } from './files.ts';
+import { GatheredHistory } from './history.ts';
 import { lockDirectory } from './lock.ts';
 import type { CarriedPayload } from './payload-forms.ts';
 import { reservedId } from './journal-id.ts';
@@ -91,6 +92,7 @@ export class FileJournal implements Journal {
   readonly #checkpoints: Checkpoints;
   readonly #streams: Streams;
   readonly #found: Recovered;
+  readonly #history: GatheredHistory;
   readonly #observer: JournalObserver;
   readonly #faultListeners: ((fault: Error) => void)[] = [];
   #progress = Promise.withResolvers<void>();
@@ -106,7 +108,9 @@ export class FileJournal implements Journal {
     segments: SegmentLog,
     encoder: RecordEncoder,
     records: RecordLog,
+    history: GatheredHistory,
   ) {
+    this.#history = history;
     this.#options = options;
     this.#observer = options.observer ?? {};
     this.#lock = lock;
@@ -124,7 +128,9 @@ export class FileJournal implements Journal {
   /** Use `openJournal`. */
   static async recovered(options: JournalOptions, lock: { release(): void }): Promise<FileJournal> {
     const note = newestCheckpoint(options.dir);
-    const found = await recover(options.dir, note === null ? [] : [note.size]);
+    const history = new GatheredHistory();
+    const found = await recover(options.dir, note === null ? [] : [note.size], (event) => history.see(event));
+    history.goesOn(options.dir, found.end);
     if (note !== null && found.rootAt.get(note.size) !== note.root) {
       throw new InterlockError('JOURNAL_CORRUPT', `the last checkpoint is of ${note.size} records, and they are not these ${found.nextSeq}`);
     }
@@ -141,7 +147,7 @@ export class FileJournal implements Journal {
     }
     const encoder = new RecordEncoder(new Definitions(found.segment, found.definitions, mode), new ByteWriter(64 << 10));
     const state = { ...found, journal: found.journal ?? reservedId(dir) ?? randomUUID().replaceAll('-', ''), segmentBytes };
-    const journal = new FileJournal(options, lock, found, segments, encoder, new RecordLog(segments, encoder, clock, state));
+    const journal = new FileJournal(options, lock, found, segments, encoder, new RecordLog(segments, encoder, clock, state), history);
     spareFailed = (error) => void journal.#diskFailed(error);
     return journal;
   }
@@ -240,6 +246,22 @@ export class FileJournal implements Journal {
     yield* reader.read(this.#records.durablePosition);
   }
 
+  /**
+   * What is folded at a start, oldest first: every event up to now that is no session's and no statement's, the ends of statements that used an
+   * approval, and the event with the latest time. A start reads its journal once for all of it, if that is not too much.
+   */
+  async *history(): AsyncGenerator<Event> {
+    await this.#flush();
+    const gathered = await this.#history.upTo(this.#records.durablePosition);
+    if (gathered === null) yield* this.events();
+    else yield* gathered;
+  }
+
+  /** Everything that folds it has started: from now on `history` reads. */
+  started(): void {
+    this.#history.forget();
+  }
+
   /** Like `events`, and then whatever comes, until the signal or the journal's end. */
   async *follow(signal: AbortSignal, from: { readonly since?: Position } = {}): AsyncGenerator<Event> {
     const stopped = new Promise<void>((resolve) => signal.addEventListener('abort', () => resolve(), { once: true }));
@@ -286,6 +308,7 @@ export class FileJournal implements Journal {
     if (this.#closed) return;
     this.#closed = true;
     this.#checkpoints.stop();
+    this.#history.forget();
     if (this.fault === null) {
       await this.#records.stop({ type: 'journal.closed', reason }, unavailable('the journal is closed'));
       await this.#checkpoints.signFile();

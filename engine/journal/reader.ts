@@ -63,7 +63,20 @@ function latin1(digest: string): string {
   return Buffer.from(digest.slice('sha256:'.length), 'hex').toString('latin1');
 }
 
+/** A place between two records, with what its segment defined before it. */
+export interface ReadFrom {
+  readonly segment: number;
+  /** 0: nothing of the segment was read. */
+  readonly offset: number;
+  /** Position and hash of the record before it. */
+  readonly last: Position;
+  readonly prev: string;
+  readonly decoder: RecordDecoder;
+}
+
 export interface JournalReaderOptions {
+  /** In place of `after`: reads on from there. The decoder is this reader's from then on. */
+  readonly from?: ReadFrom;
   readonly after?: Position;
   /** Called with every frame that holds a payload. */
   readonly onPayload?: (frame: Frame) => void;
@@ -90,6 +103,7 @@ export class JournalReader implements AsyncDisposable {
   readonly #onPayload: ((frame: Frame) => void) | null;
   readonly #onErased: ((frame: Frame) => void) | null;
   readonly #onRedacted: ((digest: string, stored: string) => void) | null;
+  readonly #from: ReadFrom | null;
   #opened: OpenSegment | null = null;
   #decoder: RecordDecoder | null = null;
   #prev = '';
@@ -97,7 +111,8 @@ export class JournalReader implements AsyncDisposable {
 
   constructor(dir: string, options: JournalReaderOptions = {}) {
     this.#dir = dir;
-    this.#after = options.after ?? -1;
+    this.#from = options.from ?? null;
+    this.#after = this.#from?.last ?? options.after ?? -1;
     this.#onPayload = options.onPayload ?? null;
     this.#onErased = options.onErased ?? null;
     this.#onRedacted = options.onRedacted ?? null;
@@ -115,7 +130,7 @@ export class JournalReader implements AsyncDisposable {
    * those before it are answered too, since they define what later ones refer to.
    */
   async next(upTo: Position = Number.MAX_SAFE_INTEGER): Promise<ReadRecord | null> {
-    if (this.#opened === null && !(await this.#enter(await this.#firstSegment()))) return null;
+    if (this.#opened === null && !(await this.#begin())) return null;
     while (this.#last < upTo) {
       const frame = await this.#nextFrame();
       if (frame === null) return null;
@@ -152,6 +167,17 @@ export class JournalReader implements AsyncDisposable {
     }
   }
 
+  async #begin(): Promise<boolean> {
+    if (this.#from === null) return this.#enter(await this.#firstSegment());
+    const { segment, offset, prev, last, decoder } = this.#from;
+    if (offset === 0) return this.#enter(segment);
+    this.#opened = await openSegment(this.#dir, segment, offset);
+    this.#decoder = decoder;
+    this.#prev = prev;
+    this.#last = last;
+    return this.#opened !== null;
+  }
+
   async #enter(segment: number): Promise<boolean> {
     const opened = await openSegment(this.#dir, segment);
     if (opened === null) return false;
@@ -180,7 +206,7 @@ interface OpenSegment extends AsyncDisposable {
   readonly frames: FrameStream;
 }
 
-async function openSegment(dir: string, segment: number): Promise<OpenSegment | null> {
+async function openSegment(dir: string, segment: number, offset: number = SEGMENT_HEADER_BYTES): Promise<OpenSegment | null> {
   let file: FileHandle;
   try {
     file = await open(join(dir, segmentName(segment)), 'r');
@@ -195,7 +221,7 @@ async function openSegment(dir: string, segment: number): Promise<OpenSegment | 
     await file.close();
     return null;
   }
-  return { header, frames: new FrameStream(file, SEGMENT_HEADER_BYTES), [Symbol.asyncDispose]: () => file.close() };
+  return { header, frames: new FrameStream(file, offset), [Symbol.asyncDispose]: () => file.close() };
 }
 
 async function segmentsOf(dir: string): Promise<number[]> {

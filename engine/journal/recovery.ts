@@ -11,6 +11,8 @@ import { SEGMENT_HEADER_BYTES, SEGMENT_NAME } from './format.ts';
 import { FrameStream } from './frame-stream.ts';
 import { MerkleFrontier } from './merkle.ts';
 import { OpenStatements, type Unfinished } from './open-statements.ts';
+import type { Event } from '#schemas/event';
+import type { ReadFrom } from './reader.ts';
 import { RecordDecoder } from './record-decoder.ts';
 import { readSegmentHeader, segmentName } from './segment-header.ts';
 import { Streams } from './streams.ts';
@@ -37,15 +39,20 @@ export interface Recovered {
   readonly rootAt: ReadonlyMap<number, string>;
   readonly streams: Streams;
   readonly unfinished: readonly Unfinished[];
+  /** Where a reader goes on who has seen all of it; null: nothing was ever written. */
+  readonly end: ReadFrom | null;
 }
 
-/** @throws InterlockError JOURNAL_CORRUPT, naming segment, offset and record. */
-export async function recover(dir: string, rootsAt: readonly number[]): Promise<Recovered> {
+/**
+ * @param see told of every event, in order
+ * @throws InterlockError JOURNAL_CORRUPT, naming segment, offset and record.
+ */
+export async function recover(dir: string, rootsAt: readonly number[], see: (event: Event) => void = () => {}): Promise<Recovered> {
   const files = (await readdir(dir))
     .flatMap((name) => SEGMENT_NAME.exec(name)?.[1] ?? [])
     .map(Number)
     .sort((a, b) => a - b);
-  const scan = new Scan(dir, rootsAt);
+  const scan = new Scan(dir, rootsAt, see);
   for (const [index, segment] of files.entries()) {
     if (segment !== index + 1) throw corrupt(`segment ${index + 1} is missing`);
     await scan.segment(segment);
@@ -56,6 +63,7 @@ export async function recover(dir: string, rootsAt: readonly number[]): Promise<
 class Scan {
   readonly #dir: string;
   readonly #rootsAt: ReadonlySet<number>;
+  readonly #see: (event: Event) => void;
   readonly #rootAt = new Map<number, string>();
   readonly #tree = new MerkleFrontier();
   readonly #streams = new Streams();
@@ -69,9 +77,11 @@ class Scan {
   #nextSeq = 0;
   #lastHash = NO_HASH;
   #blank = false;
+  #decoder: RecordDecoder | null = null;
 
-  constructor(dir: string, rootsAt: readonly number[]) {
+  constructor(dir: string, rootsAt: readonly number[], see: (event: Event) => void) {
     this.#dir = dir;
+    this.#see = see;
     this.#rootsAt = new Set(rootsAt);
     this.#noteRoot();
   }
@@ -90,7 +100,13 @@ class Scan {
       rootAt: this.#rootAt,
       streams: this.#streams,
       unfinished: this.#statements.cleared(),
+      end: this.#end(),
     };
+  }
+
+  #end(): ReadFrom | null {
+    if (this.#decoder === null) return null;
+    return { segment: this.#segment, offset: this.#offset, last: this.#nextSeq - 1, prev: this.#lastHash, decoder: this.#decoder };
   }
 
   async segment(segment: number): Promise<void> {
@@ -109,7 +125,8 @@ class Scan {
       if (this.#journal !== null && header.journal !== this.#journal) throw corrupt(`segment ${segment} is another journal's`);
       this.#journal = header.journal;
       this.#segment = segment;
-      await this.#records(new FrameStream(file, SEGMENT_HEADER_BYTES), new RecordDecoder(header.journal));
+      this.#decoder = new RecordDecoder(header.journal);
+      await this.#records(new FrameStream(file, SEGMENT_HEADER_BYTES), this.#decoder);
       this.#cut(await tailOf(file, this.#offset, size), this.#offset);
     } finally {
       await file.close();
@@ -139,7 +156,10 @@ class Scan {
       if (recordHash(this.#lastHash, frame.body) !== frame.hash) throw corrupt(`record ${this.#nextSeq} is not what its hash says`);
       const record = decode(decoder, frame.body, this.#lastHash, this.#nextSeq);
       if (record.seq !== this.#nextSeq) throw corrupt(`record ${this.#nextSeq} is missing`);
-      for (const event of record.events) this.#statements.see(event);
+      for (const event of record.events) {
+        this.#statements.see(event);
+        this.#see(event);
+      }
       if (record.stream !== null) this.#streams.placed(record.stream, record.seq);
       this.#tree.add(frame.hash);
       this.#lastHash = frame.hash;
