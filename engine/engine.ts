@@ -18,6 +18,7 @@ import type { LoadedConfig } from './config/config.ts';
 import { openEnrolment } from './enrolment/enrolment.ts';
 import type { Enrolment } from './enrolment/parts.ts';
 import { fleetReports } from './fleet-reports.ts';
+import { folding } from './folding.ts';
 import { located } from './located.ts';
 import { openOrdering } from './ordering.ts';
 import { openPublishing } from './policies.ts';
@@ -46,7 +47,7 @@ export async function engine(config: LoadedConfig, options: EngineOptions): Prom
   if (ordering) started.defer(() => ordering.close());
   const enrolment = await openEnrolment({
     ...base,
-    ...(ordering && { journal: ordering.registry }),
+    journal: ordering?.registry ?? folding(base.journal),
     keysDir: join(config.stateDir, 'keys'),
     trusted: () => publicKeys,
   });
