@@ -1,0 +1,104 @@
+package policies.agents.ceilings_test
+
+import data.policies.agents.ceilings
+
+usage := {"statements_last_minute": 5, "rows_last_hour": 100, "objects_last_hour": 3, "denials_last_5_minutes": 0}
+
+request(own, action, context) := {
+	"stage": "request",
+	"subject": {"type": "agent", "properties": {"login": "refunds", "groups": ["refunds"], "ceilings": own}},
+	"action": {"name": action},
+	"context": context,
+}
+
+codes(asked, agents) := {entry.code |
+	some entry in ceilings.deny with input as asked with data.agents as agents
+}
+
+sql(class, verb) := {"sql": {
+	"statements": [{"class": class, "functions": []}],
+	"effects": [{"verb": verb, "object": {"qualified": "public.orders"}}],
+}}
+
+reading := sql("read", "read")
+
+changing := sql("write", "update")
+
+test_without_ceilings_nothing_happens if {
+	codes(request({}, "sql.execute", {}), {}) == set()
+	codes(object.union(request({}, "sql.execute", {}), changing), {}) == set()
+}
+
+test_the_lower_ceiling_holds if {
+	codes(request({"statements_per_minute": 4}, "sql.execute", {"usage": usage}), {}) == {"AGENT_STATEMENTS"}
+	codes(request({"statements_per_minute": 5}, "sql.execute", {"usage": usage}), {}) == set()
+	agents := {"defaults": {"statements_per_minute": 2}}
+	codes(request({"statements_per_minute": 9}, "sql.execute", {"usage": usage}), agents) == {"AGENT_STATEMENTS"}
+	codes(
+		request({"statements_per_minute": 1}, "sql.execute", {"usage": usage}),
+		{"defaults": {"statements_per_minute": 9}},
+	) == {"AGENT_STATEMENTS"}
+}
+
+test_that_of_its_group_stands_in_the_place_of_the_default if {
+	agents := {"defaults": {"rows_per_hour": 10}, "by_group": {"refunds": {"rows_per_hour": 1000}}}
+	codes(request({}, "sql.execute", {"usage": usage}), agents) == set()
+	codes(
+		request({}, "sql.execute", {"usage": usage}),
+		{"defaults": {"rows_per_hour": 10}, "by_group": {"other": {"rows_per_hour": 1000}}},
+	) == {"AGENT_ROWS"}
+}
+
+test_objects if codes(request({"distinct_objects": 2}, "http.request", {"usage": usage}), {}) == {"AGENT_OBJECTS"}
+
+test_what_is_not_counted_refuses if {
+	codes(request({"rows_per_hour": 5}, "mcp.call", {}), {}) == {"AGENT_USAGE_UNKNOWN"}
+}
+
+test_what_is_only_prepared_or_shown_does_not_count if {
+	codes(request({"rows_per_hour": 5}, "sql.prepare", {}), {}) == set()
+	codes(request({"rows_per_hour": 5}, "mcp.list", {}), {}) == set()
+}
+
+test_users_have_no_ceilings if {
+	asked := object.union(
+		request({}, "sql.execute", {}),
+		{"subject": {"type": "user", "properties": {"login": "alice", "groups": ["refunds"]}}},
+	)
+	codes(object.union(asked, changing), {"defaults": {"read_only": true, "statements_per_minute": 0}}) == set()
+}
+
+test_read_only_of_sql if {
+	codes(object.union(request({"read_only": true}, "sql.execute", {}), reading), {}) == set()
+	codes(object.union(request({"read_only": true}, "sql.execute", {}), changing), {}) == {"AGENT_READ_ONLY"}
+	sequence := {"sql": {"statements": [{"class": "read", "functions": [{"name": "pg_catalog.nextval"}]}], "effects": []}}
+	codes(object.union(request({}, "sql.execute", {}), sequence), {"defaults": {"read_only": true}}) == {"AGENT_READ_ONLY"}
+}
+
+test_read_only_of_http if {
+	codes(
+		object.union(
+			request({"read_only": true}, "http.request", {}),
+			{"http": {"effects": [{"verb": "read", "object": {"qualified": "GET /orders"}}]}},
+		),
+		{},
+	) == set()
+	codes(
+		object.union(
+			request({"read_only": true}, "http.request", {}),
+			{"http": {"effects": [{"verb": "insert", "object": {"qualified": "POST /orders"}}]}},
+		),
+		{},
+	) == {"AGENT_READ_ONLY"}
+}
+
+test_read_only_of_tools if {
+	call := {"mcp": {"tool": {"name": "search"}, "effects": [{"verb": "execute", "object": {"qualified": "search"}}]}}
+	codes(object.union(request({"read_only": true}, "mcp.call", {}), call), {}) == {"AGENT_READ_ONLY"}
+	codes(object.union(request({"read_only": true}, "mcp.call", {}), call), {"defaults": {"read_tools": ["search"]}}) == set()
+	writing := {"mcp": {"tool": {"name": "search"}, "effects": [{"verb": "delete", "object": {"qualified": "public.orders"}}]}}
+	codes(
+		object.union(request({"read_only": true}, "mcp.call", {}), writing),
+		{"defaults": {"read_tools": ["search"]}},
+	) == {"AGENT_READ_ONLY"}
+}
