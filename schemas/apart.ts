@@ -85,6 +85,7 @@ export const TicketMessage = object(
     url: text,
     asked_for: { type: 'array', items: { type: 'string' } },
     comment: nullable({ type: 'string' }),
+    why: { type: 'string' },
     approval: nullable(ApprovalContext),
     row_ceiling: nullable(count),
   },

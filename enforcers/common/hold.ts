@@ -148,9 +148,8 @@ function verdictRefusal(ticket: Ticket, decided: Decided): Refusal {
   if (ticket.state === 'changes_requested') {
     return refusal('APPROVAL_CHANGES', `a reviewer asks for another statement${ticket.comment === null ? '' : `: ${ticket.comment}`}`, { detail });
   }
-  return refusal('APPROVAL_VOID', `approval ${ticket.approvalId} no longer fits: it is ${ticket.state === 'consumed' ? 'used up' : ticket.state}`, {
-    detail,
-  });
+  // whoever begins to wait once it was used is told what whoever comes too late to use it is
+  return noLongerFits(ticket.approvalId, ticket.why ?? `it is ${ticket.state}`, detail);
 }
 
 /** Somebody else was first, or it ended meanwhile: the engine says what. */

@@ -46,7 +46,7 @@ export function ticketMessage(ticket: Ticket): TicketMessage {
 }
 
 export function ticketOf(message: TicketMessage): Ticket {
-  const { state, digest, url, comment, approval } = message;
+  const { state, digest, url, comment, why, approval } = message;
   return {
     state,
     digest,
@@ -57,6 +57,7 @@ export function ticketOf(message: TicketMessage): Ticket {
     expiresAt: message.expires_at,
     askedFor: message.asked_for,
     rowCeiling: message.row_ceiling,
+    ...(why === undefined ? {} : { why }),
   };
 }
 

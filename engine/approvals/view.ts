@@ -16,6 +16,7 @@ export function ticketOf({ record, words }: Entry, publicUrl: string, chain: Cha
     url: `${publicUrl.replace(/\/+$/, '')}/approvals/${record.approvalId}`,
     askedFor: (chain.current?.stage ?? chain.stages[0]?.stage)?.any_of.map(named) ?? [],
     comment: declinedWith(record, words),
+    ...(record.state === 'open' || record.state === 'approved' ? {} : { why: whyVoid(record) }),
     approval:
       record.state === 'approved'
         ? {

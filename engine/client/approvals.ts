@@ -54,6 +54,8 @@ export interface Ticket {
   readonly askedFor: readonly string[];
   /** The reviewer's words, once denied. */
   readonly comment: string | null;
+  /** In words, why it gives nothing (any more); absent: it is open, or approved. */
+  readonly why?: string;
   /** Present while approved and not used up: goes into `Moment.approval`. */
   readonly approval: ApprovalContext | null;
   /** The most rows that an approved write may touch, as the reviewer saw it; compared before anything can be committed. null: no ceiling. */
