@@ -55,15 +55,28 @@ async function becomes(expected: (shown: Shown) => boolean): Promise<Shown> {
   await expect.poll(async () => expected((shown = await status())), { timeout: 60_000, interval: 300 }).toBe(true);
   return shown;
 }
-async function policyEvents(): Promise<
-  readonly { readonly type: string; readonly code?: string; readonly at?: string; readonly revision?: string }[]
-> {
-  const { stdout } = await gateway.interlock('events', '--dir', gateway.ready.journal, '--json');
+interface PolicyEvent {
+  readonly type: string;
+  readonly code?: string;
+  readonly at?: string;
+  readonly revision?: string;
+}
+/** Of whoever builds them, or of whoever judges by them. */
+async function policyEvents(of: 'engine' | 'enforcer' = 'engine'): Promise<readonly PolicyEvent[]> {
+  const { journal } = of === 'engine' ? (gateway.engine?.running.ready ?? gateway.ready) : gateway.ready;
+  const { stdout } = await gateway.interlock('events', '--dir', journal, '--json');
   return stdout
     .split('\n')
     .filter(Boolean)
     .map((line) => JSON.parse(line) as { type: string })
     .filter(({ type }) => type.startsWith('policy.'));
+}
+/** Apart, what the engine has in force is on its way to whoever judges beside the target. */
+async function judgesBy(revision: string): Promise<void> {
+  if (gateway.shape !== 'apart-local') return;
+  await expect
+    .poll(async () => (await policyEvents('enforcer')).at(-1), { timeout: 60_000, interval: 300 })
+    .toMatchObject({ type: 'policy.activated', revision });
 }
 
 /** No denial of the guardrails ever holds. */
@@ -130,7 +143,7 @@ test('a rule that is edited judges the next statement of a session that is open;
     `package policies.shop.orders\n\ndeny contains {"code": "${code}", "reason": "Orders are closed."} if {\n\tsome effect in input.sql.effects\n\teffect.object.qualified == "public.orders"\n}\n`;
   mkdirSync(folder, { recursive: true });
   writeFileSync(join(folder, 'orders.rego'), rule('CLOSED'));
-  await becomes(({ revision }) => revision !== before.revision);
+  await judgesBy((await becomes(({ revision }) => revision !== before.revision)).revision);
   await expect(client.query('SELECT note FROM orders')).rejects.toMatchObject({ detail: expect.stringContaining('code=CLOSED') as string });
 
   writeFileSync(join(folder, 'orders.rego'), rule('BROKEN').replace('some effect in', 'some effect inn'));
@@ -140,5 +153,6 @@ test('a rule that is edited judges the next statement of a session that is open;
 
   rmSync(join(policies, 'shop'), { recursive: true });
   await becomes(({ policy_error, revision }) => policy_error === null && revision === before.revision);
+  await judgesBy(before.revision);
   expect((await client.query('SELECT note FROM orders')).rows).toEqual([]);
 });

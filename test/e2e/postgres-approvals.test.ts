@@ -1,5 +1,5 @@
 /** Holding at the PostgreSQL enforcer (DESIGN §1), with the real approvals and a real server. */
-import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
+import { afterAll, beforeAll, beforeEach, expect, test, vi } from 'vitest';
 import pg from 'pg';
 import { systemClock } from '#client/clock';
 import { Ids } from '#client/ids';
@@ -77,7 +77,7 @@ test('simple protocol: held, said where, approved, executed once', async () => {
   const running = client.query('UPDATE payments SET n = n + 1 WHERE id = 1');
   const request = await opened('id = 1');
   expect(request.summary).toMatch(/^sets n = n \+ 1 in (about \d+ rows?|the rows) of `payments` where id = 1$/);
-  expect(gateway.enforcer.sessions()[0]).toMatchObject({ state: 'held', approval_id: request.approval_id });
+  await expect.poll(() => gateway.enforcer.sessions()[0]).toMatchObject({ state: 'held', approval_id: request.approval_id });
   expect(await n(1)).toBe(0);
   await verdict(request.approval_id, 'approve');
   expect((await running).rowCount).toBe(1);
@@ -104,6 +104,33 @@ test('simple protocol: held, said where, approved, executed once', async () => {
   await expect(client.query('UPDATE payments SET n = n + 1 WHERE id = 1')).rejects.toMatchObject({ code: 'IL002' });
   expect(await n(1)).toBe(1);
   await client.end();
+});
+
+test('A6: whoever begins to wait once another one used the approval is told the same as whoever comes too late to use it', async () => {
+  const [one, two] = [await connected(), await connected()];
+  const text = 'UPDATE payments SET n = n + 1 WHERE id = 90';
+  const { promise: used, resolve: goOn } = Promise.withResolvers<void>();
+  const settled = book.settled.bind(book);
+  const waits = vi.spyOn(book, 'settled');
+  const first = one.query(text);
+  const { approval_id } = await opened('id = 90');
+  await expect.poll(() => waits.mock.calls.length).toBe(1);
+  waits.mockRestore();
+  const late = vi.spyOn(book, 'settled').mockImplementationOnce((id, signal) => used.then(() => settled(id, signal)));
+  const second = two.query(text);
+  second.catch(() => {});
+  await expect.poll(() => late.mock.calls.length).toBe(1);
+  await verdict(approval_id, 'approve');
+  expect((await first).rowCount).toBe(1);
+  goOn();
+  await expect(second).rejects.toMatchObject({
+    code: 'IL003',
+    message: `approval ${approval_id} no longer fits: it is used up (1 of 1 uses)`,
+    detail: expect.stringContaining(`approval=${approval_id}`),
+  });
+  late.mockRestore();
+  expect(await n(90)).toBe(1);
+  await Promise.all([one.end(), two.end()]);
 });
 
 test('the receipt stands in statement.cleared, behind approval.consumed', async () => {

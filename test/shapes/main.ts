@@ -10,7 +10,7 @@ import { root } from '#test/support/processes';
 import { type Shape, SHAPES } from '#test/support/shapes';
 import type { CorpusReport } from '../corpus/report.ts';
 import { differences } from './differences.ts';
-import { SUITES } from './suites.ts';
+import { SUITES, unplaced } from './suites.ts';
 
 const CASES = ['test/corpus/public/sql.jsonl', 'test/corpus/public/mask.jsonl'];
 
@@ -21,6 +21,11 @@ function main(asked: readonly string[]): number {
   const unknown = asked.filter((shape) => !(SHAPES as readonly string[]).includes(shape));
   if (unknown.length > 0) {
     process.stderr.write(`shapes: ${unknown.join(', ')}: allowed are ${SHAPES.join(', ')}\n`);
+    return 2;
+  }
+  const homeless = unplaced(root);
+  if (homeless.length > 0) {
+    process.stderr.write(`shapes: ${homeless.join(', ')}: say in test/shapes/suites.ts whether they run in every shape\n`);
     return 2;
   }
   const shapes = SHAPES.filter((shape) => asked.length === 0 || asked.includes(shape));
@@ -44,7 +49,8 @@ function demo(): boolean {
 function suites(shape: Shape): boolean {
   process.stdout.write(`shapes: ${SUITES.length} suites, ${shape}\n`);
   const args = [join(root, 'node_modules/vitest/vitest.mjs'), 'run', ...SUITES];
-  return spawnSync(process.execPath, args, { cwd: root, stdio: 'inherit', env: { ...process.env, INTERLOCK_SHAPE: shape } }).status === 0;
+  const env = { ...process.env, INTERLOCK_SHAPE: shape };
+  return spawnSync(process.execPath, args, { cwd: root, stdio: 'inherit', env }).status === 0;
 }
 
 function corpus(shape: Shape): CorpusReport {

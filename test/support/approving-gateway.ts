@@ -49,13 +49,13 @@ export async function startApproving(
   let book: ApprovalBook | null = null;
   const gateway = await startTestGateway(server, {
     rule,
+    masks: options.masks ?? false,
     target: { approvals: { waitMs: options.waitMs ?? 20_000, inTransaction: options.inTransaction ?? 'fresh' } },
     approvals: async (journal) => {
       const given = { journal, clock: systemClock, ids: new Ids(systemClock), log: silentLog, expireMs: 3_600_000, rememberDenialMs: 600_000 };
       return (book = await openApprovals({ ...given, publicUrl: 'https://interlock.example.com' }));
     },
   });
-  if (options.masks === true) gateway.decisions.masksPossible = true;
   const open = book as unknown as ApprovalBook;
   const rita = principal('rita', {
     scopes: ['approve'],

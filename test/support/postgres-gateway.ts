@@ -1,4 +1,7 @@
-/** The PostgreSQL enforcer in this process, before a real server, with small fakes of our own interfaces behind it. */
+/**
+ * The PostgreSQL enforcer in this process, before a real server, with small fakes of our own interfaces behind it; in the shapes apart a real private
+ * channel lies between.
+ */
 import type { Approvals, Ticket } from '#client/approvals';
 import { systemClock } from '#client/clock';
 import type { Identity, Principal } from '#client/identity';
@@ -13,11 +16,14 @@ import { InterlockError } from '#schemas/errors';
 import type { Event } from '#schemas/event';
 import { FakeDecisions, type Rule } from './fake-decisions.ts';
 import { MemoryJournal } from './memory-journal.ts';
+import { inShape } from './over-channel.ts';
 import type { PostgresServer } from './postgres.ts';
+import { shapeAsked } from './shapes.ts';
 
 export interface TestGateway extends AsyncDisposable {
   readonly enforcer: Enforcer;
   readonly decisions: FakeDecisions;
+  /** The enforcer's: apart, that of approvals is another. */
   readonly journal: MemoryJournal;
   readonly port: number;
   /** As `alice`. */
@@ -32,6 +38,8 @@ export interface TestGatewayOptions {
   readonly approvals?: (journal: MemoryJournal) => Promise<Approvals>;
   readonly target?: Partial<PostgresTarget>;
   readonly database?: string;
+  /** A policy in force could ask for masks. */
+  readonly masks?: boolean;
   /** The port before the server: a relay. */
   readonly upstreamPort?: number;
   readonly log?: Log;
@@ -43,10 +51,23 @@ export const TOKEN = 'token-of-alice';
 
 export async function startTestGateway(server: PostgresServer, options: TestGatewayOptions = {}): Promise<TestGateway> {
   const decisions = await FakeDecisions.open(server.major, options.rule);
+  decisions.masksPossible = options.masks ?? false;
+  const shape = shapeAsked();
   const journal = new MemoryJournal(systemClock);
+  const central = shape === 'up' ? journal : new MemoryJournal(systemClock);
   const tokens = new Map([[TOKEN, principal('alice')]]);
+  const parts = {
+    decisions,
+    journal: options.journal?.(journal) ?? journal,
+    approvals: options.approvals ? await options.approvals(central) : noApprovals,
+    credentials: { lease: () => Promise.resolve({ id: 'lea_test', user: server.user, password: server.password }), release: () => {} },
+    identity: identityOf(tokens),
+  };
+  await using started = new AsyncDisposableStack();
+  const placed = started.use(await inShape(shape, parts, 'shop'));
   const database = options.database ?? 'postgres';
   const enforcer = await startPostgresEnforcer({
+    ...placed,
     target: {
       name: 'shop',
       listen: { host: '127.0.0.1', port: 0 },
@@ -58,16 +79,13 @@ export async function startTestGateway(server: PostgresServer, options: TestGate
       publicUrl: 'https://interlock.example.com',
       ...options.target,
     },
-    decisions,
-    journal: options.journal?.(journal) ?? journal,
-    approvals: options.approvals ? await options.approvals(journal) : noApprovals,
-    credentials: { lease: () => Promise.resolve({ id: 'lea_test', user: server.user, password: server.password }), release: () => {} },
-    identity: identityOf(tokens),
     clock: systemClock,
     ids: new Ids(systemClock),
     log: options.log ?? silentLog,
     meters: new Meters(null, systemClock),
   });
+  started.defer(() => enforcer.close());
+  const stack = started.move();
   const { port } = enforcer.address;
   return {
     enforcer,
@@ -76,12 +94,16 @@ export async function startTestGateway(server: PostgresServer, options: TestGate
     tokens,
     port,
     url: `postgresql://alice:${TOKEN}@127.0.0.1:${port}/${database}`,
-    events: async () => {
-      await journal.durable(journal.append({ type: 'admin.changed', by: 'test', what: 'mark' }));
-      return journal.disk.events.filter((event) => event.type !== 'admin.changed');
-    },
-    [Symbol.asyncDispose]: () => enforcer.close(),
+    events: async () => await recorded(new Set([journal, central])),
+    [Symbol.asyncDispose]: () => stack.disposeAsync(),
   };
+}
+
+/** In the order in which they happened. */
+async function recorded(journals: ReadonlySet<MemoryJournal>): Promise<Event[]> {
+  for (const journal of journals) await journal.durable(journal.append({ type: 'admin.changed', by: 'test', what: 'mark' }));
+  const events = [...journals].flatMap((journal) => journal.disk.events).filter((event) => event.type !== 'admin.changed');
+  return journals.size === 1 ? events : events.sort((a, b) => Number(a.tick_us) - Number(b.tick_us));
 }
 
 export function principal(login: string, more: Partial<Principal> = {}): Principal {
