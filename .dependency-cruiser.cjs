@@ -1,11 +1,11 @@
 /** Who may import whom (DESIGN §3). test/unit/imports.test.ts proves that these rules judge something, and fire. */
-const AREAS = ['cli', 'decide', 'facts', 'approvals', 'journal', 'identity', 'credentials', 'config', 'api', 'nats', 'operations', 'channel', 'apart', 'enrolment', 'bundles', 'agents'];
+const AREAS = ['cli', 'decide', 'facts', 'approvals', 'journal', 'identity', 'credentials', 'config', 'api', 'nats', 'operations', 'channel', 'apart', 'enrolment', 'bundles', 'agents', 'calls', 'runbooks', 'assistant'];
 /** What is spoken over the channel sees its types, as everybody sees the client's. */
 const SPOKEN = ['apart', 'enrolment', 'bundles', 'operations'];
 
 /** One home folder for each third-party package of the product. */
 const HOMES = {
-  typebox: '^schemas/|^engine/(operations|decide|config|bundles|apart)/',
+  typebox: '^schemas/|^engine/(operations|decide|config|bundles|apart|runbooks)/',
   '@open-policy-agent/opa-wasm': '^engine/decide/',
   'libpg-query-15': '^engine/facts/postgres/',
   'libpg-query-17': '^engine/facts/postgres/',
@@ -15,7 +15,7 @@ const HOMES = {
   jose: '^engine/(identity|agents)/',
   'openid-client': '^engine/identity/',
   pino: '^engine/config/',
-  yaml: '^engine/(config|decide|facts/http)/',
+  yaml: '^engine/(config|decide|facts/http|runbooks)/',
   commander: '^engine/cli/',
   '@opentelemetry/api': '^engine/operations/traces/',
   '@opentelemetry/sdk-trace': '^engine/operations/traces/',
@@ -23,6 +23,7 @@ const HOMES = {
   '@opentelemetry/exporter-trace-otlp-http': '^engine/operations/traces/',
   graphql: '^engine/facts/http/',
   'ical.js': '^engine/approvals/sources/',
+  pg: '^engine/calls/',
   nodemailer: '^engine/approvals/notify/',
   standardwebhooks: '^engine/approvals/notify/',
   '@nats-io/transport-node': '^engine/nats/',

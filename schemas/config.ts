@@ -450,6 +450,11 @@ export const Config = {
         },
       },
     },
+    runbooks: {
+      type: 'object',
+      additionalProperties: false,
+      properties: { dir: { ...Path, description: 'Runbooks, one YAML file each (`interlock run`). Default: ./runbooks.' } },
+    },
     engine: Engine,
     enforcer: Enforcer,
     nats: Nats,

@@ -497,6 +497,16 @@ export const ERRORS = {
   TOOL_MISSING: { sqlstate: null, meaning: 'A program that is needed is not installed.', remedy: 'The message says how to install it.' },
   PORT_TAKEN: { sqlstate: null, meaning: 'The address is in use.', remedy: 'Choose another port, or stop the other program.' },
   USAGE: { sqlstate: null, meaning: 'The command was not used as it can be.', remedy: 'See `--help`.' },
+  RUNBOOK_INVALID: {
+    sqlstate: null,
+    meaning: 'A runbook cannot be used as it stands in its file.',
+    remedy: 'Mend the file: the message says where. `interlock run --list` reads them all.',
+  },
+  RUNBOOK_VALUE: {
+    sqlstate: null,
+    meaning: 'A value given to a runbook is not one that its parameter allows.',
+    remedy: 'See `interlock run NAME --show` for what each parameter takes.',
+  },
   NOT_REACHABLE: {
     sqlstate: null,
     meaning: 'The gateway’s API does not answer.',

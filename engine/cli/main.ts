@@ -17,6 +17,7 @@ import { natsCommand } from './commands/nats.ts';
 import { notifyCommand } from './commands/notify.ts';
 import { policyCommand } from './commands/policy.ts';
 import { projectionCommand } from './commands/projection.ts';
+import { runCommand } from './commands/run.ts';
 import { sessionsCommand } from './commands/sessions.ts';
 import { stateCommand } from './commands/state.ts';
 import { statusCommand } from './commands/status.ts';
@@ -51,6 +52,7 @@ function interlock(): Command {
     enforcerCommand(),
     tokenCommand(),
     connectCommand(),
+    runCommand(),
     decideCommand(),
     factsCommand(),
     approvalsCommand(),

@@ -58,9 +58,11 @@ export function exitCode(code: ErrorCode): number {
   switch (code) {
     case 'USAGE':
     case 'VERDICT_REASON':
+    case 'RUNBOOK_VALUE':
     case 'UNSUPPORTED':
       return EXIT.usage;
     case 'CONFIG_INVALID':
+    case 'RUNBOOK_INVALID':
     case 'CONFIG_SECRET_INLINE':
     case 'STATE_MODE':
     case 'STATE_LOCKED':

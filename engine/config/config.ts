@@ -31,6 +31,7 @@ export interface LoadedConfig {
   readonly journal: JournalConfig;
   /** null: the local journal alone. */
   readonly nats: NatsConfig | null;
+  readonly runbooksDir: string;
   readonly operations: OperationsConfig;
   readonly agents: AgentsConfig;
   readonly log: { readonly level: LogLevel /** auto: pretty on a terminal, else json */; readonly format: 'json' | 'pretty' | 'auto' };

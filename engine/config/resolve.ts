@@ -65,6 +65,7 @@ export function resolveConfig(raw: Config, file: string, dir: string): Resolved 
       },
     },
     nats: resolveNats(raw.nats, stateDir, absolute),
+    runbooksDir: absolute(raw.runbooks?.dir ?? './runbooks'),
     operations: resolveOperations(raw.operations, roleOf(raw), absolute),
     agents: resolveAgents(raw.agents, absolute),
     log: { level: raw.log?.level ?? 'info', format: raw.log?.format ?? 'auto' },

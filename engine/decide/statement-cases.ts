@@ -5,6 +5,17 @@ import type { Decision, DecisionEffect } from '#schemas/decision';
 import type { Resource, Subject, TransactionState } from '#schemas/decision-request';
 import { ERRORS, InterlockError } from '#schemas/errors';
 import type { Param } from '#schemas/sql-facts';
+import {
+  apiOf,
+  askedHttp,
+  type AskedApi,
+  type AskedHttp,
+  askedMcp,
+  type AskedMcp,
+  type AskedText,
+  type AskedTools,
+  toolsOf,
+} from './asked-text.ts';
 import type { DryRunInput } from './dry-run.ts';
 
 export interface StatementCase {
@@ -15,7 +26,10 @@ export interface StatementCase {
   readonly resource?:
     | Resource
     | { readonly id?: string; readonly env?: string; readonly labels?: Record<string, string>; readonly database?: string };
-  readonly statement: string;
+  /** One of these three. */
+  readonly statement?: string;
+  readonly http?: AskedHttp;
+  readonly mcp?: AskedMcp;
   readonly params?: readonly Param[];
   readonly transaction?: TransactionState;
   readonly settings?: Readonly<Record<string, string>>;
@@ -24,6 +38,10 @@ export interface StatementCase {
   readonly with?: Readonly<Record<string, unknown>>;
   /** Ordinary tables with columns of type text, `{ public.customers: [id, email] }`: all that the target has. Without it masks are judged by name. */
   readonly catalog?: Readonly<Record<string, readonly string[]>>;
+  /** The operations that the API has, `{ GET /orders/{id}: { id: getOrder } }`: all of them. */
+  readonly api?: AskedApi;
+  /** The tools that the server has, all of them pinned. */
+  readonly tools?: AskedTools;
   /** Also judged before any revision of the policies comes into force: one that does not refuse it is rejected. */
   readonly canary?: boolean;
   /** `codes`: all of them are among the reasons. */
@@ -35,12 +53,16 @@ const KEYS: Readonly<Record<keyof StatementCase, true>> = {
   subject: true,
   resource: true,
   statement: true,
+  http: true,
+  mcp: true,
   params: true,
   transaction: true,
   settings: true,
   action: true,
   with: true,
   catalog: true,
+  api: true,
+  tools: true,
   canary: true,
   expect: true,
 };
@@ -51,8 +73,10 @@ export function readStatementCases(file: string, text: string): readonly Stateme
   const list: unknown = value !== null && typeof value === 'object' && 'cases' in value ? value.cases : value;
   if (!Array.isArray(list)) throw wrong(`${file}: statement cases are a list of {name, subject, resource, statement, expect}`);
   for (const [at, entry] of (list as (Partial<StatementCase> | null)[]).entries()) {
-    if (typeof entry?.name !== 'string' || typeof entry.statement !== 'string' || !entry.subject || !entry.expect?.effect)
+    if (typeof entry?.name !== 'string' || !entry.subject || !entry.expect?.effect)
       throw wrong(`${file}: case ${at + 1} needs name, subject, statement and expect.effect`);
+    if (typeof entry.statement !== 'string' && typeof entry.http?.path !== 'string' && typeof entry.mcp !== 'object')
+      throw wrong(`${file}: case ${at + 1} (${entry.name}) needs one of \`statement\`, \`http\` (with \`path\`) and \`mcp\``);
     const unknown = Object.keys(entry).find((key) => !Object.hasOwn(KEYS, key));
     // a misspelt `canary` would be a canary that never sings
     if (unknown !== undefined)
@@ -62,11 +86,14 @@ export function readStatementCases(file: string, text: string): readonly Stateme
 }
 
 export function inputOfCase(entry: StatementCase): DryRunInput {
+  const { type, action, statement } = textOf(entry);
+  const knowledge = entry.api ? apiOf(entry.api) : entry.tools ? toolsOf(entry.tools) : null;
   return {
     subject: subjectOf(entry.subject),
-    resource: resourceOf(entry.resource ?? {}),
-    action: entry.action ?? 'sql.execute',
-    statement: entry.statement,
+    resource: resourceOf(entry.resource ?? {}, type),
+    action: entry.action ?? action,
+    statement,
+    ...(knowledge ? { knowledge } : {}),
     ...(entry.params ? { params: entry.params } : {}),
     ...(entry.transaction ? { transaction: entry.transaction } : {}),
     ...(entry.settings ? { settings: entry.settings } : {}),
@@ -110,10 +137,15 @@ function subjectOf(given: StatementCase['subject']): Subject {
   return { type: given.type ?? 'user', id: `test|${login}`, properties: { login, groups: [...(given.groups ?? [])] } };
 }
 
-function resourceOf(given: NonNullable<StatementCase['resource']>): Resource {
+function textOf({ statement = '', http, mcp }: StatementCase): AskedText {
+  if (http) return askedHttp(http);
+  return mcp ? askedMcp(mcp) : { type: 'postgresql', action: 'sql.execute', statement };
+}
+
+function resourceOf(given: NonNullable<StatementCase['resource']>, type: Resource['type']): Resource {
   if ('properties' in given) return given;
   const { id = 'test', env = 'test', labels = {}, database } = given;
-  return { type: 'postgresql', id, properties: { env, labels, ...(database === undefined ? {} : { database }) } };
+  return { type, id, properties: { env, labels, ...(database === undefined ? {} : { database }) } };
 }
 
 const FIRST_USER_OID = 16_384;

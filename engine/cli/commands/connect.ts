@@ -1,16 +1,12 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { readFile } from 'node:fs/promises';
-import { X509Certificate } from 'node:crypto';
 import type { Command } from 'commander';
 import { InterlockError } from '#schemas/errors';
-import type { LoadedConfig, TargetConfig } from '../../config/config.ts';
 import { loadConfig } from '../../config/load.ts';
-import { resolveUpstream } from '../../config/upstream.ts';
 import { described, runs, type Common } from '../command.ts';
 import { escapeText } from '../escape.ts';
-import { targetAddress } from '../running.ts';
-import { readTokenFile, unverifiedClaims } from '../token-file.ts';
+import { firstDatabase, loginOf, reach, rootCert, targetOf } from '../door.ts';
+import { readTokenFile } from '../token-file.ts';
 
 interface Options extends Common {
   readonly tokenFile: string;
@@ -55,8 +51,7 @@ const connect = async (
   [name = '', ...client]: readonly string[],
 ): Promise<number> => {
   const config = await loadConfig(options.config);
-  const target = Object.hasOwn(config.targets, name) ? config.targets[name] : undefined;
-  if (target === undefined) throw new InterlockError('USAGE', `there is no target \`${name}\`; there are: ${Object.keys(config.targets).join(', ')}`);
+  const target = targetOf(config, name);
   const token = await readTokenFile(options.tokenFile);
   const where = {
     ...(await reach(config, target, options.host)),
@@ -84,47 +79,6 @@ interface Where {
   readonly database: string;
   readonly tls: boolean;
   readonly sslrootcert: string | null;
-}
-
-async function reach(
-  config: LoadedConfig,
-  target: TargetConfig,
-  host: string | undefined,
-): Promise<{ readonly host: string; readonly port: number }> {
-  const listening = await targetAddress(config, target);
-  const everywhere = listening.host === '0.0.0.0' || listening.host === '::';
-  const own = everywhere ? (config.api.publicUrl === null ? 'localhost' : new URL(config.api.publicUrl).hostname) : listening.host;
-  return { host: host ?? own, port: listening.port };
-}
-
-function loginOf(token: string, config: LoadedConfig): string {
-  const claims = unverifiedClaims(token);
-  const claim = config.identity.issuers.find(({ url }) => url === claims['iss'])?.claims.login ?? 'preferred_username';
-  const login = claims[claim];
-  if (typeof login !== 'string') throw new InterlockError('USAGE', `the token has no claim \`${claim}\``, { hint: 'Pass --login.' });
-  return login;
-}
-
-/** A `url` reference is only read for the name of its database; where that cannot be (another machine), the client must say one. */
-async function firstDatabase(config: LoadedConfig, target: TargetConfig): Promise<string> {
-  const named = target.upstream.databases?.[0];
-  if (named !== undefined) return named;
-  try {
-    return (await resolveUpstream(config, target)).databases[0] ?? '';
-  } catch (error) {
-    throw new InterlockError('USAGE', `the database of \`${target.name}\` is not known here`, { cause: error, hint: 'Pass --database.' });
-  }
-}
-
-/** What to check the gateway with: the authority that the configuration names, else its own certificate where that signs itself. */
-async function rootCert({ tls }: TargetConfig): Promise<string | null> {
-  if (tls === null || tls.caFile !== null) return tls?.caFile ?? null;
-  try {
-    const certificate = new X509Certificate(await readFile(tls.certFile));
-    return certificate.checkIssued(certificate) ? tls.certFile : null;
-  } catch {
-    return null; // not readable here: the client's own roots decide, and refuse what they do not know
-  }
 }
 
 function connection({ host, port, login, database, tls, sslrootcert }: Where, tokenFile: string): Connection {
