@@ -2,6 +2,7 @@
 import { join } from 'node:path';
 import type { Identity, Principal } from '#client/identity';
 import type { Journal } from '#client/journal';
+import { Mounts } from './api/mounts.ts';
 import type { Status } from './api/parts.ts';
 import { openAgenting, type AgentingFrom } from './agenting.ts';
 import type { Agents } from './agents/agents.ts';
@@ -48,6 +49,8 @@ export interface Central {
   readonly api: string;
   /** What refusals and notices point to. */
   readonly publicUrl: string;
+  /** Where enforcers of this process put endpoints on the API's address. */
+  readonly mounts: Mounts;
 }
 
 export interface CentralOptions {
@@ -92,6 +95,7 @@ interface Halls {
   readonly who: OpenWorlds;
   readonly projection: Projection;
   readonly operations: Operations;
+  readonly mounts: Mounts;
 }
 
 /**
@@ -137,7 +141,7 @@ export async function openCentral(base: Base, options: CentralOptions, started: 
     projection: () => projection.status(),
     notifications: () => room.notifier?.status() ?? { waiting: 0, dead: 0 },
   });
-  const halls: Halls = { base, options, room, changes, seen, decisions, identity, agents, who, projection, operations };
+  const halls: Halls = { base, options, room, changes, seen, decisions, identity, agents, who, projection, operations, mounts: new Mounts() };
   const api = await openTheApi(halls);
   started.defer(() => api.close());
   base.reloadables.push({ keys: ['api.tls.cert', 'api.tls.key', 'api.tls.ca'], apply: (next) => api.renew(pem(next.api.tls)) });
@@ -157,6 +161,7 @@ export async function openCentral(base: Base, options: CentralOptions, started: 
     journal: ends,
     api: api.url,
     publicUrl,
+    mounts: halls.mounts,
   };
 }
 
@@ -187,7 +192,9 @@ function openTheApi(halls: Halls): ReturnType<typeof openApi> {
   });
   const { listen, publicUrl } = config.api;
   const shown = options.console === undefined ? {} : { console: options.console };
-  return openApi({ listen, tls: pem(config.api.tls), publicUrl, ...shown, parts, clock, log }).catch(located(config, 'api.listen'));
+  return openApi({ listen, tls: pem(config.api.tls), publicUrl, ...shown, parts, mounts: halls.mounts, clock, log }).catch(
+    located(config, 'api.listen'),
+  );
 }
 
 async function openTheBook(

@@ -8,6 +8,8 @@ import type { Archiving } from './archiving.ts';
 import type { LoadedConfig, TargetConfig, UpstreamTls } from './config/config.ts';
 import type { Upstream } from './config/upstream.ts';
 import { located, pem } from './located.ts';
+import { startMcpTarget } from './mcp-target.ts';
+import type { Mounts } from './api/mounts.ts';
 
 /** Where a target is, without what signs in there. */
 export type Place = Pick<Upstream, 'host' | 'port' | 'databases' | 'tls'>;
@@ -34,7 +36,10 @@ export function saidBy(config: LoadedConfig, { env, labels, inTransaction }: Tar
 
 export interface TargetParts {
   readonly config: LoadedConfig;
-  readonly deps: EnforcerDeps & { /** null: there is none. */ readonly archiving: Archiving | null };
+  readonly deps: EnforcerDeps & {
+    /** null: there is none. */ readonly archiving: Archiving | null /** Absent: no API in this process. */;
+    readonly mounts?: Mounts;
+  };
   /** Of a database; null: a service, whose section says it. */
   readonly place: Place | null;
   readonly said: () => Said;
@@ -49,8 +54,14 @@ function start(target: TargetConfig, parts: TargetParts): Promise<Enforcer> {
   switch (target.protocol) {
     case 'postgresql':
       return startDatabase(target, parts);
-    case 'http':
     case 'mcp':
+      return startMcpTarget(target, {
+        deps: depsOf(target, parts),
+        stateDir: parts.config.stateDir,
+        said: parts.said,
+        mount: parts.deps.mounts ?? null,
+      });
+    case 'http':
       return Promise.reject(new InterlockError('CONFIG_INVALID', `protocol ${target.protocol} is not supported yet`));
   }
 }

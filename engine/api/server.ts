@@ -13,6 +13,7 @@ import { openAuthzen } from './authzen/house.ts';
 import { readConsole, withoutConsole } from './console-files.ts';
 import { type House, openHouse } from './house.ts';
 import { LIMITS } from './limits.ts';
+import type { Mounts } from './mounts.ts';
 import type { ApiParts } from './parts.ts';
 import { serve } from './serve.ts';
 
@@ -28,6 +29,8 @@ export interface ApiOptions {
   /** The folder of the built console, as soon as it is there; absent: none. */
   readonly console?: Promise<string>;
   readonly parts: ApiParts;
+  /** Endpoints of enforcers that stand here too. */
+  readonly mounts?: Mounts;
   readonly clock?: Clock;
   /** Shorter ones, for tests that would wait for them. */
   readonly waits?: { readonly headersMs: number; readonly requestMs: number };
@@ -55,7 +58,11 @@ export async function openApi(options: ApiOptions): Promise<Api> {
   const house = openHouse({ parts, log, clock, scheme, publicUrl: new URL(publicUrl ?? url), console: withoutConsole('It was not built.') });
   if (options.console !== undefined) void showConsole(options.console, house);
   const authzen = parts.authzen === undefined ? null : openAuthzen({ parts: parts.authzen, clock, publicUrl: publicUrl ?? url });
-  server.on('request', (request, response) => void serve(request, response, house, authzen));
+  server.on('request', (request, response) => {
+    const mounted = options.mounts?.find(request.url ?? '') ?? null;
+    if (mounted === null) void serve(request, response, house, authzen);
+    else mounted(request, response);
+  });
   return {
     url,
     renew: (tls) => renewed(server, tls),

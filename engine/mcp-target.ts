@@ -1,0 +1,70 @@
+/** A target that is an MCP server, as its enforcer is told of it. */
+import { readFileSync } from 'node:fs';
+import { startMcpEnforcer, type McpMount } from '#enforcers/mcp/enforcer';
+import { McpListeners } from '#enforcers/mcp/listener';
+import type { McpTarget, McpUpstream } from '#enforcers/mcp/target';
+import type { Enforcer, EnforcerDeps } from '#enforcers/common/enforcer';
+import { InterlockError } from '#schemas/errors';
+import type { TargetConfig } from './config/config.ts';
+import { pem } from './located.ts';
+
+/** What the engine says of it, in force for what begins after it was said. */
+export interface McpSaid {
+  readonly env: string;
+  readonly labels: Readonly<Record<string, string>>;
+  readonly approvals: { readonly waitMs: number };
+  readonly publicUrl: string;
+}
+
+export interface McpParts {
+  readonly deps: EnforcerDeps;
+  readonly stateDir: string;
+  readonly said: () => McpSaid;
+  /** null: there is no API in this process. */
+  readonly mount: McpMount | null;
+}
+
+/** Of this process: targets of one address share its listener. */
+const LISTENERS = new McpListeners();
+
+export function startMcpTarget(target: TargetConfig, { deps, stateDir, said, mount }: McpParts): Promise<Enforcer> {
+  const issuers = (): readonly string[] => [said().publicUrl];
+  return startMcpEnforcer({ ...deps, target: mcpTargetOf(target, stateDir, said), listeners: LISTENERS, mount, issuers });
+}
+
+export function mcpTargetOf(target: TargetConfig, stateDir: string, said: () => McpSaid): McpTarget {
+  const { name, listen, limits, mcp } = target;
+  if (mcp === null) throw new InterlockError('INTERNAL', `target ${name} has no section mcp`);
+  const tls = pem(target.tls);
+  return {
+    name,
+    listen,
+    ...(tls === null ? {} : { tls }),
+    upstream: upstreamOf(mcp.server),
+    get env() {
+      return said().env;
+    },
+    get labels() {
+      return said().labels;
+    },
+    get approvals() {
+      return said().approvals;
+    },
+    get publicUrl() {
+      return said().publicUrl;
+    },
+    limits,
+    pinsFile: mcp.pinsFile,
+    stateDir,
+    arguments: mcp.arguments,
+    origins: mcp.origins,
+    hosts: mcp.hosts,
+    fromServer: mcp.fromServer,
+    pollMs: mcp.pollMs,
+  };
+}
+
+function upstreamOf(server: NonNullable<TargetConfig['mcp']>['server']): McpUpstream {
+  if (server.kind === 'stdio') return server;
+  return { kind: 'http', url: server.url, ...(server.caFile === null ? {} : { ca: readFileSync(server.caFile, 'utf8') }) };
+}
