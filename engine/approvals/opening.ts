@@ -69,7 +69,7 @@ async function open(core: Core, draft: ApprovalDraft, bound: Bound, key: string,
     const waitMsMax = core.ordered.shared ? LOG_LIMITS.waitDaysMax * DAY_MS : Infinity;
     const lengthMs = Math.min(expireMs, requirement.expires_in_s * 1000, waitMsMax);
     const expiresAt = timestamp(core.clock.wallUs() + lengthMs * 1000);
-    const literals = core.options.payloads !== 'redacted';
+    const literals = (core.options.payloads ?? 'clear') === 'clear';
     const sentence = draft.sentence !== undefined ? shown(draft.sentence) : sentenceOf(draft, { literals, digest: digestOf(draft, journal) });
     const summary = shortened(sentence, limits.summaryCharsMax);
     const follows = core.followers.answers(subject.id, target, sessionId);

@@ -57,21 +57,21 @@ type SqlDraft = SentenceDraft & { readonly facts: SqlFacts };
 function whole(draft: SqlDraft, literals: boolean): string {
   const { facts } = draft;
   const sent = facts.statements.filter((statement) => statement.parent === null);
-  if (!facts.parsed || sent.length === 0) return bounded(summarise(facts), SENTENCE_CHARS_MAX);
+  if (!facts.parsed || sent.length === 0) return bounded(summarise(facts, literals), SENTENCE_CHARS_MAX);
   const writing: Writing = { params: paramWords(draft.params), literals };
   const rows = sent.length === 1 && draft.estimate?.state === 'ok' ? (draft.estimate.rows ?? null) : null;
   const said = sent.slice(0, STATEMENTS_MAX).map((statement) => statementSaid(draft, statement, rows, writing));
   const more = rest(sent.slice(STATEMENTS_MAX), facts);
-  const tail = [...more, ...sessionSaid(facts, sent), ...before(draft)].map((one) => bounded(one, SENTENCE_CHARS_MAX / 4));
+  const tail = [...more, ...sessionSaid(facts, sent, literals), ...before(draft)].map((one) => bounded(one, SENTENCE_CHARS_MAX / 4));
   const left = SENTENCE_CHARS_MAX - tail.join('; ').length - 200;
   const share = Math.floor(left / said.length);
   const clauses = said.map((one, index) => `${sent.length === 1 ? '' : `${index + 1}. `}${bounded(one, share)}`);
-  return `${head(facts, sent.length)}${[...clauses, ...tail].join('; ')}`;
+  return `${head(facts, sent.length, literals)}${[...clauses, ...tail].join('; ')}`;
 }
 
 /** What would warn comes first. */
-function head(facts: SqlFacts, count: number): string {
-  const hidden = facts.opaque.length > 0 ? bounded(`a part cannot be seen (${listed(facts.opaque.map(unseen))})`, 180) : '';
+function head(facts: SqlFacts, count: number, literals: boolean): string {
+  const hidden = facts.opaque.length > 0 ? bounded(`a part cannot be seen (${listed(facts.opaque.map((one) => unseen(one, literals)))})`, 180) : '';
   if (count === 1) return hidden === '' ? '' : `${hidden}: `;
   return `${grouped(count)} statements${hidden === '' ? '' : `, of which ${hidden}`}: `;
 }
@@ -110,9 +110,9 @@ function masked(words: readonly Word[]): readonly Word[] {
 }
 
 /** A statement that sets something was told; what is set otherwise was not. */
-function sessionSaid(facts: SqlFacts, sent: readonly SqlStatement[]): readonly string[] {
+function sessionSaid(facts: SqlFacts, sent: readonly SqlStatement[], literals: boolean): readonly string[] {
   const setting = sent.filter(({ kind, class: of }) => of === 'session' || SETS_FOR_LATER.has(kind)).length;
-  return setting >= facts.session.length ? [] : settings(facts.session);
+  return setting >= facts.session.length ? [] : settings(facts.session, literals);
 }
 
 const SETS_FOR_LATER: ReadonlySet<SqlStatement['kind']> = new Set(['alter_system', 'alter_role_set', 'alter_database_set']);

@@ -4,6 +4,7 @@ import fc from 'fast-check';
 import { afterAll, describe, expect, test } from 'vitest';
 import { SENTENCE_CHARS_MAX, withoutLiterals } from '#engine/approvals/sentence';
 import { type Word, wordsOf } from '#engine/approvals/sentence/words';
+import { LEXED } from '#engine/approvals/text/lexer';
 import type { CorpusCase } from '#test/corpus/case';
 import { draft, openDesk } from '#test/support/approvals';
 import { openFacts } from '#test/support/facts';
@@ -174,6 +175,37 @@ describe('is bounded and safe', () => {
     const sql = "update t set a = 'secret', b = 4711 where c = $1 and d = $$secret$$ and e = E'secret'";
     const { says } = await tell(facts, { sql, params: ['text secret'] }, { literals: false, digest: '' });
     expect(says).toBe("sets a = '?', b = ? in the rows of `t` where c = $1 and d = '?' and e = '?'");
+  });
+  test('nor of any statement that we know, whatever is said of it instead', async () => {
+    const secret = 's3cret_4711';
+    const withSecrets = ({ sql }: SentenceCase): string =>
+      wordsOf(Buffer.from(sql))
+        .map(({ kind, text }) => (kind === LEXED.string ? `'${secret}'` : kind === LEXED.number ? '47114711' : text))
+        .join(' ');
+    const more = [
+      `set app.key = '${secret}'`,
+      `set local app.key to '${secret}'; delete from t`,
+      `select set_config('app.key', '${secret}', false); update t set a = 1`,
+      `alter role bob set app.key = '${secret}'`,
+      `alter system set app.key = '${secret}'`,
+      `do $$ begin execute 'delete from t where a = ''${secret}'''; perform set_config('app.key', '${secret}', true); end $$`,
+      `delete from t where a = '${secret}`,
+      `prepare p as delete from t where a = '${secret}'`,
+      `create user bob password '${secret}'`,
+      `select pg_notify('x', '${secret}'), f('${secret}') from t`,
+      `notify x, '${secret}'`,
+      `comment on table t is '${secret}'`,
+      `copy t from program 'curl ${secret}'`,
+      `create subscription s connection 'password=${secret}' publication p`,
+      `create server s foreign data wrapper w options (password '${secret}')`,
+      `explain (analyze) delete from t where a = '${secret}'`,
+    ];
+    const leaks: string[] = [];
+    for (const sql of [...CASES.map(withSecrets), ...more]) {
+      const { says } = await tell(facts, { sql, params: [`text ${secret}`] }, { literals: false, digest: '' });
+      if (/s3cret_4711|47114711/.test(says)) leaks.push(`${sql} → ${says}`);
+    }
+    expect(leaks).toEqual([]);
   });
   test.each(['clear', 'redacted'] as const)('nor in the record of a request, then: %s', async (payloads) => {
     const text = "delete from payments where note = 'secret'";

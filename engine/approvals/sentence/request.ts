@@ -3,20 +3,21 @@ import { grouped } from '#client/shown';
 import type { HttpFacts } from '#schemas/http-facts';
 import { documentSaid } from './document.ts';
 import { joined, name, ticked } from './names.ts';
+import { withoutQuoted } from './summary.ts';
 import { literal } from './words.ts';
 
 export function requestSaid(facts: HttpFacts, literals: boolean): string {
   const { method, path, operation } = facts;
-  if (!facts.parsed) return `cannot be understood (${unseen(facts)}): nothing is known of what it does`;
-  const hidden = facts.opaque.length === 0 ? '' : `a part cannot be seen (${unseen(facts)}): `;
+  if (!facts.parsed) return `cannot be understood (${unseen(facts, literals)}): nothing is known of what it does`;
+  const hidden = facts.opaque.length === 0 ? '' : `a part cannot be seen (${unseen(facts, literals)}): `;
   const line = `${ticked(method)} ${ticked(path)}`;
   const calls = operation === null || operation.id === `${method} ${operation.route}` ? `sends ${line}` : `calls ${name(operation.id)} (${line})`;
   const details = [querySaid(facts, literals), bodySaid(facts, literals)].filter((part) => part !== '');
   return `${hidden}${calls}${details.length === 0 ? '' : ` with ${details.join('; ')}`}`;
 }
 
-function unseen({ opaque }: HttpFacts): string {
-  return opaque.map(({ detail }) => ticked(detail)).join('; ') || 'no reason given';
+function unseen({ opaque }: HttpFacts, literals: boolean): string {
+  return opaque.map(({ detail }) => ticked(literals ? detail : withoutQuoted(detail))).join('; ') || 'no reason given';
 }
 
 function querySaid({ query }: HttpFacts, literals: boolean): string {

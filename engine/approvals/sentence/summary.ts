@@ -57,16 +57,18 @@ const CALLED: Readonly<Record<FunctionClass, string>> = {
   unknown: 'is not known',
 };
 
-export function summarise(facts: SqlFacts): string {
-  if (!facts.parsed) return `cannot be understood (${facts.opaque.map(unseen).join('; ') || 'no reason given'}): nothing is known of what it does`;
+/** @param literals false: no value that the text holds, nor the piece of it that a parser stumbled over */
+export function summarise(facts: SqlFacts, literals: boolean = true): string {
+  const hiddenSaid = facts.opaque.map((one) => unseen(one, literals));
+  if (!facts.parsed) return `cannot be understood (${hiddenSaid.join('; ') || 'no reason given'}): nothing is known of what it does`;
   const sent = facts.statements.filter((statement) => statement.parent === null);
   if (sent.length === 0 && facts.effects.length === 0) return 'is empty: it does nothing';
   const told = sent.slice(0, STATEMENTS_MAX).map((statement) => clause(statement, facts));
   const numbered = sent.length === 1 ? told : told.map((one, index) => `${index + 1}. ${one}`);
   // What would warn comes first: whoever shows the sentence may cut it at its end.
   const count = sent.length === 1 ? '1 statement' : `${sent.length} statements`;
-  const hidden = facts.opaque.length > 0 ? ` of which a part cannot be seen (${listed(facts.opaque.map(unseen))})` : '';
-  return `${count}${hidden}: ${[...numbered, ...rest(sent.slice(STATEMENTS_MAX), facts), ...settings(facts.session)].join('; ')}`;
+  const hidden = facts.opaque.length > 0 ? ` of which a part cannot be seen (${listed(hiddenSaid)})` : '';
+  return `${count}${hidden}: ${[...numbered, ...rest(sent.slice(STATEMENTS_MAX), facts), ...settings(facts.session, literals)].join('; ')}`;
 }
 
 /** One statement as sent, with the code found inside it. */
@@ -172,10 +174,10 @@ function objectSaid(effect: Effect): string {
 /** The verb says enough. */
 const UNNAMED_KINDS: ReadonlySet<Effect['object']['kind']> = new Set(['table', 'view', 'file', 'other']);
 
-export function settings(session: readonly SessionEffect[]): string[] {
+export function settings(session: readonly SessionEffect[], literals: boolean): string[] {
   if (session.length === 0) return [];
   const said = session.map(({ op, name: setting, value, local }) => {
-    const to = value === null ? '' : ` to ${name(value)}`;
+    const to = value === null ? '' : ` to ${literals || op !== 'set' ? name(value) : '?'}`;
     return `${op.replaceAll('_', ' ')} ${name(setting)}${to}${local ? ' until the transaction ends' : ''}`;
   });
   return [`changes the session: ${listed([...new Set(said)])}`];
@@ -209,8 +211,13 @@ function place(effect: Effect): string {
   return JSON.stringify([effect.object.kind, effect.object.qualified, effect.via]);
 }
 
-export function unseen(opaque: Opaque): string {
-  return `${opaque.code.replaceAll('_', ' ')}: ${name(opaque.detail)}`;
+export function unseen({ code, detail }: Opaque, literals: boolean): string {
+  return `${code.replaceAll('_', ' ')}: ${name(literals ? detail : withoutQuoted(detail))}`;
+}
+
+/** A parser's complaint quotes the text where it stumbled. */
+export function withoutQuoted(detail: string): string {
+  return detail.replace(/["'][^]*["']/, '…');
 }
 
 export function listed(items: readonly string[]): string {
