@@ -73,14 +73,15 @@ async function gotTask(asking: Asking, session: McpSession, run: Run): Promise<R
       ...view,
       ...(outcome.ok ? { status: 'completed', result: outcome.result } : { status: 'failed', error: outcome.error }),
     });
-  const kept = session.house.results.of(state.approval, nowMs(session));
+  const { results } = session.house;
+  const kept = await results.found(state.approval, nowMs(session));
   if (kept !== null) return answer(kept);
   const ticket = await verdict(state, session, 0, asking.signal);
   if (ticket === 'open')
     return succeeded({ resultType: 'complete', ...view, status: 'working', statusMessage: `Approval ${state.approval} is not decided yet.` });
   const why = ended(ticket);
   if (why !== null && ticket.state === 'cancelled') return succeeded({ resultType: 'complete', ...view, status: 'cancelled' });
-  if (why !== null) return answer(session.house.results.of(state.approval, nowMs(session)) ?? failed(rpcErrorOf(why)));
+  if (why !== null) return answer((await results.found(state.approval, nowMs(session))) ?? failed(rpcErrorOf(why)));
   if (digestOf(session.payload('tools/call', call.params)) !== state.digest) return answer(failed(rpcErrorOf(refusal('INTERNAL'))));
   const treatment = CLIENT_REQUESTS['tools/call'];
   if (treatment?.kind !== 'judged') return noTask();

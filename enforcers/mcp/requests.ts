@@ -85,7 +85,8 @@ async function waited(state: HeldState, params: Readonly<Record<string, unknown>
   const { request, signal, capabilities } = asking;
   const payload = session.payload(request.method, params);
   if (state.digest !== digestOf(payload)) return failed(rpcErrorOf(unknownState()));
-  const kept = session.house.results.of(state.approval, nowMs(session));
+  const { results } = session.house;
+  const kept = await results.found(state.approval, nowMs(session));
   if (kept !== null) return kept;
   const said = objectOf(objectOf(request.params['inputResponses'])[OWN_QUESTION])['action'];
   if (said === 'decline') {
@@ -96,7 +97,7 @@ async function waited(state: HeldState, params: Readonly<Record<string, unknown>
   if (ticket !== 'open') {
     const why = ended(ticket);
     // another of the client's tries may have carried it out meanwhile
-    if (why !== null) return session.house.results.of(state.approval, nowMs(session)) ?? failed(rpcErrorOf(why));
+    if (why !== null) return (await results.found(state.approval, nowMs(session))) ?? failed(rpcErrorOf(why));
     return null;
   }
   const why = refusal('APPROVAL_PENDING', `${state.approval} is not decided yet`, { detail: `code=APPROVAL_PENDING approval=${state.approval}` });

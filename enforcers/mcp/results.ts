@@ -35,7 +35,12 @@ export class KeptResults {
     return begun;
   }
 
-  of(approvalId: string, nowMs: number): RpcOutcome | null {
+  /** What is kept, or what runs just now; null: neither. */
+  async found(approvalId: string, nowMs: number): Promise<RpcOutcome | null> {
+    return (await this.#running.get(approvalId)) ?? this.#of(approvalId, nowMs);
+  }
+
+  #of(approvalId: string, nowMs: number): RpcOutcome | null {
     const kept = this.#kept.get(approvalId);
     if (kept === undefined) return null;
     if (kept.untilMs > nowMs) return kept.outcome;

@@ -36,28 +36,37 @@ const clients = [
   ['2026-07-28', modernClient],
 ] as const;
 
-test.each(clients)('a client of %s calls what it may, sees lists without what is hidden, and gets masked answers (§1.9, I6)', async (_version, connect) => {
-  await using client = await connect(gateway.url, MCP_TOKEN);
-  const { tools } = await client.listTools();
-  expect(tools.map(({ name }) => name).toSorted()).toEqual(['customers', 'picture', 'read_file', 'refund', 'search']);
-  expect(await client.callTool({ name: 'search', arguments: { q: 'x' } })).toMatchObject({ content: [{ type: 'text', text: 'found x' }] });
-  const customers = await client.callTool({ name: 'customers', arguments: {} });
-  expect(JSON.stringify(customers)).not.toContain(SSN);
-  expect(customers).toMatchObject({ structuredContent: { rows: [{ id: 1, name: 'Ann', ssn: '***' }] } });
-  expect(await client.readResource({ uri: 'file:///workspace/notes.txt' })).toMatchObject({ contents: [{ text: 'some notes' }] });
-  expect((await client.listPrompts()).prompts.map(({ name }) => name)).toEqual(['greet']);
-  expect(await client.getPrompt({ name: 'greet', arguments: { who: 'Ann' } })).toMatchObject({ messages: [{ content: { text: 'Hello Ann' } }] });
-});
+test.each(clients)(
+  'a client of %s calls what it may, sees lists without what is hidden, and gets masked answers (§1.9, I6)',
+  async (_version, connect) => {
+    await using client = await connect(gateway.url, MCP_TOKEN);
+    const { tools } = await client.listTools();
+    expect(tools.map(({ name }) => name).toSorted()).toEqual(['customers', 'picture', 'read_file', 'refund', 'search']);
+    expect(await client.callTool({ name: 'search', arguments: { q: 'x' } })).toMatchObject({ content: [{ type: 'text', text: 'found x' }] });
+    const customers = await client.callTool({ name: 'customers', arguments: {} });
+    expect(JSON.stringify(customers)).not.toContain(SSN);
+    expect(customers).toMatchObject({ structuredContent: { rows: [{ id: 1, name: 'Ann', ssn: '***' }] } });
+    expect(await client.readResource({ uri: 'file:///workspace/notes.txt' })).toMatchObject({ contents: [{ text: 'some notes' }] });
+    expect((await client.listPrompts()).prompts.map(({ name }) => name)).toEqual(['greet']);
+    expect(await client.getPrompt({ name: 'greet', arguments: { who: 'Ann' } })).toMatchObject({ messages: [{ content: { text: 'Hello Ann' } }] });
+  },
+);
 
-test.each(clients)('a denial is an error over HTTP 200 with rule, reason and what is allowed, and the session of %s goes on', async (_version, connect) => {
-  await using client = await connect(gateway.url, MCP_TOKEN);
-  const before = server.ran.length;
-  const denial = await client.callTool({ name: 'run_shell', arguments: { cmd: 'id' } }).catch((error: unknown) => error);
-  expect(denial).toMatchObject({ code: -31_403, data: { code: 'NO_SHELL', policy: 'test.rules', allowed: ['customers', 'picture', 'read_file', 'refund', 'search'] } });
-  expect(String((denial as Error).message)).toContain('nobody runs a shell');
-  expect(server.ran.length).toBe(before);
-  expect(await client.callTool({ name: 'search', arguments: { q: 'still' } })).toMatchObject({ content: [{ text: 'found still' }] });
-});
+test.each(clients)(
+  'a denial is an error over HTTP 200 with rule, reason and what is allowed, and the session of %s goes on',
+  async (_version, connect) => {
+    await using client = await connect(gateway.url, MCP_TOKEN);
+    const before = server.ran.length;
+    const denial = await client.callTool({ name: 'run_shell', arguments: { cmd: 'id' } }).catch((error: unknown) => error);
+    expect(denial).toMatchObject({
+      code: -31_403,
+      data: { code: 'NO_SHELL', policy: 'test.rules', allowed: ['customers', 'picture', 'read_file', 'refund', 'search'] },
+    });
+    expect(String((denial as Error).message)).toContain('nobody runs a shell');
+    expect(server.ran.length).toBe(before);
+    expect(await client.callTool({ name: 'search', arguments: { q: 'still' } })).toMatchObject({ content: [{ text: 'found still' }] });
+  },
+);
 
 test('what cannot be masked is refused whole: a picture on a masked tool (mcp-37)', async () => {
   const answer = await modern(gateway.url, MCP_TOKEN, 'tools/call', { name: 'picture', arguments: {} });
@@ -75,7 +84,10 @@ const REFUSED: readonly (readonly [name: string, body: unknown])[] = [
   ['a member twice but for its case', '{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"search","arguments":{"q":"x","Q":"y"}}}'],
   ['a member twice by an escape', '{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"search","n\\u0061me":"run_shell"}}'],
   ['mcp-16 a notification', { jsonrpc: '2.0', method: 'tools/call', params: { name: 'search', arguments: { q: 'x' } } }],
-  ['mcp-17 a member that is not known', { jsonrpc: '2.0', id: 1, method: 'tools/call', params: { name: 'search', arguments: { q: 'x' }, task: { ttl: 1 } } }],
+  [
+    'mcp-17 a member that is not known',
+    { jsonrpc: '2.0', id: 1, method: 'tools/call', params: { name: 'search', arguments: { q: 'x' }, task: { ttl: 1 } } },
+  ],
   ['an unknown member of the envelope', { ...call('search', { q: 'x' }), Method: 'tools/list' }],
   ['mcp-20 a scheme in capitals', { jsonrpc: '2.0', id: 1, method: 'resources/read', params: { uri: 'FILE:///etc/shadow' } }],
   ['mcp-23 a prompt that is not allowed', { jsonrpc: '2.0', id: 1, method: 'prompts/get', params: { name: 'admin_prompt' } }],
@@ -86,7 +98,10 @@ const REFUSED: readonly (readonly [name: string, body: unknown])[] = [
   ['a path with percent-encoding', call('read_file', { path: '/workspace/%2e%2e/etc/shadow' })],
   ['an argument in another case', call('read_file', { PATH: '/etc/shadow', path: '/workspace/a' })],
   ['an argument of another type', call('refund', { order: '1', cents: 5 })],
-  ['a number that would be written differently', '{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"refund","arguments":{"order":12345678901234567890,"cents":1}}}'],
+  [
+    'a number that would be written differently',
+    '{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"refund","arguments":{"order":12345678901234567890,"cents":1}}}',
+  ],
 ];
 
 test.each(REFUSED)('%s never reaches the server', async (_name, body) => {
@@ -117,10 +132,19 @@ test('mcp-39: a page of another origin, and a name that is not ours, are turned 
   const { port } = new URL(gateway.url);
   const { request } = await import('node:http');
   const status = await new Promise<number | undefined>((resolve, reject) => {
-    const sent = request({ host: '127.0.0.1', port, path: '/mcp/tools', method: 'POST', headers: { host: `evil.example:${port}`, authorization: `Bearer ${MCP_TOKEN}` } }, (response) => {
-      response.resume();
-      resolve(response.statusCode);
-    });
+    const sent = request(
+      {
+        host: '127.0.0.1',
+        port,
+        path: '/mcp/tools',
+        method: 'POST',
+        headers: { host: `evil.example:${port}`, authorization: `Bearer ${MCP_TOKEN}` },
+      },
+      (response) => {
+        response.resume();
+        resolve(response.statusCode);
+      },
+    );
     sent.on('error', reject);
     sent.end('{}');
   });
@@ -152,7 +176,9 @@ test('the client’s token is never passed on, and the target’s credential nev
 test('no other endpoint exists: neither of the old transport nor another spelling', async () => {
   const { origin } = new URL(gateway.url);
   for (const path of ['/sse', '/mcp', '/mcp/tools/', '/MCP/tools', '/mcp/tools?x=1', '/mcp/other', '/message']) {
-    expect((await fetch(`${origin}${path}`, { method: 'POST', headers: { authorization: `Bearer ${MCP_TOKEN}` }, body: '{}' })).status, path).toBe(404);
+    expect((await fetch(`${origin}${path}`, { method: 'POST', headers: { authorization: `Bearer ${MCP_TOKEN}` }, body: '{}' })).status, path).toBe(
+      404,
+    );
   }
 });
 

@@ -20,7 +20,10 @@ export interface RawAnswer {
   readonly status: number;
   readonly headers: Headers;
   /** The last message: of a stream too. */
-  readonly body: Readonly<Record<string, never>> & { readonly result?: Record<string, unknown>; readonly error?: { code: number; message: string; data?: Record<string, unknown> } };
+  readonly body: Readonly<Record<string, never>> & {
+    readonly result?: Record<string, unknown>;
+    readonly error?: { code: number; message: string; data?: Record<string, unknown> };
+  };
   readonly text: string;
 }
 
@@ -36,14 +39,26 @@ export async function raw(url: string, token: string | null, body: unknown, head
     body: typeof body === 'string' ? body : JSON.stringify(body),
   });
   const text = await response.text();
-  const last = text.startsWith('event:') || text.startsWith(':') || text.startsWith('data:') ? (text.match(/^data: (\{.*)$/gm)?.at(-1)?.slice(6) ?? '{}') : text;
+  const last =
+    text.startsWith('event:') || text.startsWith(':') || text.startsWith('data:')
+      ? (text
+          .match(/^data: (\{.*)$/gm)
+          ?.at(-1)
+          ?.slice(6) ?? '{}')
+      : text;
   return { status: response.status, headers: response.headers, body: (last === '' ? {} : JSON.parse(last)) as RawAnswer['body'], text };
 }
 
 const NEW = { 'io.modelcontextprotocol/protocolVersion': '2026-07-28', 'io.modelcontextprotocol/clientInfo': { name: 'raw', version: '1' } };
 
 /** A request of the newest protocol, whole. */
-export function modern(url: string, token: string, method: string, params: Readonly<Record<string, unknown>>, capabilities: object = {}): Promise<RawAnswer> {
+export function modern(
+  url: string,
+  token: string,
+  method: string,
+  params: Readonly<Record<string, unknown>>,
+  capabilities: object = {},
+): Promise<RawAnswer> {
   const _meta = { ...NEW, 'io.modelcontextprotocol/clientCapabilities': capabilities };
   const name = (params['taskId'] ?? params['uri'] ?? params['name']) as string | undefined;
   const headers = { 'mcp-protocol-version': '2026-07-28', 'mcp-method': method, ...(name === undefined ? {} : { 'mcp-name': name }) };
