@@ -1,17 +1,20 @@
 /** The composition root's part for agents: their registry on this engine's journal or on what several share, their issuer's key, and the sessions they have. */
 import { join } from 'node:path';
 import { type Agents, openAgents } from './agents/agents.ts';
+import { type ClaimedTarget, claimsOf } from './agents/claims.ts';
 import type { OpenSession, Sessions } from './agents/parts.ts';
 import type { Base } from './base.ts';
-import type { LoadedConfig } from './config/config.ts';
+import type { LoadedConfig, TargetConfig } from './config/config.ts';
+import type { LocalDecisionService } from './decide/service.ts';
 import { folding } from './folding.ts';
 import { openOwnKey } from './identity/own-key.ts';
 import { openWorkloads } from './identity/workload.ts';
+import type { AgentClaims } from '#schemas/agent';
 import type { PublicJwk } from '#schemas/event-agent';
 import type { Subject } from '#schemas/decision-request';
 import { timestamp } from '#client/clock';
 import type { Ordering } from './ordering.ts';
-import type { Enforcers } from './running.ts';
+import { type Enforcers, hostPort } from './running.ts';
 
 /** As an enforcer elsewhere lists them. */
 interface RemoteSession {
@@ -44,7 +47,7 @@ export async function openAgenting(from: AgentingFrom): Promise<Agents> {
     url,
     settings: config.agents,
     targets: () => Object.keys(config.targets),
-    targetOf: (resource) => targetOf(resource, url(), config),
+    targetOf: (resource) => targetOf(resource, url(), { config, enforcers: from.enforcers() }),
     workloads: openWorkloads(config.agents.workloads, clock, log),
     sessions: sessionsOf(from),
     clock,
@@ -53,6 +56,36 @@ export async function openAgenting(from: AgentingFrom): Promise<Agents> {
   ordering?.agents.follow((event) => agents.follow(event));
   return agents;
 }
+
+/** What an agent may do, by the policies in force and what is known of its targets in this process. */
+export async function agentClaims(
+  agents: Pick<Agents, 'judged'>,
+  { config, decisions }: { readonly config: LoadedConfig; readonly decisions: LocalDecisionService },
+  [name, by]: Parameters<Agents['judged']>,
+): Promise<AgentClaims> {
+  const { agent, subject } = await agents.judged(name, by);
+  return await claimsOf({
+    agent,
+    subject,
+    revision: decisions.revision,
+    targets: agent.targets.flatMap((target) => claimedTarget(config.targets[target], decisions)),
+    judge: async (asked) => (await decisions.dryRun(asked)).decision,
+  });
+}
+
+function claimedTarget(target: TargetConfig | undefined, decisions: LocalDecisionService): readonly ClaimedTarget[] {
+  if (target === undefined) return [];
+  const { name: id, protocol: type, env, labels, upstream } = target;
+  const database = type === 'postgresql' ? upstream.databases?.[0] : undefined;
+  const properties = { env, labels: { ...labels }, ...(database !== undefined && { database }) };
+  return [{ resource: { type, id, properties }, knowledge: decisions.knowledgeOf(id), supportedObligations: SUPPORTED[type] }];
+}
+
+const SUPPORTED: Readonly<Record<TargetConfig['protocol'], readonly string[]>> = {
+  postgresql: ['mask'],
+  http: ['mask', 'mask.paths'],
+  mcp: ['mask', 'mask.paths'],
+};
 
 function sessionsOf({ enforcers, remoteSessions, terminate }: AgentingFrom): Sessions {
   return {
@@ -69,6 +102,16 @@ function opened({ session_id: sessionId, subject, opened_at: openedAt }: RemoteS
 }
 
 /** RFC 8707: what a token can be for. A resource of another origin would be a token that somebody else can use here. */
-function targetOf(resource: string, url: string, { targets }: LoadedConfig): string | null {
-  return Object.keys(targets).find((name) => resource === `${url}/targets/${name}` || resource === `${url}/mcp/${name}`) ?? null;
+function targetOf(
+  resource: string,
+  url: string,
+  { config, enforcers }: { readonly config: LoadedConfig; readonly enforcers: Enforcers },
+): string | null {
+  const [, origin = '', kind = '', name = ''] = /^(https?:\/\/[^/?#]+)\/(targets|mcp)\/([a-z0-9][a-z0-9_-]{0,62})$/.exec(resource) ?? [];
+  const target = Object.hasOwn(config.targets, name) ? config.targets[name] : undefined;
+  if (target === undefined) return null;
+  if (resource === `${url}/${kind}/${name}`) return name;
+  if (kind !== 'mcp' || target.mcp === null) return null;
+  const own = enforcers.flatMap(([of, { address }]) => (of === name ? [hostPort(address)] : []));
+  return [...target.mcp.hosts, ...own].includes(origin.replace(/^https?:\/\//, '')) ? name : null;
 }

@@ -4,7 +4,7 @@ import type { Identity, Principal } from '#client/identity';
 import type { Journal } from '#client/journal';
 import { Mounts } from './api/mounts.ts';
 import type { Status } from './api/parts.ts';
-import { openAgenting, type AgentingFrom } from './agenting.ts';
+import { agentClaims, openAgenting, type AgentingFrom } from './agenting.ts';
 import type { Agents } from './agents/agents.ts';
 import { openApi } from './api/server.ts';
 import { openApprovals, tellingEnds, type ApprovalBook } from './approvals/approvals.ts';
@@ -178,7 +178,7 @@ function openTheApi(halls: Halls): ReturnType<typeof openApi> {
     status: () => status(halls),
     enrolment: () => options.enrolment ?? null,
     terminate: (id) => terminated(options, id),
-    agents,
+    agents: { ...agents, claims: (...asked) => agentClaims(agents, { config, decisions }, asked) },
     operations: watched(operations, () => decisions.revision),
     book: () => room.book,
     projection,

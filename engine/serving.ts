@@ -21,7 +21,6 @@ import type {
   Status,
   Viewed,
 } from './api/parts.ts';
-import type { Agents } from './agents/agents.ts';
 import type { Enrolment } from './enrolment/parts.ts';
 import type { Operations } from './operations/operations.ts';
 import type { AuthzenParts } from './api/authzen/parts.ts';
@@ -50,7 +49,7 @@ export interface ServingFrom {
   readonly authzen: AuthzenParts;
   readonly delegations: Delegations | null;
   readonly notifications: () => Notifications | null;
-  readonly agents: Pick<Agents, 'desk' | 'tokens'>;
+  readonly agents: NonNullable<ApiParts['agents']>;
   /** Of an engine that takes enforcers of their own. */
   readonly enrolment?: () => Enrolment | null;
   /** False: nobody has this session. */

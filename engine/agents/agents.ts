@@ -3,12 +3,14 @@ import { type Clock, timestamp } from '#client/clock';
 import type { Identity, Principal } from '#client/identity';
 import type { Log } from '#client/log';
 import { InterlockError } from '#schemas/errors';
+import type { AgentView } from '#schemas/agent';
+import type { Subject } from '#schemas/decision-request';
 import type { Event } from '#schemas/event';
 import { agentDesk } from './desk.ts';
 import { Humans } from './humans.ts';
 import { AgentIssuer, type SigningKey, TokenRefused } from './issuer.ts';
 import { LIMITS } from './limits.ts';
-import type { AgentDesk, AgentJournal, AgentSettings, Sessions, TokenEndpoint, Workloads } from './parts.ts';
+import type { AgentDesk, AgentJournal, AgentSettings, Asking, Sessions, TokenEndpoint, Workloads } from './parts.ts';
 import { RegistryStore } from './registry-store.ts';
 import { Sweeping } from './sweeping.ts';
 import { tokenEndpoint } from './tokens.ts';
@@ -35,6 +37,8 @@ export interface Agents {
   readonly tokens: TokenEndpoint;
   /** The same identity, which also knows agents of this installation, and tells agents of the humans that it saw. */
   known<I extends Identity & { readonly logins: readonly Login[] }>(identity: I): I;
+  /** As whom an agent is judged that acts for its owner. @throws InterlockError AGENT_NOT_FOUND */
+  judged(name: string, by: Asking): Promise<{ readonly agent: AgentView; readonly subject: Subject }>;
   /** An event that another engine wrote: folded in as if it had been read at start. */
   follow(event: Event): void;
   /** This engine’s key, told to the others; once the registry is complete. */
@@ -84,8 +88,9 @@ export async function openAgents(options: AgentsOptions): Promise<Agents> {
         .map(({ id, key }) => ({ kid: id, jwk: key })),
     ],
   });
+  const desk = agentDesk({ ...options, store, issuer, humans });
   return {
-    desk: agentDesk({ ...options, store, issuer, humans }),
+    desk,
     tokens,
     known: (identity) => {
       const noted = async (found: Promise<Principal>): Promise<Principal> => {
@@ -102,6 +107,10 @@ export async function openAgents(options: AgentsOptions): Promise<Agents> {
       };
       verified.identity = known;
       return known;
+    },
+    judged: async (name, by) => {
+      const agent = await desk.show(name, by);
+      return { agent, subject: issuer.subjectFor(name, agent) };
     },
     follow: (event) => store.follow(event),
     announce: () => announce(store, options),

@@ -4,7 +4,7 @@ import { type CryptoKey, decodeJwt, decodeProtectedHeader, type JWTPayload, jwtV
 import { type Clock, timestamp } from '#client/clock';
 import type { Principal } from '#client/identity';
 import type { Subject } from '#schemas/decision-request';
-import type { AgentHuman, PublicJwk } from '#schemas/event-agent';
+import type { AgentHuman, AgentRecord, PublicJwk } from '#schemas/event-agent';
 import { keyOf } from './jwk.ts';
 import { LIMITS } from './limits.ts';
 import type { Registry } from './registry.ts';
@@ -119,6 +119,16 @@ export class AgentIssuer {
     };
     const { iat, exp } = payload as { iat: number; exp: number };
     return { subject, scopes: ['connect'], issuedAtMs: iat * 1000, expiresAtMs: exp * 1000 };
+  }
+
+  /** On behalf of its owner, as far as they are known: without groups, and so without rights, where they are not. */
+  subjectFor(name: string, { owner, groups, targets, ceilings }: Pick<AgentRecord, 'owner' | 'groups' | 'targets' | 'ceilings'>): Subject {
+    const human = { id: owner.id ?? `unknown|${owner.login}`, login: owner.login, groups: [...(owner.groups ?? [])] };
+    return {
+      type: 'agent',
+      id: this.subjectOf(name),
+      properties: { login: name, groups: [...groups], on_behalf_of: human, targets: [...targets], ceilings },
+    };
   }
 
   /** `iss|sub` of an agent. */

@@ -41,6 +41,11 @@ export class Readings {
     } else this.#knowledge.set(target, known);
   }
 
+  /** What is known of a target; null: nothing, here. */
+  knowledgeOf(target: string): Knowledge | null {
+    return this.#knowledge.get(target) ?? this.catalogOf(target);
+  }
+
   /** What was read last of a target's first database; null: nothing was. */
   catalogOf(target: string): Catalog | null {
     return this.#newest.get(target) ?? null;

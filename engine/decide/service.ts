@@ -128,6 +128,11 @@ export class LocalDecisionService implements DecisionService, PolicyHome {
     return this.#readings.catalogOf(target);
   }
 
+  /** What is known of a target; null: nothing, here. */
+  knowledgeOf(target: string): Knowledge | null {
+    return this.#readings.knowledgeOf(target);
+  }
+
   openSession(scope: SessionScope): LocalSession {
     const force = this.inForce();
     const request = sessionRequest(scope, { digest: digest(''), bytes: 0 }, timestamp(this.#options.clock.wallUs()));
