@@ -38,7 +38,7 @@ const FORM = Config as unknown as Schema;
 /** What must stand in a file depends on which process it is for: the schema that it is held against. */
 export function schemaFor(document: Document): Schema {
   const role = roleOf({ engine: document.get('engine'), enforcer: document.get('enforcer') });
-  const target = { ...Target, required: role === 'engine' ? ['protocol'] : ['protocol', 'listen', 'upstream'] };
+  const target = { ...Target, required: role === 'engine' ? ['protocol'] : ['protocol', 'listen'] };
   const targets = { ...Config.properties.targets, additionalProperties: target };
   return {
     ...FORM,

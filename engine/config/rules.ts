@@ -122,7 +122,7 @@ function checkLogins({ api, identity }: Pick<LoadedConfig, 'api' | 'identity'>, 
 function checkUpstream(name: string, target: Target, { role }: Pick<LoadedConfig, 'role'>, findings: Findings): void {
   if (target.protocol !== 'postgresql') return checkService(name, target, findings);
   const { upstream, credential } = target;
-  if (upstream === undefined && role !== 'engine') return; // said elsewhere
+  if (upstream === undefined && role !== 'engine') return findings.addAt(`targets.${name}`, '`upstream` missing');
   const at = `targets.${name}.upstream`;
   if (upstream?.url === undefined) {
     if (role !== 'engine' && upstream?.host === undefined) return findings.addAt(at, role === 'up' ? '`url` or `host` missing' : '`host` missing');
