@@ -131,9 +131,20 @@ const READ_BYTES_MAX = 64 * 1024;
  * lines or with another comment is not to ask anew.
  */
 export function denialKey(bound: Bound): string {
-  const payload = bound.payload.length > READ_BYTES_MAX ? bound.payload : Buffer.from(JSON.stringify(wordsOf(bound.payload)));
+  const payload =
+    bound.payload.length > READ_BYTES_MAX || !mayBeSql(bound.payload) ? bound.payload : Buffer.from(JSON.stringify(wordsOf(bound.payload)));
   return digestOver({ ...bound, payload }, ['session', 'transaction']);
 }
+
+// what begins as a request of HTTP or MCP: the lexer would take an accept header's slash and star for a comment without an end, and all of them for one
+function mayBeSql(payload: Uint8Array): boolean {
+  return !/^(?:[A-Z]+ [!-~]+\r\n|\{"method":)/.test(
+    Buffer.from(payload.buffer, payload.byteOffset, Math.min(payload.length, START_BYTES)).toString('latin1'),
+  );
+}
+
+/** A request line is no longer. */
+const START_BYTES = 16_384;
 
 /** Who was asked to change a statement may come with the same shape and other values: only the very same one is told again. */
 export function changesKey(bound: Bound): string {

@@ -1,0 +1,260 @@
+/** A cleared request on its way: the last that can be said against it, the disk, the target, and its answer to the client. */
+import type { HttpMessage } from '#client/http-message';
+import type { ClearedStatement } from '#enforcers/common/cleared';
+import { finishedEvent, type Finish } from '#enforcers/common/events';
+import { Outbox } from '#enforcers/common/outbox';
+import { refusal, refusalOf, type Refusal } from '#enforcers/common/refusal';
+import type { Answering, AnswerHead, AnswerPlan, HeaderList } from './answer.ts';
+import { passedHeaders } from './answer-headers.ts';
+import type { Malformed } from './head.ts';
+import type { House } from './house.ts';
+import type { Reply } from './reply.ts';
+import type { HttpSession } from './session.ts';
+import { signIn } from './signing-in.ts';
+import { UNSUPPORTED, unsupported } from './support.ts';
+import type { AnswerSink, TargetConnection } from './target-connection.ts';
+
+export interface Forwarding {
+  readonly cleared: ClearedStatement;
+  /** What the cleared bytes say. */
+  readonly message: HttpMessage;
+  readonly incidental: HeaderList;
+  readonly house: House;
+  readonly session: HttpSession;
+  readonly reply: Reply;
+  /** Reserved when its approval was used; null: none yet. */
+  readonly connection: TargetConnection | null;
+  /** Why it does not leave any more. */
+  readonly abandoned: Refusal | null;
+  readonly breaksOff: (breakOff: () => void) => void;
+}
+
+export interface Refused {
+  readonly refusal: Refusal;
+  readonly status?: number;
+}
+
+const DEFAULT_ANSWER_MS = 60_000;
+
+/** null: the target's answer is on its way to the client, whole or broken off. There is exactly one `statement.finished`. */
+export async function forward(forwarding: Forwarding): Promise<Refused | null> {
+  const { cleared, house, session, abandoned } = forwarding;
+  const { obligations } = cleared.decided.decision;
+  const { facts } = cleared.statement;
+  const answering = facts.dialect === 'http' ? house.answering({ facts, obligations }) : refusal('INTERNAL');
+  const objection = abandoned ?? (cleared.rewrite !== null ? refusal('INTERNAL') : 'refused' in answering ? answering : upgradeOf(facts));
+  if (objection !== null || 'refused' in answering) return withheld(forwarding, objection ?? refusal('INTERNAL'));
+  let connection: TargetConnection | null = forwarding.connection;
+  try {
+    connection ??= await session.parts.pool.take();
+    const wire = await wireOf(forwarding, answering);
+    const outbox = new Outbox((bytes) => wire.pieces.push(bytes));
+    outbox.stage(cleared, wire.head);
+    if (forwarding.message.body.length > 0) outbox.stage(cleared, forwarding.message.body);
+    const batch = outbox.take();
+    const { journal, clock } = house.deps;
+    const durable = await journal.durable(batch.intent);
+    if (session.ended !== null) return withheld(forwarding, session.ended, connection);
+    if (!forwarding.reply.open) return withheld(forwarding, refusal('CANCELLED', 'the client left'), connection);
+    outbox.release(batch, durable, clock.monotonicUs());
+    return await new Passage(forwarding, answering, wire.pieces).run(connection);
+  } catch (error) {
+    house.deps.log.warn({ target: house.target.name, statement: cleared.statementId, err: error }, 'a request could not be sent');
+    const why = refusalOf(error);
+    return withheld(forwarding, why.code === 'TARGET_UNREACHABLE' ? refusal('TARGET_UNREACHABLE') : why, connection);
+  }
+}
+
+function upgradeOf(facts: object): Refusal | null {
+  return 'upgrade' in facts && facts.upgrade !== undefined ? unsupported(UNSUPPORTED.upgrade) : null;
+}
+
+/** Its intent stands in the journal, but it never leaves. */
+function withheld({ cleared, house, session, connection }: Forwarding, why: Refusal, taken: TargetConnection | null = connection): Refused {
+  if (taken !== null) session.parts.pool.give(taken);
+  record(cleared, house, session, { outcome: 'aborted', bytes: 0, tag: null, masked: {} });
+  return { refusal: why };
+}
+
+interface Wire {
+  readonly head: Buffer;
+  /** What was released. */
+  readonly pieces: Uint8Array[];
+}
+
+/** The request with our own framing, the target's authority, and what signs in. */
+async function wireOf({ message, incidental, house, session }: Forwarding, answering: Answering): Promise<Wire> {
+  const { method, target, body } = message;
+  const { place, tokens, deps } = house;
+  const set = new Map([...Object.entries(house.target.headers?.set ?? {}), ...answering.set, ['accept-encoding', 'identity']]);
+  const kept = [...message.headers, ...incidental].filter(([name]) => !answering.withheld.has(name) && !set.has(name));
+  const headers: HeaderList = [
+    ...kept,
+    ...set,
+    ['x-forwarded-for', forwardedFor(session.parts.client.address)],
+    ['x-forwarded-proto', session.parts.client.tls ? 'https' : 'http'],
+  ];
+  const credential = signIn({ method, target, authority: place.authority, headers, body }, session.parts.lease, tokens, deps.clock);
+  const all = [...headers, ...(credential instanceof Promise ? await credential : credential)];
+  const framing = body.length > 0 || TAKES_BODY.has(method) ? `content-length: ${body.length}\r\n` : '';
+  const lines = all.map(([name, value]) => `${name}: ${value}\r\n`).join('');
+  return { head: Buffer.from(`${method} ${target} HTTP/1.1\r\nhost: ${place.authority}\r\n${lines}${framing}\r\n`, 'latin1'), pieces: [] };
+}
+
+/** Servers that are told of no length of these ask for it (411). */
+const TAKES_BODY: ReadonlySet<string> = new Set(['POST', 'PUT', 'PATCH']);
+const REPEATABLE: ReadonlySet<string> = new Set(['GET', 'HEAD', 'OPTIONS']);
+
+function forwardedFor(address: string): string {
+  return address.replace(/^::ffff:/, '');
+}
+
+/** From the target to the client, chunk by chunk, no faster than the client takes it. */
+class Passage implements AnswerSink {
+  readonly #forwarding: Forwarding;
+  readonly #answering: Answering;
+  readonly #pieces: readonly Uint8Array[];
+  readonly #settled = Promise.withResolvers<Refused | null>();
+  #connection: TargetConnection | null = null;
+  #plan: AnswerPlan | null = null;
+  #status = 0;
+  #bytes = 0;
+  #over = false;
+
+  constructor(forwarding: Forwarding, answering: Answering, pieces: readonly Uint8Array[]) {
+    this.#forwarding = forwarding;
+    this.#answering = answering;
+    this.#pieces = pieces;
+  }
+
+  run(connection: TargetConnection): Promise<Refused | null> {
+    this.#forwarding.breaksOff(() => this.#broken());
+    this.#send(connection);
+    return this.#settled.promise;
+  }
+
+  #send(connection: TargetConnection): void {
+    const { house, message } = this.#forwarding;
+    this.#connection = connection;
+    connection.send(message.method, house.target.upstream.answerMs ?? DEFAULT_ANSWER_MS, this, (socket) => {
+      socket.cork();
+      for (const piece of this.#pieces) socket.write(piece);
+      socket.uncork();
+    });
+  }
+
+  head(head: AnswerHead): void {
+    this.#status = head.status;
+    const { house, session, reply } = this.#forwarding;
+    const { lease } = session.parts;
+    if (head.status === 401 && lease.scheme?.kind === 'oauth_client') house.tokens.refused(lease, lease.scheme);
+    const headers = passedHeaders(head.headers, house);
+    if ('refused' in headers) return this.#refuse(headers);
+    const plan = this.#answering.head({ ...head, headers });
+    if ('refused' in plan) return this.#refuse(plan);
+    this.#plan = plan;
+    reply.head(plan.head.status, plan.head.headers, plan.head.bodiless);
+  }
+
+  data(bytes: Buffer): boolean {
+    this.#bytes += bytes.length;
+    const body = this.#plan?.body ?? null;
+    if (body === null) return this.#write([bytes]);
+    const pieces = body.push(bytes);
+    if ('refused' in pieces) {
+      this.#refuse(pieces);
+      return true;
+    }
+    return this.#write(pieces);
+  }
+
+  end(): void {
+    if (this.#over) return;
+    const pieces = this.#plan?.body?.end() ?? [];
+    if ('refused' in pieces) return this.#refuse(pieces);
+    const { reply, session } = this.#forwarding;
+    for (const piece of pieces) reply.write(piece);
+    reply.end();
+    if (this.#connection !== null) session.parts.pool.give(this.#connection);
+    this.#finish(this.#status < 400 ? 'ok' : 'error', null);
+  }
+
+  failed(why: Malformed, answered: boolean): void {
+    if (this.#over) return;
+    const { cleared, message, house, session } = this.#forwarding;
+    // the target closed an idle connection while the request was on its way: reading once more does no harm
+    const stale = !answered && why.status === 502 && (this.#connection?.carried ?? 0) > 1 && REPEATABLE.has(message.method) && cleared.use === null;
+    house.deps.log.warn(
+      { target: house.target.name, statement: cleared.statementId, reason: why.message, again: stale },
+      'the target did not answer',
+    );
+    if (stale)
+      return void session.parts.pool.fresh().then(
+        (connection) => this.#send(connection),
+        (error: unknown) => this.#lost(refusalOf(error), why.status),
+      );
+    this.#lost(
+      refusal('TARGET_UNREACHABLE', why.status === 504 ? 'the target did not answer in time' : 'the target gave no answer that can be understood'),
+      why.status,
+    );
+  }
+
+  #lost(why: Refusal, status: number): void {
+    if (this.#over) return;
+    const { reply } = this.#forwarding;
+    if (reply.begun) reply.abort();
+    this.#finish('unknown', reply.begun ? null : { refusal: why, status });
+  }
+
+  #write(pieces: readonly Uint8Array[]): boolean {
+    const { reply } = this.#forwarding;
+    let keepsUp = true;
+    for (const piece of pieces) keepsUp = reply.write(piece);
+    if (!keepsUp) reply.drained(() => this.#connection?.resume());
+    return keepsUp;
+  }
+
+  /** The answer must not pass: what is left of it is dropped with its connection. */
+  #refuse(why: Refusal): void {
+    this.#connection?.destroy();
+    const { reply } = this.#forwarding;
+    if (reply.begun) reply.abort();
+    this.#finish(this.#status < 400 ? 'ok' : 'error', reply.begun ? null : { refusal: why, status: 502 });
+  }
+
+  /** The client left, or the session ends. */
+  #broken(): void {
+    if (this.#over) return;
+    this.#connection?.destroy();
+    const { reply, session } = this.#forwarding;
+    if (reply.begun) reply.abort();
+    const why = session.ended ?? refusal('CANCELLED', 'the client left');
+    this.#finish(this.#status === 0 ? 'unknown' : 'cancelled', reply.begun ? null : { refusal: why });
+  }
+
+  #finish(outcome: Finish['outcome'], refused: Refused | null): void {
+    if (this.#over) return;
+    this.#over = true;
+    const { cleared, house, session } = this.#forwarding;
+    const masked = this.#plan?.body?.masked ?? {};
+    try {
+      record(cleared, house, session, { outcome, bytes: this.#bytes, tag: this.#status === 0 ? null : String(this.#status), masked });
+    } catch (error) {
+      return this.#settled.reject(error);
+    }
+    this.#settled.resolve(refused);
+  }
+}
+
+interface Ending {
+  readonly outcome: Finish['outcome'];
+  readonly bytes: number;
+  readonly tag: string | null;
+  readonly masked: Readonly<Record<string, number>>;
+}
+
+function record(cleared: ClearedStatement, { deps }: House, { parts }: HttpSession, { outcome, bytes, tag, masked }: Ending): void {
+  const durationUs = deps.clock.monotonicUs() - cleared.decidedUs;
+  const finish: Finish = { statementId: cleared.statementId, outcome, rows: 0, bytes, tag, sqlstate: null, masked, durationUs };
+  deps.journal.append(finishedEvent(finish, parts.scene));
+}

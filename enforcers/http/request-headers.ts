@@ -1,0 +1,72 @@
+/** Which headers of a client's request go to the target: by our own lists, never by what the client's `Connection` names (SECURITY H1, H4). */
+import { HTTP_INCIDENTAL } from '#client/http-message';
+import type { HeaderList } from './answer.ts';
+import type { HeaderRules } from './target.ts';
+
+export interface ScreenedHeaders {
+  /** Part of what is judged, in order. */
+  readonly judged: HeaderList;
+  /** Beside it: they say nothing of what is asked for. */
+  readonly incidental: HeaderList;
+}
+
+export interface Screening {
+  readonly rules: HeaderRules;
+  /** The header by which the gateway signs in; what a client says there goes nowhere. Lower case. */
+  readonly credential: string;
+}
+
+export function screenHeaders(headers: HeaderList, { rules, credential }: Screening): ScreenedHeaders {
+  const judged: (readonly [string, string])[] = [];
+  const incidental: (readonly [string, string])[] = [];
+  for (const header of headers) {
+    const [name] = header;
+    if (isDropped(name) || name === credential) continue;
+    if ((name === 'cookie' || name === 'cookie2') && rules.cookies !== true) continue;
+    if (rules.drop?.includes(name) === true || (rules.set !== undefined && Object.hasOwn(rules.set, name))) continue;
+    if (HTTP_INCIDENTAL.has(name)) incidental.push(header);
+    else judged.push(header);
+  }
+  return { judged, incidental };
+}
+
+/** Of one connection, of the client's own signing in, of framing, and those by which frameworks take method or path from elsewhere. */
+const OWN: ReadonlySet<string> = new Set([
+  'authorization',
+  'connection',
+  'content-length',
+  'expect',
+  'forwarded',
+  'host',
+  'http2-settings',
+  'keep-alive',
+  'prefer',
+  'remote-user',
+  'te',
+  'trailer',
+  'transfer-encoding',
+  'upgrade-insecure-requests',
+  'via',
+  'x-http-method',
+  'x-http-method-override',
+  'x-method-override',
+]);
+
+/** Who somebody is, or where they come from: whoever reads one of these believes a proxy, and the proxy is the gateway. */
+const IDENTITY =
+  /^(?:proxy-|impersonate-|x-forwarded|x-original-|x-rewrite-|x-real-|x-remote-|x-auth|x-user|x-client-(?:ip|cert|dn|verify|cn|principal|id)|x-ssl-|ssl-client|x-webauth-|x-ms-client-principal|x-goog-(?:authenticated|iap)|x-amzn-(?:oidc|mtls)|x-amz-security-token|x-pomerium-|x-envoy-|x-api-key$|api-key$|x-access-token$|x-jwt|x-cluster-client-ip$|x-host$|x-url$|true-client-ip$|cf-|fastly-|client-ip$|client-cert|x-interlock-)|^x-(?:.*-)?(?:user|username|userid|user-id|login|email|groups?|roles?|tenant|identity|principal|subject|scopes?|admin)$/;
+
+/** Names with `_` are told from those with `-` by some servers only (CGI). */
+function isDropped(name: string): boolean {
+  return OWN.has(name) || name.includes('_') || IDENTITY.test(name);
+}
+
+/** What a client's `Prefer: wait=N` says, in milliseconds; null: nothing (RFC 7240). */
+export function preferredWaitMs(headers: HeaderList): number | null {
+  for (const [name, value] of headers) {
+    if (name !== 'prefer') continue;
+    const seconds = /(?:^|[,;])[ \t]*wait[ \t]*=[ \t]*"?(\d{1,6})"?[ \t]*(?=$|[,;])/i.exec(value)?.[1];
+    if (seconds !== undefined) return Number(seconds) * 1000;
+  }
+  return null;
+}
