@@ -131,7 +131,7 @@ export const ERRORS = {
   APPROVAL_UNAVAILABLE: {
     sqlstate: '58000',
     meaning: 'The approval could not be opened, awaited or consumed.',
-    remedy: 'See the log of the engine.',
+    remedy: 'Run the same statement again in a moment: nothing of it was sent. If it lasts, see the log of the engine.',
   },
   CANCELLED: { sqlstate: '57014', meaning: 'Cancelled by the client.', remedy: 'None needed.' },
   TRANSACTION_ABORTED: { sqlstate: '25P02', meaning: 'An earlier statement of this transaction was refused.', remedy: 'ROLLBACK, then start again.' },
