@@ -4,8 +4,10 @@ import { startMcpEnforcer, type McpMount } from '#enforcers/mcp/enforcer';
 import { McpListeners } from '#enforcers/mcp/listener';
 import type { McpTarget, McpUpstream } from '#enforcers/mcp/target';
 import type { Enforcer, EnforcerDeps } from '#enforcers/common/enforcer';
+import type { Resource } from '#schemas/decision-request';
 import { InterlockError } from '#schemas/errors';
-import type { TargetConfig } from './config/config.ts';
+import type { ArgumentKind } from '#schemas/knowledge';
+import type { LoadedConfig, TargetConfig } from './config/config.ts';
 import { pem } from './located.ts';
 
 /** What the engine says of it, in force for what begins after it was said. */
@@ -64,7 +66,24 @@ export function mcpTargetOf(target: TargetConfig, stateDir: string, said: () => 
   };
 }
 
-function upstreamOf(server: NonNullable<TargetConfig['mcp']>['server']): McpUpstream {
+export function upstreamOf(server: NonNullable<TargetConfig['mcp']>['server']): McpUpstream {
   if (server.kind === 'stdio') return server;
   return { kind: 'http', url: server.url, ...(server.caFile === null ? {} : { ca: readFileSync(server.caFile, 'utf8') }) };
+}
+
+/** Arguments that are statements say what their target is to policies, where this configuration knows it. */
+export function withResources(target: TargetConfig, { targets }: LoadedConfig): TargetConfig {
+  if (target.mcp === null) return target;
+  const placed = (kinds: readonly ArgumentKind[]): readonly ArgumentKind[] =>
+    kinds.map((kind) => {
+      const named = kind.target !== undefined && Object.hasOwn(targets, kind.target) ? targets[kind.target] : undefined;
+      return named?.protocol === 'postgresql' ? { ...kind, resource: resourceOf(named) } : kind;
+    });
+  const args = Object.fromEntries(Object.entries(target.mcp.arguments).map(([tool, kinds]) => [tool, placed(kinds)]));
+  return { ...target, mcp: { ...target.mcp, arguments: args } };
+}
+
+function resourceOf({ name, env, labels, upstream }: TargetConfig): Resource {
+  const [database] = upstream.databases ?? [];
+  return { type: 'postgresql', id: name, properties: { env, labels: { ...labels }, ...(database === undefined ? {} : { database }) } };
 }

@@ -7,8 +7,9 @@ import { InterlockError } from '#schemas/errors';
 import type { Archiving } from './archiving.ts';
 import type { LoadedConfig, TargetConfig, UpstreamTls } from './config/config.ts';
 import type { Upstream } from './config/upstream.ts';
+import { startHttpTarget } from './http-target.ts';
 import { located, pem } from './located.ts';
-import { startMcpTarget } from './mcp-target.ts';
+import { startMcpTarget, withResources } from './mcp-target.ts';
 import type { Mounts } from './api/mounts.ts';
 
 /** Where a target is, without what signs in there. */
@@ -55,14 +56,14 @@ function start(target: TargetConfig, parts: TargetParts): Promise<Enforcer> {
     case 'postgresql':
       return startDatabase(target, parts);
     case 'mcp':
-      return startMcpTarget(target, {
+      return startMcpTarget(withResources(target, parts.config), {
         deps: depsOf(target, parts),
         stateDir: parts.config.stateDir,
         said: parts.said,
         mount: parts.deps.mounts ?? null,
       });
     case 'http':
-      return Promise.reject(new InterlockError('CONFIG_INVALID', `protocol ${target.protocol} is not supported yet`));
+      return startHttpTarget(target, { deps: depsOf(target, parts), said: parts.said });
   }
 }
 

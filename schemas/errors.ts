@@ -497,6 +497,11 @@ export const ERRORS = {
   TOOL_MISSING: { sqlstate: null, meaning: 'A program that is needed is not installed.', remedy: 'The message says how to install it.' },
   PORT_TAKEN: { sqlstate: null, meaning: 'The address is in use.', remedy: 'Choose another port, or stop the other program.' },
   USAGE: { sqlstate: null, meaning: 'The command was not used as it can be.', remedy: 'See `--help`.' },
+  NESTED_TARGET: {
+    sqlstate: '58000',
+    meaning: 'An argument of a tool is a statement for a target that is not known here.',
+    remedy: 'Configure that target in the same gateway, or leave `target` out of the argument: then its facts alone are judged.',
+  },
   RUNBOOK_INVALID: {
     sqlstate: null,
     meaning: 'A runbook cannot be used as it stands in its file.',

@@ -1,5 +1,6 @@
 /** What an enforcer knows of its target, and facts are read with: a database's catalog, an API's description, an MCP server's tools. */
 import type { Catalog } from './catalog.ts';
+import type { Resource } from './decision-request.ts';
 import type { HttpOperation } from './http-facts.ts';
 
 /** One operation of an API. */
@@ -31,6 +32,8 @@ export interface ArgumentKind {
   readonly as: 'sql' | 'url' | 'path' | 'shell';
   /** Of `sql`: the target whose grammar and catalog count. */
   readonly target?: string;
+  /** Of `sql`: what that target is to policies; absent: it is not known here, and the call is refused. */
+  readonly resource?: Resource;
   /** Of `path`: what it must stay below. */
   readonly root?: string;
 }

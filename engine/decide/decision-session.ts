@@ -13,6 +13,7 @@ import type { InForce } from './in-force.ts';
 import { foreignTarget, humanBehind } from './intersection.ts';
 import type { Part, StatementPart } from './judgement-cache.ts';
 import { maskedForm, pruned, withFields } from './masking.ts';
+import { nestedIn, type NestedStatement, unknownTarget, unmaskable, withNested, withoutMasks } from './nested.ts';
 import type { FactsReader, MaskRewriter, ReadContext } from './ports.ts';
 import { inputText, sessionText, statementText, wholeRequest } from './request.ts';
 import { type MaskedForm, ReadStatement } from './statement.ts';
@@ -44,6 +45,7 @@ export class LocalSession implements DecisionSession {
   readonly opening: Decision;
   readonly #host: SessionHost;
   readonly #scope: SessionScope;
+  readonly #opening: Judgement;
   readonly #binder: Binder;
   /** Of an agent: the human behind it, who is judged too. */
   readonly #human: LocalSession | null;
@@ -54,6 +56,7 @@ export class LocalSession implements DecisionSession {
   constructor(host: SessionHost, scope: SessionScope, opening: Judgement) {
     this.#host = host;
     this.#scope = scope;
+    this.#opening = opening;
     this.#binder = new Binder(host.ids, scope);
     const human = humanBehind(scope.subject);
     this.#human = human === null ? null : new LocalSession(host, { ...scope, subject: human }, opening);
@@ -73,6 +76,12 @@ export class LocalSession implements DecisionSession {
     const refusal = foreignTarget(this.#scope, force.judge.revision) ?? ownRefusal(statement, force);
     if (refusal) return this.#bind(refusal, statement, moment, null, true, startedUs);
     const { combined, cached } = this.#judge(force, statement, moment);
+    const whole = this.#withNested(force, combined, statement, moment);
+    if (!(whole instanceof Promise)) return this.#decided(force, { combined: whole, cached }, statement, moment, startedUs);
+    return whole.then((both) => this.#decided(force, { combined: both, cached }, statement, moment, startedUs));
+  }
+
+  #decided(force: InForce, { combined, cached }: Found, statement: ReadStatement, moment: Moment, startedUs: number): Decided | Promise<Decided> {
     const judgement = withApproval(combined, moment);
     const { mask } = combined;
     if (!mask) return this.#bind(judgement, statement, moment, null, cached, startedUs);
@@ -89,6 +98,35 @@ export class LocalSession implements DecisionSession {
       const denial = ownDenial('MASK_IMPOSSIBLE', 'its masks could not be applied', force.judge.revision);
       return this.#bind(denial, statement, moment, null, false, startedUs);
     });
+  }
+
+  /** A call with the statements that stand in its arguments. */
+  #withNested(force: InForce, call: Combined, { facts, context }: ReadStatement, moment: Moment): Combined | Promise<Combined> {
+    const nested = nestedIn(facts, context);
+    if (nested.length === 0) return call;
+    const combining = force.judge.combining(this.#scope.supportedObligations);
+    return nested.reduce<Combined | Promise<Combined>>((so, one) => {
+      const judged = this.#judgeNested(force, one, moment);
+      return so instanceof Promise || judged instanceof Promise
+        ? Promise.all([so, judged]).then(([before, found]) => withNested(before, one.argument, found, combining))
+        : withNested(so, one.argument, judged, combining);
+    }, call);
+  }
+
+  #judgeNested(force: InForce, { resource, facts, text }: NestedStatement, { statementId }: Moment): Combined | Promise<Combined> {
+    const combining = force.judge.combining(this.#scope.supportedObligations);
+    if (resource === null) return unknownTarget(combining);
+    const session = new LocalSession(this.#host, { ...this.#scope, resource }, this.#opening);
+    const statement = this.#host.statement(text, facts, session.#context(NESTED_SETTINGS));
+    const refusal = foreignTarget(session.#scope, force.judge.revision) ?? ownRefusal(statement, force);
+    if (refusal !== null) return { judgement: refusal, approved: null, mask: null, masks: [], answers: [] };
+    const asked: Moment = { action: 'sql.execute', statementId, transaction: 'idle', settings: NESTED_SETTINGS, params: null };
+    const { combined } = session.#judge(force, statement, asked);
+    if (combined.mask === null || combined.judgement.effect === 'deny') return combined;
+    const masked = (form: MaskedForm): Combined =>
+      form.ok && form.rewrite.masked.length === 0 ? withoutMasks(combined, combining) : unmaskable(combining);
+    const form = maskedForm(statement, combined.mask.properties.columns, this.#host);
+    return form instanceof Promise ? form.then(masked, () => unmaskable(combining)) : masked(form);
   }
 
   close(): void {
@@ -198,6 +236,9 @@ export class LocalSession implements DecisionSession {
     return { decision, judgement, rewrite, cached, judgedUs: this.#host.clock.monotonicUs() - startedUs };
   }
 }
+
+/** As a session of PostgreSQL begins. */
+const NESTED_SETTINGS: Readonly<Record<string, string>> = { search_path: '"$user", public' };
 
 /** An approval counts only for exactly the requirement that it was given for. */
 function withApproval({ judgement, approved }: Combined, moment: Moment): Judgement {

@@ -8,7 +8,7 @@ import { answersOf, mayBeIllFormed, orderless, wellFormed } from './answer-text.
 import { type ApproversInput, ApproverSets, type NamedApprover } from './approver-sets.ts';
 import type { CompiledPolicies, CompiledStage } from './bundle.ts';
 import { chainsOf } from './chains.ts';
-import { type Combined, combine, ownDenial } from './combine.ts';
+import { type CombineContext, type Combined, combine, ownDenial } from './combine.ts';
 import { Intersections } from './intersection.ts';
 import { type Evaluation, MACHINE_LIMITS, type MachineLimits, PolicyMachine } from './machine.ts';
 import type { StageName } from './packages.ts';
@@ -144,7 +144,12 @@ export class Judge {
 
   /** What both may do: an agent and the human behind it. The same object for the same two. */
   both(own: Combined, human: Combined, supportedObligations: readonly string[]): Combined {
-    return this.#pairs.of(own, human, { revision: this.revision, supportedObligations, chains: this.policies.chains });
+    return this.#pairs.of(own, human, this.combining(supportedObligations));
+  }
+
+  /** What answers are put together by. */
+  combining(supportedObligations: readonly string[]): CombineContext {
+    return { revision: this.revision, supportedObligations, chains: this.policies.chains };
   }
 
   #evaluate(machine: PolicyMachine, entrypoint: string, text: string): Evaluation {

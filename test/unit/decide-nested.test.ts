@@ -1,0 +1,117 @@
+/** SQL in an argument of a tool is judged as a statement on its own target too, and the strictest of both counts (SECURITY §1.9). */
+import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { systemClock } from '#client/clock';
+import { Ids } from '#client/ids';
+import { silentLog } from '#client/log';
+import { loadConfig } from '#engine/config/load';
+import { askedMcp, toolsOf } from '#engine/decide/asked-text';
+import { openJudging } from '#engine/judging';
+import type { CatalogRelation } from '#schemas/catalog';
+import type { Decision } from '#schemas/decision';
+import type { Resource } from '#schemas/decision-request';
+
+const root = join(import.meta.dirname, '..', '..');
+const SHOP: Resource = { type: 'postgresql', id: 'shop', properties: { env: 'production', labels: {}, database: 'shop', server_version: '15' } };
+const TOOLS: Resource = { type: 'mcp', id: 'tools', properties: { env: 'production', labels: {} } };
+/** Every tool may be called, by whoever is in the group of the database. */
+const ALLOW_TOOLS = `package policies.mcp.open
+allow contains {"code": "TOOL", "reason": "Every tool."} if { input.stage == "request"; input.resource.type == "mcp" }
+`;
+const DATA = `guardrails: { read_write: [app] }
+personal_data: { tags: [pii] }
+catalog: { columns: { public.customers.ssn: { tags: [pii] } } }
+production_writes: { stages: [{ id: owner, order: 1, any_of: [{ group: owners }], quorum: 1 }] }
+`;
+
+let dir = '';
+let service: Awaited<ReturnType<typeof openJudging>>;
+
+beforeAll(async () => {
+  dir = await mkdtemp(join(tmpdir(), 'interlock-nested-'));
+  await mkdir(join(dir, 'policies'));
+  await writeFile(join(dir, 'policies', 'open.rego'), ALLOW_TOOLS);
+  await writeFile(join(dir, 'data.yaml'), DATA);
+  const { cp } = await import('node:fs/promises');
+  await cp(join(root, 'policies', 'postgres'), join(dir, 'policies', 'postgres'), { recursive: true });
+  const config = {
+    contract: 1,
+    identity: { local: { enabled: true } },
+    policies: { source: { dir: './policies' }, data: ['./data.yaml'] },
+    targets: { tools: { protocol: 'mcp', listen: '127.0.0.1:0', mcp: { url: 'http://127.0.0.1:1/mcp' } } },
+  };
+  await writeFile(join(dir, 'interlock.yaml'), JSON.stringify(config));
+  const loaded = await loadConfig(join(dir, 'interlock.yaml'));
+  const relations = [table('orders', ['id', 'n'], 1), table('customers', ['id', 'ssn'], 2)];
+  service = await openJudging(loaded, { log: silentLog, clock: systemClock, ids: new Ids(systemClock), record: () => {}, watch: false });
+  service.learn('shop', { database: 'shop', serverMajor: 15, fingerprint: 'one', cluster: 'test', relations, systemRelations: [] });
+});
+afterAll(async () => {
+  await service?.[Symbol.asyncDispose]();
+  await rm(dir, { recursive: true, force: true });
+});
+
+function table(name: string, columns: readonly string[], oid: number): CatalogRelation {
+  const shaped = columns.map((column, index) => ({
+    attnum: index + 1,
+    name: column,
+    castType: 'pg_catalog.text',
+    category: 'S',
+    typeName: 'text',
+    collation: null,
+    generated: false,
+  }));
+  const alone = { parents: [], children: [], reads: [], storesRowsOf: [], hasRules: false } as const;
+  return { oid: String(16_384 + oid), schema: 'public', name, kind: 'table', columns: shaped, ...alone };
+}
+
+async function judged(
+  sql: string,
+  kind: { resource?: Resource; target?: string } = { resource: SHOP, target: 'shop' },
+  groups = ['app'],
+): Promise<Decision> {
+  const { statement, action } = askedMcp({ tool: 'run_sql', arguments: { sql } });
+  const tools = { run_sql: { arguments: [{ argument: '$.sql', as: 'sql' as const, ...kind }] } };
+  const subject = { type: 'user' as const, id: 'test|alice', properties: { login: 'alice', groups } };
+  const { decision } = await service.dryRun({ subject, resource: TOOLS, action, statement, knowledge: toolsOf(tools) });
+  return decision;
+}
+
+test('a statement that its target allows', async () => {
+  expect(await judged('SELECT id FROM orders')).toMatchObject({ effect: 'allow' });
+});
+
+test('what its target denies is denied, in its policy’s words and with the place', async () => {
+  const { effect, reasons } = await judged('DROP TABLE orders');
+  expect(effect).toBe('deny');
+  expect(reasons[0]).toMatchObject({ policy: 'postgres.guardrails', effect: 'deny', reason: expect.stringMatching(/^its \$\.sql: /) as string });
+  expect((await judged('SELECT id FROM orders', { resource: SHOP, target: 'shop' }, [])).effect).toBe('deny');
+});
+
+test('what needs an approval there needs it here', async () => {
+  const { effect, approval } = await judged('UPDATE orders SET n = 1 WHERE id = 7');
+  expect(effect).toBe('require_approval');
+  expect(approval?.stages.map(({ id }) => id)).toEqual(['owner']);
+});
+
+test('what cannot be understood is denied', async () => {
+  expect((await judged('SELEC 1')).effect).toBe('deny');
+});
+
+test('masked columns cannot be masked in what a tool answers: refused, with what to do', async () => {
+  const { effect, reasons } = await judged('SELECT ssn FROM customers');
+  expect(effect).toBe('deny');
+  expect(reasons[0]).toMatchObject({ code: 'MASK_IMPOSSIBLE', hint: expect.stringContaining('own target') as string });
+});
+
+test('a target that is not known here is no target that may do everything', async () => {
+  const { effect, reasons } = await judged('SELECT id FROM orders', { target: 'shop' });
+  expect(effect).toBe('deny');
+  expect(reasons[0]?.code).toBe('NESTED_TARGET');
+});
+
+test('an argument without a target is judged by its facts alone', async () => {
+  expect((await judged('DROP TABLE orders', {})).effect).toBe('allow');
+});
