@@ -2,6 +2,7 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import { createServer as createTlsServer, Server as TlsServer } from 'node:https';
 import type { AddressInfo } from 'node:net';
+import { listen } from '#client/listen';
 import { InterlockError } from '#schemas/errors';
 import { MCP_LIMITS } from './limits.ts';
 
@@ -85,17 +86,7 @@ class Listener {
   }
 
   async listen(): Promise<void> {
-    const { host, port } = this.#place;
-    await new Promise<void>((resolve, reject) => {
-      this.server.once('error', (error: NodeJS.ErrnoException) =>
-        reject(
-          error.code === 'EADDRINUSE'
-            ? new InterlockError('PORT_TAKEN', `${host}:${port} is in use`, { cause: error })
-            : new InterlockError('CONFIG_INVALID', `cannot listen on ${host}:${port}: ${error.message}`, { cause: error }),
-        ),
-      );
-      this.server.listen(port, host, resolve);
-    });
+    await listen(this.server, this.#place);
   }
 
   renew(tls: { readonly cert: string; readonly key: string }): void {

@@ -13,12 +13,14 @@ import { enforcerCommand } from './commands/enforcer.ts';
 import { eventsCommand } from './commands/events.ts';
 import { factsCommand } from './commands/facts.ts';
 import { initCommand } from './commands/init.ts';
+import { mcpCommand } from './commands/mcp.ts';
 import { natsCommand } from './commands/nats.ts';
 import { notifyCommand } from './commands/notify.ts';
 import { policyCommand } from './commands/policy.ts';
 import { projectionCommand } from './commands/projection.ts';
 import { runCommand } from './commands/run.ts';
 import { sessionsCommand } from './commands/sessions.ts';
+import { skillCommand } from './commands/skill.ts';
 import { stateCommand } from './commands/state.ts';
 import { statusCommand } from './commands/status.ts';
 import { tokenCommand } from './commands/token.ts';
@@ -51,6 +53,7 @@ function interlock(): Command {
     ...apartCommands(),
     enforcerCommand(),
     tokenCommand(),
+    skillCommand(),
     connectCommand(),
     runCommand(),
     decideCommand(),
@@ -63,6 +66,7 @@ function interlock(): Command {
     auditCommand(),
     projectionCommand(),
     natsCommand(),
+    mcpCommand(),
     policyCommand(),
     doctorCommand(),
     statusCommand(),

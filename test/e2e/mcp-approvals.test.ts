@@ -1,4 +1,8 @@
 /** Calls that need a verdict, at the MCP enforcer, with the real approvals and a real server (issue 6: an agent does not hang, and is carried out once). */
+import { spawn, spawnSync } from 'node:child_process';
+import { once } from 'node:events';
+import { join } from 'node:path';
+import { createInterface } from 'node:readline';
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
 import { systemClock } from '#client/clock';
 import { Ids } from '#client/ids';
@@ -66,7 +70,7 @@ const verdict = (id: string, outcome: 'approve' | 'deny', comment?: string): Pro
 
 async function opened(order: number): Promise<ApprovalView> {
   const find = (): ApprovalView | undefined => book.list({ state: 'open' }).find((one) => one.payload_text.includes(`"order":${order},`));
-  await expect.poll(() => find() !== undefined, { timeout: 5_000 }).toBe(true);
+  await expect.poll(() => find() !== undefined, { timeout: 15_000 }).toBe(true);
   return find() as ApprovalView;
 }
 const refund = (args: object, more: object = {}, capabilities: object = {}): Promise<RawAnswer> =>
@@ -221,6 +225,29 @@ test('a gateway that starts anew in the middle loses none: states, tasks and old
   expect(again.body.result).toMatchObject({ content: [{ text: `refunded 500 of ${three.order}` }] });
   expect(server.ran.map(({ args }) => args)).toEqual([one, two, three]);
 });
+
+const python = process.env['INTERLOCK_PYTHON'] ?? 'python3';
+const hasPython = spawnSync(python, ['-c', 'import mcp, httpx2; assert mcp.client.Client']).status === 0;
+
+test.skipIf(!hasPython).each(['2026-07-28', 'legacy'])(
+  'the reference client in Python (mode %s) completes a held call, once',
+  async (mode) => {
+    const { order } = fresh();
+    const program = join(import.meta.dirname, '..', 'support', 'mcp-client.py');
+    const client = spawn(python, [program, gateway.url, MCP_TOKEN, mode, String(order)], { stdio: ['pipe', 'pipe', 'inherit'] });
+    const lines: string[] = [];
+    createInterface({ input: client.stdout }).on('line', (line) => lines.push(line));
+    const request = await opened(order);
+    if (mode === 'legacy') await expect.poll(() => lines.at(-1), { timeout: 5_000 }).toContain(`Approval ${request.approval_id}`);
+    expect(server.ran).toEqual([]);
+    await verdict(request.approval_id, 'approve');
+    client.stdin.end('decided\n');
+    await once(client, 'exit');
+    expect(lines.at(-1)).toBe(`refunded 500 of ${order}`);
+    expect(server.ran).toEqual([{ tool: 'refund', args: { order, cents: 500 } }]);
+  },
+  30_000,
+);
 
 test('1,000 calls that wait at the same time cost no more than 100 MB', async () => {
   // as many as one principal may have open
