@@ -1,7 +1,6 @@
 /** The judging half of the composition: facts, masks and policies, for a gateway and for the commands that need none (`decide`, `doctor`). */
 import { join } from 'node:path';
 import { setFlagsFromString } from 'node:v8';
-import type { Catalog } from '#schemas/catalog';
 import type { Clock } from '#client/clock';
 import type { Ids } from '#client/ids';
 import type { EventDraft } from '#client/journal';
@@ -12,13 +11,10 @@ import type { FreshPolicies } from './decide/bundle.ts';
 import { FolderSource, type PolicySource } from './decide/policy-source.ts';
 import { selfTest } from './decide/self-test.ts';
 import { openDecisionService, type LocalDecisionService } from './decide/service.ts';
-import type { FactsReader } from './decide/ports.ts';
-import { readGraphql } from './facts/http/graphql.ts';
-import { readHttp } from './facts/http/reader.ts';
-import { McpReader } from './facts/mcp/reader.ts';
 import { PostgresMaskRewriter } from './facts/postgres/mask/rewriter.ts';
 import { PARSER_MAJORS, Parser } from './facts/postgres/parser.ts';
 import { paramsThatFlowToCode, PostgresFacts } from './facts/postgres/reader.ts';
+import { readFactsOf } from './facts/readers.ts';
 import { openLocalIssuer, type LocalIssuer } from './identity/local-issuer.ts';
 import { BundleFileSource, trustedIn } from './policies.ts';
 
@@ -55,7 +51,7 @@ export async function openJudging(config: LoadedConfig, options: JudgingOptions)
     const service = (opened = await openDecisionService({
       policies: { dir, data, watch, maxAgeMs },
       source: options.source ?? sourceOf(config, options),
-      facts: { read: readerOf(facts, (target) => opened?.catalogOf(target) ?? null), paramsThatFlowToCode },
+      facts: { read: readFactsOf(facts, (target) => opened?.catalogOf(target) ?? null), paramsThatFlowToCode },
       masks,
       clock,
       ids,
@@ -75,21 +71,6 @@ export async function openJudging(config: LoadedConfig, options: JudgingOptions)
     await facts.close();
     throw error;
   }
-}
-
-/** By what the target speaks. */
-function readerOf(sql: PostgresFacts, catalogOf: (target: string) => Catalog | null): FactsReader['read'] {
-  const mcp = new McpReader({ read: (text, context) => sql.read(text, context), catalogOf });
-  return (text, context) => {
-    switch (context.dialect) {
-      case 'http':
-        return readHttp(text, { catalog: context.knowledge?.kind === 'http' ? context.knowledge : null, graphql: readGraphql });
-      case 'mcp':
-        return mcp.read(text, context);
-      default:
-        return sql.read(text, context);
-    }
-  };
 }
 
 /** What the configuration names, for a gateway in one process and for commands. */

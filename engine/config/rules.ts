@@ -147,11 +147,25 @@ function checkService(name: string, target: Target, findings: Findings): void {
   const url = target[protocol]?.url;
   const command = target.mcp?.command;
   if (protocol === 'mcp' && (url === undefined) === (command === undefined)) findings.addAt(`${at}.mcp`, 'allowed: one of `url` and `command`');
-  if (url === undefined) return;
+  if (protocol === 'http') checkHttp(at, target.http, findings);
+  if (url === undefined || !URL.canParse(url)) return;
   const { protocol: scheme, hostname, username, password } = new URL(url);
   if (username !== '' || password !== '') findings.addAt(`${at}.${protocol}.url`, 'holds a credential; allowed: `credential`, by reference');
   if (scheme === 'http:' && !staysHere(hostname.replace(/^\[|\]$/g, '')))
     findings.addAt(`${at}.${protocol}.url`, `found http towards ${hostname}; allowed: https (http on loopback only)`);
+}
+
+function checkHttp(at: string, http: Target['http'], findings: Findings): void {
+  const { url, openapi, routes, credential, headers } = http ?? {};
+  if (url !== undefined && !URL.canParse(url)) findings.addAt(`${at}.http.url`, 'is not an address; allowed: https://HOST[:PORT][/PATH]');
+  else if (url !== undefined && /[?#]/.test(url)) findings.addAt(`${at}.http.url`, 'has a query or a fragment; allowed: https://HOST[:PORT][/PATH]');
+  if (openapi !== undefined && routes !== undefined)
+    findings.addAt(`${at}.http.routes`, 'stands beside `openapi`, which describes the same; allowed: one of them');
+  if (credential?.env !== undefined)
+    findings.addAt(`${at}.http.credential.env`, 'is for programs (MCP over stdio); allowed: bearer, basic, header, oauth_client, sigv4');
+  for (const name of Object.keys(headers?.set ?? {}))
+    if (/^(host|authorization|content-length|transfer-encoding|connection|cookie)$/i.test(name))
+      findings.addAt(`${at}.http.headers.set.${name}`, 'is set by the gateway itself; a credential is named in `credential`');
 }
 
 function checkTargetTls({ name, listen, tls, upstream }: TargetConfig, findings: Findings, notices: string[]): void {

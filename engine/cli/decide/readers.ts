@@ -1,9 +1,10 @@
 import { PostgresMaskRewriter } from '../../facts/postgres/mask/rewriter.ts';
 import { Parser, PARSER_MAJORS } from '../../facts/postgres/parser.ts';
 import { PostgresFacts } from '../../facts/postgres/reader.ts';
+import { type ReadFacts, readFactsOf } from '../../facts/readers.ts';
 
 export interface Readers extends AsyncDisposable {
-  readonly facts: PostgresFacts;
+  readonly facts: { readonly read: ReadFacts };
   readonly masks: PostgresMaskRewriter;
 }
 
@@ -12,5 +13,5 @@ export async function openReaders(): Promise<Readers> {
   const parsers = await Promise.all(PARSER_MAJORS.map((major) => Parser.open(major)));
   const facts = new PostgresFacts({ majors: PARSER_MAJORS, parsers });
   const masks = new PostgresMaskRewriter(parsers);
-  return { facts, masks, [Symbol.asyncDispose]: () => facts.close() };
+  return { facts: { read: readFactsOf(facts, () => null) }, masks, [Symbol.asyncDispose]: () => facts.close() };
 }

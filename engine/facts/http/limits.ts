@@ -8,6 +8,9 @@ export const HTTP_FACTS_LIMITS = {
   /** Of a JSON body: nesting, and values altogether. */
   jsonDepth: 100,
   jsonValues: 50_000,
+  /** Requests up to this are kept with their facts, all together within the other. */
+  cachedBytes: 4_096,
+  cacheBytes: 16 * 1024 * 1024,
   /** Of a description. */
   descriptionBytes: 16 * 1024 * 1024,
   routes: 10_000,

@@ -1,0 +1,71 @@
+/** A target that is an HTTP API, as its enforcer is told of it: its description is read here, once. */
+import { readFileSync } from 'node:fs';
+import { startHttpEnforcer } from '#enforcers/http/enforcer';
+import type { HttpTarget } from '#enforcers/http/target';
+import type { Enforcer, EnforcerDeps } from '#enforcers/common/enforcer';
+import { InterlockError } from '#schemas/errors';
+import type { HttpCatalog } from '#schemas/knowledge';
+import type { TargetConfig } from './config/config.ts';
+import type { HttpTargetConfig } from './config/http.ts';
+import { readDescription, type SourceText } from './facts/http/description.ts';
+import { pem } from './located.ts';
+
+/** What the engine says of it, in force for what begins after it was said. */
+export interface HttpSaid {
+  readonly env: string;
+  readonly labels: Readonly<Record<string, string>>;
+  readonly approvals: { readonly waitMs: number };
+  readonly publicUrl: string;
+}
+
+export interface HttpParts {
+  readonly deps: EnforcerDeps;
+  readonly said: () => HttpSaid;
+}
+
+/** Rejects as its enforcer does, and CONFIG_INVALID where the description cannot be used. */
+export async function startHttpTarget(target: TargetConfig, { deps, said }: HttpParts): Promise<Enforcer> {
+  return startHttpEnforcer({ ...deps, target: httpTargetOf(target, said) });
+}
+
+/** What is known of its operations: also for commands that judge without an enforcer. @throws InterlockError CONFIG_INVALID */
+export function httpCatalogOf({ openapiFile, routesFile, graphqlFile }: HttpTargetConfig): HttpCatalog {
+  return readDescription({ openapi: textOf(openapiFile), routes: textOf(routesFile), graphql: textOf(graphqlFile) });
+}
+
+function httpTargetOf(target: TargetConfig, said: () => HttpSaid): HttpTarget {
+  const { name, listen, limits, http } = target;
+  if (http === null) throw new InterlockError('INTERNAL', `target ${name} has no section http`);
+  const { url, caFile, addresses, answerMs, headers } = http;
+  const tls = pem(target.tls);
+  return {
+    name,
+    listen,
+    ...(tls === null ? {} : { tls }),
+    upstream: { url, answerMs, ...(caFile === null ? {} : { ca: readFileSync(caFile, 'utf8') }), ...(addresses === null ? {} : { addresses }) },
+    catalog: httpCatalogOf(http),
+    headers,
+    get env() {
+      return said().env;
+    },
+    get labels() {
+      return said().labels;
+    },
+    get approvals() {
+      return said().approvals;
+    },
+    get publicUrl() {
+      return said().publicUrl;
+    },
+    limits,
+  };
+}
+
+function textOf(file: string | null): SourceText | null {
+  if (file === null) return null;
+  try {
+    return { file, text: readFileSync(file, 'utf8') };
+  } catch (error) {
+    throw new InterlockError('CONFIG_INVALID', `${file}: cannot be read (${(error as NodeJS.ErrnoException).code ?? 'unknown'})`, { cause: error });
+  }
+}

@@ -1,0 +1,162 @@
+# METADATA
+# title: Guardrails for HTTP
+# description: |
+#   What may be asked of an HTTP API, by class of operation, never by the name of one of yours: operations that its description
+#   has, understood as a whole. Each refusal says what would be allowed. Data read:
+#
+#     guardrails:
+#       read_write: [developers]        # groups that may read and write; none
+#       read_only: [analysts]           # groups that may only read; none
+#     http_guardrails:
+#       admins: [platform]              # groups that may ask for operations of class admin; none
+#       undescribed: false              # true: also what no description has; for APIs without one
+#       graphql_depth_max: 10           # how deep a GraphQL operation may be nested
+#       introspection: false            # true: the schema of a GraphQL API may be read
+# scope: package
+package policies.http.guardrails
+
+# Members of the listed groups may open a session; so that nobody else is, nothing else here allows one.
+allow contains {"code": "MEMBER", "reason": "Members of this target's groups may connect."} if {
+	input.stage == "session"
+	over_http
+	member
+}
+
+allow contains {"code": "DESCRIBED_OPERATION", "reason": "Operations of the API's description are allowed."} if {
+	input.stage == "request"
+	over_http
+	member
+	parsed
+	known
+}
+
+deny contains {
+	"code": "NOT_A_MEMBER",
+	"reason": "Your groups have no access to this target.",
+	"hint": "Ask the owner of the target for membership in one of its groups.",
+} if {
+	over_http
+	not member
+}
+
+# What could not be read whole cannot be judged.
+deny contains {
+	"code": "NOT_UNDERSTOOD",
+	"reason": concat("", ["Part of this request cannot be judged: ", opaque.detail, "."]),
+	"hint": "Send JSON or a form, of a type that the operation takes.",
+} if {
+	some opaque in input.http.opaque
+}
+
+deny contains {
+	"code": "NOT_UNDERSTOOD",
+	"reason": "This request cannot be judged.",
+	"hint": "Send a path in its canonical form, and a body of JSON or a form.",
+} if {
+	input.stage == "request"
+	over_http
+	not parsed
+}
+
+deny contains {
+	"code": "UNKNOWN_OPERATION",
+	"reason": "The API's description has no such operation.",
+	"hint": "Method and path must be those of an operation of the description; capital letters and a slash at the end count.",
+} if {
+	input.stage == "request"
+	over_http
+	parsed
+	not known
+}
+
+deny contains {
+	"code": "ADMIN_OPERATION",
+	"reason": concat("", ["The operation ", input.http.operation.id, " administers the API."]),
+	"hint": "Ask the owner of the API, or for membership in one of the groups that may.",
+} if {
+	input.http.operation["class"] == "admin"
+	not administers
+}
+
+deny contains {
+	"code": "READ_ONLY",
+	"reason": concat("", ["You may only read here, and this would ", verb, " something."]),
+	"hint": "Ask for operations that read.",
+} if {
+	over_http
+	read_only
+	some verb in verbs
+	verb != "read"
+}
+
+deny contains {
+	"code": "PROTOCOL_SWITCH",
+	"reason": concat("", ["Switching to ", input.http.upgrade, " is not allowed: what is said there is not judged."]),
+	"hint": "Use requests, or a stream of events.",
+} if {
+	input.http.upgrade
+}
+
+deny contains {
+	"code": "GRAPHQL_TOO_DEEP",
+	"reason": concat("", ["The operation is nested ", format_int(input.http.graphql.depth, 10), " deep; ", format_int(depth_max, 10), " are allowed."]),
+	"hint": "Ask for less at a time.",
+} if {
+	input.http.graphql.depth > depth_max
+}
+
+deny contains {
+	"code": "GRAPHQL_INTROSPECTION",
+	"reason": "The schema of this API is not told.",
+	"hint": "Read the description of the API where its owner publishes it.",
+} if {
+	input.http.graphql.introspection == true
+	not introspection
+}
+
+deny contains {
+	"code": "GRAPHQL_SUBSCRIPTION",
+	"reason": "Subscriptions are not allowed.",
+	"hint": "Ask again and again by a query.",
+} if {
+	input.http.graphql.operation == "subscription"
+}
+
+# `not f(x.y)` is undefined, and a denial silent, where x has no y; `not f(x)` is not. So every condition that a denial negates is a rule.
+over_http if input.resource.type == "http"
+
+parsed if input.http.parsed == true
+
+known if input.http.operation.id
+
+known if data.http_guardrails.undescribed == true
+
+member if may_write
+
+member if may_only_read
+
+may_write if {
+	some group in input.subject.properties.groups
+	group in data.guardrails.read_write
+}
+
+may_only_read if {
+	some group in input.subject.properties.groups
+	group in data.guardrails.read_only
+}
+
+# Memberships add up; where nothing is known of a right to write, there is none.
+read_only if not may_write
+
+administers if {
+	some group in input.subject.properties.groups
+	group in data.http_guardrails.admins
+}
+
+introspection if data.http_guardrails.introspection == true
+
+default depth_max := 10
+
+depth_max := data.http_guardrails.graphql_depth_max
+
+verbs := {effect.verb | some effect in input.http.effects}

@@ -1,0 +1,81 @@
+package policies.http.guardrails_test
+
+import data.policies.http.guardrails
+
+# What a member of the read-write group asks for, with facts put over those of reading an operation.
+request(facts) := {
+	"stage": "request",
+	"action": {"name": "http.request"},
+	"subject": {"properties": {"groups": ["developers"]}},
+	"resource": {"type": "http", "properties": {"env": "test"}},
+	"http": object.union({"parsed": true, "operation": {"id": "getOrder", "class": "read"}, "effects": [{"verb": "read"}], "opaque": []}, facts),
+}
+
+groups := {"read_write": ["developers"], "read_only": ["analysts"]}
+
+codes(facts) := {refusal.code |
+	some refusal in guardrails.deny with input as request(facts) with data.guardrails as groups with data.http_guardrails as {"admins": ["platform"]}
+}
+
+as_groups(facts, mine) := {refusal.code |
+	asked := object.union(request(facts), {"subject": {"properties": {"groups": mine}}})
+	some refusal in guardrails.deny with input as asked with data.guardrails as groups with data.http_guardrails as {"admins": ["platform"]}
+}
+
+test_member_may_connect if {
+	asked := object.union(request({}), {"stage": "session"})
+	count(guardrails.allow) == 1 with input as asked with data.guardrails as groups
+	count(guardrails.deny) == 0 with input as asked with data.guardrails as groups
+}
+
+test_described_operations_are_allowed if {
+	codes({}) == set()
+	count(guardrails.allow) == 1 with input as request({}) with data.guardrails as groups
+}
+
+test_nobody_else if as_groups({}, ["strangers"]) == {"NOT_A_MEMBER"}
+
+test_without_data_nobody if {
+	"NOT_A_MEMBER" in {refusal.code | some refusal in guardrails.deny with input as request({}) with data.guardrails as {}}
+}
+
+test_other_protocols_are_not_judged_here if {
+	asked := object.union(request({}), {"resource": {"type": "postgresql"}, "http": {"effects": []}})
+	count(guardrails.deny) == 0 with input as asked with data.guardrails as {}
+}
+
+test_opaque if codes({"opaque": [{"code": "unsupported", "detail": "x"}]}) == {"NOT_UNDERSTOOD"}
+
+test_not_parsed if "NOT_UNDERSTOOD" in codes({"parsed": false})
+
+test_unknown_operation if {
+	codes({"operation": null}) == {"UNKNOWN_OPERATION"}
+	count(guardrails.allow) == 0 with input as request({"operation": null}) with data.guardrails as groups
+}
+
+test_undescribed_where_data_says_so if {
+	asked := request({"operation": null})
+	count(guardrails.deny) == 0 with input as asked with data.guardrails as groups with data.http_guardrails as {"undescribed": true}
+	count(guardrails.allow) == 1 with input as asked with data.guardrails as groups with data.http_guardrails as {"undescribed": true}
+}
+
+test_admin_class if {
+	admin := {"operation": {"id": "purge", "class": "admin"}, "effects": [{"verb": "delete"}]}
+	codes(admin) == {"ADMIN_OPERATION"}
+	as_groups(admin, ["developers", "platform"]) == set()
+}
+
+test_read_only if {
+	write := {"operation": {"id": "createOrder", "class": "write"}, "effects": [{"verb": "insert"}]}
+	as_groups(write, ["analysts"]) == {"READ_ONLY"}
+	as_groups({}, ["analysts"]) == set()
+	codes(write) == set()
+}
+
+test_upgrade if codes({"upgrade": "websocket"}) == {"PROTOCOL_SWITCH"}
+
+test_graphql if {
+	codes({"graphql": {"operation": "query", "depth": 3, "introspection": false}}) == set()
+	codes({"graphql": {"operation": "query", "depth": 11, "introspection": true}}) == {"GRAPHQL_TOO_DEEP", "GRAPHQL_INTROSPECTION"}
+	codes({"graphql": {"operation": "subscription", "depth": 1, "introspection": false}}) == {"GRAPHQL_SUBSCRIPTION"}
+}
