@@ -1,6 +1,8 @@
 /** The PostgreSQL enforcement point: listens, lets clients in, keeps the book of sessions. */
 import { createServer, type AddressInfo, type Server, type Socket } from 'node:net';
 import { createSecureContext, type SecureContext } from 'node:tls';
+import { listen } from '#client/listen';
+import type { Catalog } from '#schemas/catalog';
 import { InterlockError } from '#schemas/errors';
 import type { Enforcer, EnforcerChange, EnforcerDeps, SessionInfo } from '#enforcers/common/enforcer';
 import { leased } from '#enforcers/common/leased';
@@ -105,17 +107,7 @@ class PostgresEnforcer implements Enforcer, House {
 
   async start(): Promise<void> {
     for (const database of this.target.upstream.databases) await this.catalogs.current(database);
-    const { host, port } = this.target.listen;
-    await new Promise<void>((resolve, reject) => {
-      this.#server.once('error', (error: NodeJS.ErrnoException) =>
-        reject(
-          error.code === 'EADDRINUSE'
-            ? new InterlockError('PORT_TAKEN', `${host}:${port} is in use`, { cause: error })
-            : new InterlockError('CONFIG_INVALID', `cannot listen on ${host}:${port}: ${error.message}`, { cause: error }),
-        ),
-      );
-      this.#server.listen(port, host, resolve);
-    });
+    await listen(this.#server, this.target.listen);
     this.#reaper = setInterval(() => this.#reap(), LIMITS.reapMs);
     this.#reaper.unref();
   }
@@ -131,6 +123,10 @@ class PostgresEnforcer implements Enforcer, House {
 
   get draining(): boolean {
     return this.#draining;
+  }
+
+  peek(): Promise<Catalog> {
+    return this.catalogs.peek(this.target.upstream.databases[0] ?? '');
   }
 
   sessions(): readonly SessionInfo[] {

@@ -7,6 +7,7 @@ import { createServer, type Server } from 'node:http';
 import { createServer as createTlsServer, Server as TlsServer } from 'node:https';
 import type { AddressInfo } from 'node:net';
 import { type Clock, systemClock } from '#client/clock';
+import { listen } from '#client/listen';
 import type { Log } from '#client/log';
 import { InterlockError } from '#schemas/errors';
 import { openAuthzen } from './authzen/house.ts';
@@ -125,16 +126,4 @@ function secure(limits: object, tls: NonNullable<ApiOptions['tls']>): Server {
 
 function asPem(material: string | Uint8Array): string | Buffer {
   return typeof material === 'string' ? material : Buffer.from(material);
-}
-
-async function listen(server: Server, { host, port }: ApiOptions['listen']): Promise<void> {
-  try {
-    const listening = once(server, 'listening');
-    server.listen(port, host);
-    await listening;
-  } catch (error) {
-    const code = (error as NodeJS.ErrnoException).code ?? 'unknown';
-    if (code === 'EADDRINUSE') throw new InterlockError('PORT_TAKEN', `${host}:${port} is in use`, { cause: error });
-    throw new InterlockError('CONFIG_INVALID', `cannot listen on ${host}:${port} (${code})`, { cause: error });
-  }
 }

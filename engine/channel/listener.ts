@@ -2,6 +2,7 @@
 import type { X509Certificate } from 'node:crypto';
 import type { AddressInfo, Socket } from 'node:net';
 import { createServer, type Server, type TLSSocket } from 'node:tls';
+import { listen } from '#client/listen';
 import { InterlockError } from '#schemas/errors';
 import { Connection } from './connection.ts';
 import { TYPE } from './frames.ts';
@@ -50,17 +51,10 @@ class ChannelListener implements Listener {
   }
 
   async start(): Promise<void> {
-    const { host, port } = this.#options.listen;
     this.#server.on('connection', (socket) => this.#accepted(socket));
     this.#server.on('secureConnection', (socket) => this.#secured(socket));
     this.#server.on('tlsClientError', (error, socket) => this.#notSecured(error, socket));
-    await new Promise<void>((resolve, reject) => {
-      this.#server.once('error', (error: NodeJS.ErrnoException) => {
-        const taken = error.code === 'EADDRINUSE';
-        reject(taken ? new InterlockError('PORT_TAKEN', `${host}:${port} is in use`, { cause: error }) : error);
-      });
-      this.#server.listen({ host, port }, resolve);
-    });
+    await listen(this.#server, this.#options.listen);
     const { address, port: taken } = this.#server.address() as AddressInfo;
     this.address = { host: address, port: taken };
     this.#rotation = setInterval(() => this.#rotated(), this.#limits.heartbeatMs).unref();

@@ -2,7 +2,7 @@
 import { once } from 'node:events';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { InterlockError } from '#schemas/errors';
+import { listen } from '#client/listen';
 import type { Answer, Answers } from './answers.ts';
 import { LIMITS } from './limits.ts';
 
@@ -29,15 +29,7 @@ export async function listenForOperations(
     (request, response) => respond(request, response, answers),
   );
   server.maxConnections = LIMITS.connections;
-  try {
-    const listening = once(server, 'listening');
-    server.listen(port, host);
-    await listening;
-  } catch (error) {
-    const code = (error as NodeJS.ErrnoException).code ?? 'unknown';
-    if (code === 'EADDRINUSE') throw new InterlockError('PORT_TAKEN', `${host}:${port} is in use`, { cause: error });
-    throw new InterlockError('CONFIG_INVALID', `cannot listen on ${host}:${port} (${code})`, { cause: error });
-  }
+  await listen(server, { host, port });
   const taken = (server.address() as AddressInfo).port;
   return {
     url: `http://${host.includes(':') ? `[${host}]` : host}:${taken}`,
