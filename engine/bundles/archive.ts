@@ -1,29 +1,26 @@
 /**
- * The archive of a bundle: a tar of regular files, and of nothing else (ustar, POSIX.1-1988:
- * https://pubs.opengroup.org/onlinepubs/9699919799/utilities/pax.html). It is never unpacked to a disk.
- *
- * header, 512 bytes: name 100, mode 8, uid 8, gid 8, size 12, mtime 12, checksum 8, type 1, link name 100, magic 6, version 2, user 32,
- * group 32, device 16, prefix 155, zeros 12; the content, padded with zeros to 512; … ; two blocks of zeros.
+ * The archive of a bundle: a tar of regular files, and of nothing else (`ustar.ts`). It is never unpacked to a disk.
  *
  * What the writer would not write the reader does not take: a header is compared with the one that it must be.
  */
 import { InterlockError } from '#schemas/errors';
 import { FILES_MAX, PATH_BYTES_MAX } from './limits.ts';
+import { BLOCK_BYTES, NAME_BYTES, PREFIX_BYTES, tarPadding, ustarHeader } from './ustar.ts';
 
 export interface ArchiveEntry {
   readonly path: string;
   readonly content: Uint8Array;
 }
 
-const BLOCK = 512;
-const NAME_BYTES = 100;
-const PREFIX_BYTES = 155;
-
 /** @throws InterlockError BUNDLE_MALFORMED for a path that no archive may have, BUNDLE_TOO_LARGE */
 export function writeArchive(entries: readonly ArchiveEntry[]): Buffer {
   if (entries.length > FILES_MAX) throw new InterlockError('BUNDLE_TOO_LARGE', `the bundle has more than ${FILES_MAX} files`);
-  const parts = entries.flatMap(({ path, content }) => [header(checkedPath(path), content.length), content, Buffer.alloc(padding(content.length))]);
-  return Buffer.concat([...parts, Buffer.alloc(2 * BLOCK)]);
+  const parts = entries.flatMap(({ path, content }) => [
+    header(checkedPath(path), content.length),
+    content,
+    Buffer.alloc(tarPadding(content.length)),
+  ]);
+  return Buffer.concat([...parts, Buffer.alloc(2 * BLOCK_BYTES)]);
 }
 
 /** Paths are distinct and harmless. The contents are views of `archive`. @throws InterlockError BUNDLE_MALFORMED, BUNDLE_TOO_LARGE */
@@ -37,20 +34,20 @@ export function readArchive(archive: Uint8Array): readonly ArchiveEntry[] {
     const { path, length } = readHeader(block(bytes, at));
     if (paths.has(path)) throw malformed(`${path} is there twice`);
     paths.add(path);
-    const start = at + BLOCK;
+    const start = at + BLOCK_BYTES;
     const end = start + length;
-    at = end + padding(length);
+    at = end + tarPadding(length);
     if (at > bytes.length) throw malformed(`it ends inside ${path}`);
     if (!isZero(bytes.subarray(end, at))) throw malformed(`something stands behind ${path}`);
     entries.push({ path, content: bytes.subarray(start, end) });
   }
-  if (!isZero(block(bytes, at + BLOCK)) || bytes.length !== at + 2 * BLOCK) throw malformed('something stands behind its end');
+  if (!isZero(block(bytes, at + BLOCK_BYTES)) || bytes.length !== at + 2 * BLOCK_BYTES) throw malformed('something stands behind its end');
   return entries;
 }
 
 function block(bytes: Buffer, at: number): Buffer {
-  if (at + BLOCK > bytes.length) throw malformed('it ends before its end mark');
-  return bytes.subarray(at, at + BLOCK);
+  if (at + BLOCK_BYTES > bytes.length) throw malformed('it ends before its end mark');
+  return bytes.subarray(at, at + BLOCK_BYTES);
 }
 
 const TYPES: Readonly<Record<string, string>> = {
@@ -75,25 +72,9 @@ function readHeader(found: Buffer): { readonly path: string; readonly length: nu
 }
 
 function header(path: string, length: number): Buffer {
-  const { prefix, name } = splitPath(path);
-  const bytes = Buffer.alloc(BLOCK);
-  const octal = (value: number, digits: number): string => `${value.toString(8).padStart(digits, '0')}\0`;
-  bytes.write(name, 0, 'latin1');
-  bytes.write(octal(0o644, 7) + octal(0, 7) + octal(0, 7) + octal(length, 11) + octal(0, 11), 100, 'latin1');
-  bytes.write('        0', 148, 'latin1');
-  bytes.write('ustar\x0000', 257, 'latin1');
-  bytes.write(prefix, 345, 'latin1');
-  const sum = bytes.reduce((total, byte) => total + byte, 0);
-  bytes.write(`${sum.toString(8).padStart(6, '0')}\0 `, 148, 'latin1');
-  return bytes;
-}
-
-/** A long path is cut at the last `/` that leaves both parts short enough. */
-function splitPath(path: string): { readonly prefix: string; readonly name: string } {
-  if (path.length <= NAME_BYTES) return { prefix: '', name: path };
-  const cut = path.indexOf('/', path.length - NAME_BYTES - 1);
-  if (cut < 1 || cut > PREFIX_BYTES) throw malformed(`the path ${shown(path)} is too long`);
-  return { prefix: path.slice(0, cut), name: path.slice(cut + 1) };
+  const written = ustarHeader({ path, size: length, mode: 0o644, changedS: 0 });
+  if (written === null) throw malformed(`the path ${shown(path)} is too long`);
+  return written;
 }
 
 /** Names of letters, digits, `.`, `_` and `-` that begin with none of `.` and `-`, with `/` between them: relative, and never upwards. */
@@ -112,10 +93,6 @@ function text(bytes: Buffer, at: number, length: number): string {
 
 function shown(path: string): string {
   return JSON.stringify(path.slice(0, 100));
-}
-
-function padding(length: number): number {
-  return (BLOCK - (length % BLOCK)) % BLOCK;
 }
 
 function isZero(bytes: Uint8Array): boolean {
