@@ -117,6 +117,8 @@ class Passage implements AnswerSink {
   readonly #settled = Promise.withResolvers<Refused | null>();
   #connection: TargetConnection | null = null;
   #plan: AnswerPlan | null = null;
+  /** Of an answer that is changed: what may leave, and has not yet. */
+  #held: Uint8Array[] | null = null;
   #status = 0;
   #bytes = 0;
   #over = false;
@@ -153,7 +155,29 @@ class Passage implements AnswerSink {
     const plan = this.#answering.head({ ...head, headers });
     if ('refused' in plan) return this.#refuse(plan);
     this.#plan = plan;
-    reply.head(plan.head.status, plan.head.headers, plan.head.bodiless);
+    if (plan.body === null) reply.head(plan.head.status, plan.head.headers, plan.head.bodiless);
+    else this.#held = [];
+    if (this.#held !== null && isStream(plan.head.headers)) this.#begin();
+  }
+
+  /** What is masked waits for the rest of what has just come: a short answer is refused whole, or goes with its length. */
+  #begin(): void {
+    const held = this.#held;
+    if (held === null || this.#plan === null || this.#over) return;
+    this.#held = null;
+    const { status, headers, bodiless } = this.#plan.head;
+    this.#forwarding.reply.head(status, headers, bodiless);
+    if (!this.#write(held)) this.#connection?.pause();
+  }
+
+  /** The whole of an answer that has not begun. */
+  #whole(pieces: readonly Uint8Array[]): void {
+    const { reply } = this.#forwarding;
+    const { status, headers, bodiless } = (this.#plan as AnswerPlan).head;
+    const bytes = pieces.reduce((sum, piece) => sum + piece.length, 0);
+    const told = bodiless || headers.some(([name]) => name === 'content-length');
+    reply.head(status, told ? headers : [...headers, ['content-length', String(bytes)]], bodiless);
+    for (const piece of pieces) reply.write(piece);
   }
 
   data(bytes: Buffer): boolean {
@@ -165,7 +189,10 @@ class Passage implements AnswerSink {
       this.#refuse(pieces);
       return true;
     }
-    return this.#write(pieces);
+    if (this.#held === null) return this.#write(pieces);
+    if (this.#held.length === 0 && pieces.length > 0) queueMicrotask(() => this.#begin());
+    this.#held.push(...pieces);
+    return true;
   }
 
   end(): void {
@@ -173,7 +200,9 @@ class Passage implements AnswerSink {
     const pieces = this.#plan?.body?.end() ?? [];
     if ('refused' in pieces) return this.#refuse(pieces);
     const { reply, session } = this.#forwarding;
-    for (const piece of pieces) reply.write(piece);
+    if (this.#held !== null) this.#whole([...this.#held, ...pieces]);
+    else for (const piece of pieces) reply.write(piece);
+    this.#held = null;
     reply.end();
     if (this.#connection !== null) session.parts.pool.give(this.#connection);
     this.#finish(this.#status < 400 ? 'ok' : 'error', null);
@@ -244,6 +273,11 @@ class Passage implements AnswerSink {
     }
     this.#settled.resolve(refused);
   }
+}
+
+/** Its client waits for the head, and may wait long for the first event. */
+function isStream(headers: HeaderList): boolean {
+  return headers.some(([name, value]) => name === 'content-type' && /^text\/event-stream\b/i.test(value));
 }
 
 interface Ending {

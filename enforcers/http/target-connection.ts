@@ -62,6 +62,10 @@ export class TargetConnection {
     write(this.#socket);
   }
 
+  pause(): void {
+    this.#socket.pause();
+  }
+
   resume(): void {
     this.#socket.resume();
   }
