@@ -10,6 +10,7 @@ import { folding } from './folding.ts';
 import { openOwnKey } from './identity/own-key.ts';
 import { openWorkloads } from './identity/workload.ts';
 import type { AgentClaims } from '#schemas/agent';
+import type { Knowledge } from '#schemas/knowledge';
 import type { PublicJwk } from '#schemas/event-agent';
 import type { Subject } from '#schemas/decision-request';
 import { timestamp } from '#client/clock';
@@ -60,25 +61,32 @@ export async function openAgenting(from: AgentingFrom): Promise<Agents> {
 /** What an agent may do, by the policies in force and what is known of its targets in this process. */
 export async function agentClaims(
   agents: Pick<Agents, 'judged'>,
-  { config, decisions }: { readonly config: LoadedConfig; readonly decisions: LocalDecisionService },
+  { config, decisions, enforcers }: { readonly config: LoadedConfig; readonly decisions: LocalDecisionService; readonly enforcers: Enforcers },
   [name, by]: Parameters<Agents['judged']>,
 ): Promise<AgentClaims> {
   const { agent, subject } = await agents.judged(name, by);
+  const known = agent.targets.map((target) => config.targets[target]).filter((target) => target !== undefined);
   return await claimsOf({
     agent,
     subject,
     revision: decisions.revision,
-    targets: agent.targets.flatMap((target) => claimedTarget(config.targets[target], decisions)),
+    targets: await Promise.all(
+      known.map(async (target) => claimedTarget(target, decisions.knowledgeOf(target.name) ?? (await peeked(enforcers, target.name)))),
+    ),
     judge: async (asked) => (await decisions.dryRun(asked)).decision,
   });
 }
 
-function claimedTarget(target: TargetConfig | undefined, decisions: LocalDecisionService): readonly ClaimedTarget[] {
-  if (target === undefined) return [];
-  const { name: id, protocol: type, env, labels, upstream } = target;
+/** Where nothing was learnt, because no policy needs it, the target is asked; where it cannot be, that is said. */
+async function peeked(enforcers: Enforcers, name: string): Promise<Knowledge | null> {
+  const [, enforcer] = enforcers.find(([target]) => target === name) ?? [];
+  return (await enforcer?.peek?.().catch(() => null)) ?? null;
+}
+
+function claimedTarget({ name: id, protocol: type, env, labels, upstream }: TargetConfig, knowledge: Knowledge | null): ClaimedTarget {
   const database = type === 'postgresql' ? upstream.databases?.[0] : undefined;
   const properties = { env, labels: { ...labels }, ...(database !== undefined && { database }) };
-  return [{ resource: { type, id, properties }, knowledge: decisions.knowledgeOf(id), supportedObligations: SUPPORTED[type] }];
+  return { resource: { type, id, properties }, knowledge, supportedObligations: SUPPORTED[type] };
 }
 
 const SUPPORTED: Readonly<Record<TargetConfig['protocol'], readonly string[]>> = {

@@ -178,7 +178,7 @@ function openTheApi(halls: Halls): ReturnType<typeof openApi> {
     status: () => status(halls),
     enrolment: () => options.enrolment ?? null,
     terminate: (id) => terminated(options, id),
-    agents: { ...agents, claims: (...asked) => agentClaims(agents, { config, decisions }, asked) },
+    agents: { ...agents, claims: (...asked) => agentClaims(agents, { config, decisions, enforcers: options.enforcers() }, asked) },
     operations: watched(operations, () => decisions.revision),
     book: () => room.book,
     projection,

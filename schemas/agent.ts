@@ -7,8 +7,10 @@ import { AgentHuman, PublicJwk } from './event-agent.ts';
 const text = { type: 'string' } as const;
 const names = { type: 'array', items: text } as const;
 
-/** What agents are called: also the name of a skill, which has no more than this. */
-export const AGENT_NAME = '^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$';
+/** What agents are called: also the name of a skill, which has no more than this (and not the words below). */
+export const AGENT_NAME = '^[a-z0-9]+(-[a-z0-9]+)*$';
+export const AGENT_NAME_CHARS = 63;
+export const AGENT_NAME_RESERVED: readonly string[] = ['anthropic', 'claude'];
 
 export const AgentView = {
   type: 'object',

@@ -7,6 +7,7 @@ import type { Ids } from '#client/ids';
 import type { Journal } from '#client/journal';
 import type { Log } from '#client/log';
 import type { Client, Subject } from '#schemas/decision-request';
+import type { Knowledge } from '#schemas/knowledge';
 import type { Meters } from './meters.ts';
 
 /** What the composition root sees of an enforcement point, whatever its protocol. */
@@ -21,6 +22,8 @@ export interface Enforcer {
   renew(change: EnforcerChange): void;
   /** Ends one session; false if there is none of this id. */
   terminate(sessionId: string): boolean;
+  /** What the target holds, read for people to look at: nothing is judged by it. @throws InterlockError CATALOG_UNAVAILABLE; absent: cannot be read */
+  peek?(): Promise<Knowledge>;
   /** Takes no new session and lets what runs finish; resolves when the last session is gone or `LIMITS.drainMs` have passed. */
   drain(): Promise<void>;
   /** Ends everything now. */

@@ -46,6 +46,20 @@ export class CatalogKeeper {
     return next;
   }
 
+  /** As it is now, for people to look at: the decisions learn nothing of it. @throws InterlockError CATALOG_UNAVAILABLE */
+  async peek(database: string): Promise<Catalog> {
+    try {
+      const client = await openOwnClient(this.#options.upstream, await this.#options.lease(), database);
+      try {
+        return await readCatalog(client.query);
+      } finally {
+        client.close();
+      }
+    } catch (error) {
+      throw new InterlockError('CATALOG_UNAVAILABLE', 'the catalog of the target could not be read', { cause: error });
+    }
+  }
+
   /** As one session sees it. */
   of(database: string): SessionCatalog {
     return {

@@ -1,6 +1,6 @@
 /** Who may add, change and remove agents, and what becomes of them. */
 import { type Clock, timestamp } from '#client/clock';
-import { AGENT_NAME, type AgentView } from '#schemas/agent';
+import { AGENT_NAME, AGENT_NAME_CHARS, AGENT_NAME_RESERVED, type AgentView } from '#schemas/agent';
 import { InterlockError } from '#schemas/errors';
 import type { AgentHuman, AgentRecord, PublicJwk } from '#schemas/event-agent';
 import type { Humans } from './humans.ts';
@@ -101,7 +101,10 @@ function requireHuman({ principal: { subject }, admin }: Asking, selfService: bo
 }
 
 function checkAsk({ name, targets, groups, ceilings }: AddAsk, known: readonly string[]): void {
-  if (!NAME.test(name)) throw new InterlockError('USAGE', 'a name of an agent has lower-case letters, digits and `-`, at most 63');
+  if (!NAME.test(name) || name.length > AGENT_NAME_CHARS)
+    throw new InterlockError('USAGE', `a name of an agent has lower-case letters, digits and single \`-\` between them, at most ${AGENT_NAME_CHARS}`);
+  const reserved = AGENT_NAME_RESERVED.find((word) => name.includes(word));
+  if (reserved !== undefined) throw new InterlockError('USAGE', `a skill’s name must not contain \`${reserved}\``);
   if (targets.length === 0 || targets.length > LIMITS.targetsPerAgent)
     throw new InterlockError('USAGE', `an agent has 1 to ${LIMITS.targetsPerAgent} targets`);
   const strange = targets.find((target) => !known.includes(target));

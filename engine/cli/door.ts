@@ -36,6 +36,9 @@ export async function reach(
 
 export function loginOf(token: string, config: LoadedConfig): string {
   const claims = unverifiedClaims(token);
+  const actor = (claims['act'] as { readonly iss?: unknown; readonly sub?: unknown } | undefined) ?? {};
+  // an agent's token of this installation: it connects as itself
+  if (actor.iss !== undefined && actor.iss === claims['iss'] && typeof actor.sub === 'string') return actor.sub;
   const claim = config.identity.issuers.find(({ url }) => url === claims['iss'])?.claims.login ?? 'preferred_username';
   const login = claims[claim];
   if (typeof login !== 'string') throw new InterlockError('USAGE', `the token has no claim \`${claim}\``, { hint: 'Pass --login.' });

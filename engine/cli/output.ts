@@ -110,6 +110,7 @@ export function exitCode(code: ErrorCode): number {
     case 'CSRF':
     case 'AUTH_LOGIN_MISMATCH':
     case 'AUTH_SCOPE':
+    case 'AGENT_REFUSED':
     case 'NOT_ADMIN':
     case 'JOIN_REFUSED':
     case 'CERTIFICATE_REFUSED':
@@ -130,6 +131,8 @@ export function exitCode(code: ErrorCode): number {
     case 'SESSION_NOT_FOUND':
     case 'ENFORCER_NOT_FOUND':
     case 'ENFORCER_EXISTS':
+    case 'AGENT_NOT_FOUND':
+    case 'AGENT_EXISTS':
     case 'ROUTE_NOT_FOUND':
     case 'VERDICT_CLOSED':
     case 'APPROVAL_VOID':

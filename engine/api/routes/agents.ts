@@ -1,5 +1,5 @@
 /** Agents: whose they are, what they may, and their end. Humans see and change their own; members of `api.admins` all of them. */
-import { AGENT_NAME } from '#schemas/agent';
+import { AGENT_NAME_CHARS } from '#schemas/agent';
 import type { Ceilings } from '#schemas/decision-request';
 import type { PublicJwk } from '#schemas/event-agent';
 import type { Answer, Call, Route } from '../call.ts';
@@ -7,7 +7,7 @@ import { type Field, optional, readBody, text } from '../fields.ts';
 import type { AgentAsking } from '../parts.ts';
 import { agentsOf, claimsOf } from '../ready.ts';
 
-const NAME = AGENT_NAME.slice(1, -1).replace('(', '(?:');
+const NAME = `[a-z0-9-]{1,${AGENT_NAME_CHARS}}`;
 const NAMED = new RegExp(`^/v1/agents/(${NAME})$`);
 
 export const AGENT_ROUTES: readonly Route[] = [
@@ -23,7 +23,7 @@ const NAMES_MAX = 100;
 const NAME_CHARS = 256;
 
 const ASK = {
-  name: text(63),
+  name: text(AGENT_NAME_CHARS),
   targets: namesField('names of targets'),
   owner: optional(text(512)),
   groups: optional(namesField('names of groups')),
