@@ -11,9 +11,11 @@ export type Check =
   | 'C3 approvals used once'
   | 'C4 the journal verifies'
   | 'C4 the archive has everything'
+  | 'C5 no masked value leaves'
   | 'C6 closed while the journal is down'
   | 'C6 closed while the engine is down'
   | 'C6 service resumes'
+  | 'C7 the target is as the model'
   | 'C8 tampering is found'
   | 'the gateway starts'
   | 'answered twice'
@@ -34,7 +36,11 @@ export function seenAtTarget(relay: Relay): Map<string, number> {
   return seen;
 }
 
-export function checkRound(target: ReadonlyMap<string, number>, recorded: Recorded, workload: Workload): Finding[] {
+export function checkRound(
+  target: ReadonlyMap<string, number>,
+  recorded: Recorded,
+  workload: Pick<Workload, 'operations' | 'extraAnswers'>,
+): Finding[] {
   const findings: Finding[] = [];
   const find = (check: Check, detail: string): void => void findings.push({ check, detail });
   for (const [marker, times] of target) {

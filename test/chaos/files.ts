@@ -8,6 +8,12 @@ export type FileFault = 'eio' | 'enospc' | 'stall' | 'heal';
 export class FaultyFiles implements JournalFiles {
   #fault: FileFault = 'heal';
   readonly #waiting: (() => void)[] = [];
+  readonly #ignored: boolean;
+
+  /** @param ignored sabotage `disk-ignored`: what could not be written is said to be durable */
+  constructor(ignored = false) {
+    this.#ignored = ignored;
+  }
 
   tell(fault: FileFault): void {
     this.#fault = fault;
@@ -15,7 +21,7 @@ export class FaultyFiles implements JournalFiles {
   }
 
   async allocate(path: string, bytes: number): Promise<void> {
-    if (this.#fault === 'enospc' || this.#fault === 'eio') throw errno(this.#fault);
+    if ((this.#fault === 'enospc' || this.#fault === 'eio') && !this.#ignored) throw errno(this.#fault);
     await realFiles.allocate(path, bytes);
   }
 
@@ -29,7 +35,7 @@ export class FaultyFiles implements JournalFiles {
             const error = errno(this.#fault);
             // what a kernel does after a failed sync: the next one succeeds, and the pages are gone
             this.#fault = 'heal';
-            setImmediate(() => done(error));
+            setImmediate(() => done(this.#ignored ? null : error));
           } else file.commit(bytes, length, position, done);
         };
         if (this.#fault === 'stall') this.#waiting.push(go);
@@ -60,7 +66,26 @@ export const lateFiles: JournalFiles = {
     };
   },
 };
-const LATE_MS = 100;
+const LATE_MS = 500;
+
+/** `bit-rot`: now and then what is written is not what was to be written. */
+export function rottingFiles(random: () => number): JournalFiles {
+  return {
+    allocate: (path, bytes) => realFiles.allocate(path, bytes),
+    async open(path) {
+      const file = await realFiles.open(path);
+      return {
+        close: () => file.close(),
+        commit(bytes, length, position, done) {
+          const copy = Buffer.from(bytes.subarray(0, length));
+          if (random() < ROTTEN) copy[length >> 1] = (copy[length >> 1] ?? 0) ^ 1;
+          file.commit(copy, length, position, done);
+        },
+      };
+    },
+  };
+}
+const ROTTEN = 0.05;
 
 /**
  * A disk with a cache of its own, for machines without loop mounts: what was not synced is in this process' memory, and goes with it. A

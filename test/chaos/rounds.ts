@@ -2,13 +2,15 @@
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import type { TestBed } from './bed.ts';
+import { checkModel } from './model.ts';
 import { checkRound, recordedIn, seenAtTarget, type Finding } from './checks.ts';
 import type { Part } from './gateway.ts';
 import { diskImage, type DiskImage } from './image.ts';
-import type { Sabotage } from './options.ts';
+import type { BuiltWrong } from './options.ts';
 import { startProcess, type GatewayProcess } from './process.ts';
 import type { Random } from '#test/support/random';
 import { recoverAndVerify } from './recovered.ts';
+import { checkSecrets } from './secrets.ts';
 import { startReviewer } from './reviewer.ts';
 import { after, drained, underLoad } from './under-load.ts';
 import { startWorkload, type Workload } from './workload.ts';
@@ -18,7 +20,7 @@ export interface Round {
   /** `r12`: part of every marker. */
   readonly name: string;
   readonly random: Random;
-  readonly sabotage: Sabotage | null;
+  readonly sabotage: BuiltWrong | null;
   /** Where the journal goes when it needs no disk of its own; kept from round to round. */
   readonly journalDir: string;
 }
@@ -171,7 +173,9 @@ async function withGateway(
     const reviewer = startReviewer(gateway.ready.api, await bed.reviewer());
     const result = await play(gateway, load);
     await reviewer.stop();
-    return result;
+    const { server } = bed;
+    const left = checkSecrets({ said: { clients: load.received(), log: [gateway.log()] }, folders: {} }, server.password);
+    return { ...result, findings: [...result.findings, ...(await checkModel(server, name, load)), ...left] };
   } finally {
     gateway.signal('SIGKILL');
     await gateway.ended;

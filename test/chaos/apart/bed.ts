@@ -11,6 +11,7 @@ import { enrolAll } from '#test/support/enrolled';
 import { gatewayConfig } from '#test/support/gateway';
 import { somebody, STREAMS, TestNats } from '#test/support/nats';
 import { cli } from '#test/support/processes';
+import type { PostgresServer } from '#test/support/postgres';
 import type { Relay } from '#test/support/relay';
 import { engineHalf, enforcerHalf, freePort } from '#test/support/shapes';
 import { startValve, type Valve } from '#test/support/valve';
@@ -47,6 +48,7 @@ export interface Built {
 }
 
 export class ApartBed implements AsyncDisposable {
+  readonly server: PostgresServer;
   readonly relay: Relay;
   readonly nextStatement: () => Promise<void>;
   /** Between the enforcer and the target's relay. */
@@ -66,15 +68,16 @@ export class ApartBed implements AsyncDisposable {
   readonly #files: Readonly<Record<Half, string>>;
   readonly #running = new Map<Half, GatewayProcess & { readonly part: Part | null }>();
   readonly #stack: AsyncDisposableStack;
+  #told: Pick<GatewayProcess, 'log'>[] = [];
   #reviewer = { token: '', atMs: -Infinity };
 
   private constructor(
-    parts: Pick<ApartBed, 'relay' | 'nextStatement' | 'upstream' | 'channel' | 'nats' | 'line' | 'places' | 'requester' | 'disk'>,
+    parts: Pick<ApartBed, 'server' | 'relay' | 'nextStatement' | 'upstream' | 'channel' | 'nats' | 'line' | 'places' | 'requester' | 'disk'>,
     files: Record<Half, string>,
     stack: AsyncDisposableStack,
   ) {
     ({ relay: this.relay, nextStatement: this.nextStatement, channel: this.channel, places: this.places, requester: this.requester } = parts);
-    ({ nats: this.nats, line: this.line, upstream: this.upstream, disk: this.disk } = parts);
+    ({ server: this.server, nats: this.nats, line: this.line, upstream: this.upstream, disk: this.disk } = parts);
     this.#files = files;
     this.#stack = stack;
   }
@@ -90,7 +93,7 @@ export class ApartBed implements AsyncDisposable {
       mkdirSync(home, { recursive: true });
       return home;
     };
-    const { relay, upstream: at, nextStatement } = await startTarget(stack);
+    const { server, relay, upstream: at, nextStatement } = await startTarget(stack);
     const upstream = stack.use(await startValve(at.port));
     const home = homeOf('engine');
     const journal = { dir: join(home, 'journal'), segment: '1MiB' };
@@ -127,7 +130,7 @@ export class ApartBed implements AsyncDisposable {
     );
     const requester = await mint(files.engine, ['--login', 'alice', '--group', 'clients', '--ttl', '8h']);
     disk?.keep();
-    return new ApartBed({ relay, upstream, channel, nats, line, places, requester, nextStatement, disk }, files, stack.move());
+    return new ApartBed({ server, relay, upstream, channel, nats, line, places, requester, nextStatement, disk }, files, stack.move());
   }
 
   /**
@@ -144,8 +147,16 @@ export class ApartBed implements AsyncDisposable {
       const part = built?.half === half ? built.part : null;
       const started = await startProcess(this.#files[half], part, half === 'engine' ? half : { enforce: 'shop' });
       this.#running.set(half, { ...started, part });
+      this.#told.push(started);
       void started.ended.then(() => this.#running.delete(half));
     }
+  }
+
+  /** What its processes wrote to their logs, and what nats-server did; those that have ended are told once. */
+  takeLogs(): readonly string[] {
+    const told = [...this.#told.map((process) => process.log()), this.nats.output];
+    this.#told = [...this.#running.values()];
+    return told;
   }
 
   isRunning(half: Half): boolean {

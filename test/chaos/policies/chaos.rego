@@ -1,6 +1,6 @@
 # METADATA
 # title: What the chaos workload is labelled by
-# description: Reads and inserts are allowed, updates need another person, everything else is denied. For test/chaos only.
+# description: Reads and inserts are allowed, one column of them masked, updates need another person, everything else is denied. For test/chaos only.
 # scope: package
 package policies.test.chaos
 
@@ -30,3 +30,10 @@ require_approval contains {
 	some effect in input.sql.effects
 	effect.verb == "update"
 }
+
+mask contains {
+	"code": "PERSONAL",
+	"reason": "Nobody reads this here.",
+	"columns": ["public.people.ssn"],
+	"using": "redact",
+} if input.stage == "request"
