@@ -33,7 +33,7 @@ export interface CorpusReport {
 }
 
 export interface Judged {
-  readonly record: CorpusCase;
+  readonly record: Pick<CorpusCase, 'intent' | 'tags' | 'channel'>;
   readonly verdict: Verdict;
 }
 

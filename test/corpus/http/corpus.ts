@@ -1,0 +1,110 @@
+/** Runs cases of HTTP, HTTP/2 and GraphQL through a subject before a real upstream; what `npm run corpus` and the test of the corpus share. */
+import type { Shape } from '#test/support/shapes';
+import { reportOf, type CorpusReport, type Judged } from '../report.ts';
+import type { Verdict } from '../verdict.ts';
+import type { HttpCase } from './case.ts';
+import { mutants } from './mutate.ts';
+import { perform, plainRun, type HttpRun, type HttpSeen } from './run.ts';
+import { bare, directly, gateway, type HttpSubject } from './subject.ts';
+import { startUpstream, type Upstream } from './upstream.ts';
+import { difference, judge, leaksIn, outcomeOf } from './verdict.ts';
+
+export interface HttpCorpusOptions {
+  /** A configuration for the gateway; null: no gateway at all, to see the runner fail. */
+  readonly config: string | null;
+  readonly shape?: Shape;
+  readonly only?: RegExp;
+  /** Mutants of each run, beside it. */
+  readonly mutate: number;
+  readonly seed: number;
+  readonly onVerdict?: (judged: Judged) => void;
+}
+
+export interface HttpVerdict extends Verdict {
+  /** Of the answer; null: there was none. */
+  readonly status: number | null;
+  /** It ran, without what the case is about. */
+  readonly neutralised: boolean;
+}
+
+export interface HttpCorpusReport extends CorpusReport {
+  /** Cases that are not run yet, with the reason; they count nowhere. */
+  readonly skipped: readonly { readonly id: string; readonly why: string }[];
+}
+
+export async function runHttpCorpus(cases: readonly HttpCase[], options: HttpCorpusOptions): Promise<HttpCorpusReport> {
+  await using upstream = await startUpstream();
+  await using subject = options.config === null ? bare(upstream) : await gateway(options.config, upstream, options.shape);
+  const judged: Judged[] = [];
+  const skipped: { id: string; why: string }[] = [];
+  for (const record of cases.filter(({ id }) => options.only?.test(id) ?? true)) {
+    const why = later(record, subject);
+    const plain = why === null ? plainRun(record) : null;
+    if (plain === null) {
+      skipped.push({ id: record.id, why: why ?? 'not run over HTTP' });
+      continue;
+    }
+    for (const run of [plain, ...mutants(plain, options.mutate, options.seed)]) {
+      const one = {
+        record: { intent: record.intent, tags: [...record.tags], channel: record.protocol },
+        verdict: await verdictOf(run, subject, upstream),
+      };
+      judged.push(one);
+      options.onVerdict?.(one);
+    }
+  }
+  const report = reportOf(judged, { revision: subject.revision, server: `node ${process.versions.node}`, seed: options.seed });
+  return { ...report, skipped };
+}
+
+/** null: it is run. What is not supported must be refused all the same, so that such cases are run. */
+function later({ protocol, expected, payload }: HttpCase, subject: HttpSubject): string | null {
+  if (protocol === 'kubernetes' && expected === 'must-allow') return 'unsupported: Kubernetes is a later issue';
+  if (payload.kind === 'mcp') return 'unsupported: MCP is not part of this profile';
+  return payload.kind === 'h2' && subject.secure === null ? 'HTTP/2 needs the gateway' : null;
+}
+
+async function verdictOf(run: HttpRun, subject: HttpSubject, upstream: Upstream): Promise<HttpVerdict> {
+  const { case: record, mutation } = run;
+  const seen = await perform(run, subject, upstream);
+  const floods = await flooded(run, seen, subject, upstream);
+  const leaks = leaksIn(run, seen, subject.token);
+  const differs = record.expected === 'must-allow' ? difference(seen, await perform(run, directly(upstream), upstream)) : floods;
+  const judgement = judge(run, seen, { leaks, differs });
+  return {
+    id: record.id,
+    mode: record.protocol,
+    mutation,
+    expected: record.expected,
+    ...outcomeOf(seen),
+    ...(record.expected === 'must-mask' && outcomeOf(seen).outcome === 'allowed' && { outcome: 'masked' as const }),
+    sqlstate: null,
+    passed: judgement.passed && floods === null,
+    neutralised: judgement.passed && judgement.neutralised,
+    reached_target: seen.reached.length > 0,
+    effect_seen: false,
+    leaks,
+    differs,
+    status: seen.answer?.status ?? null,
+    ms: Math.round(seen.ms * 10) / 10,
+  };
+}
+
+/** Requests of a flood that may have reached the upstream before it was stopped. */
+const FLOOD_REACHES = 200;
+
+/** A flood must be stopped, reach nobody, and leave the gateway as it was; null: so it is, or it was none. */
+async function flooded({ case: record }: HttpRun, seen: HttpSeen, subject: HttpSubject, upstream: Upstream): Promise<string | null> {
+  if (record.payload.kind !== 'h2' || record.payload.headers['__frames__'] === undefined) return null;
+  if (seen.hung) return 'the flood was not stopped';
+  const requests = (seen.reached.toString('latin1').match(/ HTTP\/1\.1\r\n/g) ?? []).length;
+  if (requests > FLOOD_REACHES) return `${requests} requests of the flood reached the upstream`;
+  const after = await perform(
+    { case: { ...record, payload: { kind: 'raw', bytes: AFTER } }, mutation: null, bytes: AFTER, answer: null },
+    subject,
+    upstream,
+  );
+  return after.answer?.status === 200 ? null : 'after the flood nobody is served';
+}
+
+const AFTER = Buffer.from('GET /api/orders HTTP/1.1\r\nHost: api.internal\r\n\r\n');
