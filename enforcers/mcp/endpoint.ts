@@ -66,7 +66,7 @@ function turnedAway(
   const host = headers.host?.toLowerCase();
   if (host === undefined || !hosts.has(host)) return { status: 421, why: refusal('PROTOCOL', 'this endpoint is not reached by this name') };
   const { origin } = headers;
-  if (origin !== undefined && !target.origins.includes(origin))
+  if (origin !== undefined && origin.toLowerCase() !== `${tls ? 'https' : 'http'}://${host}` && !target.origins.includes(origin))
     return { status: 403, why: refusal('PROTOCOL', 'pages of this origin may not connect') };
   if (!tls && !isLoopback(socket.remoteAddress ?? '')) return { status: 403, why: refusal('AUTH_TLS_REQUIRED') };
   return null;
@@ -188,10 +188,13 @@ async function asked(message: RpcRequest, era: Era, session: McpSession, { reque
   const info = era === 'modern' ? infoOf(message.meta[META.client]) : who.info;
   using leaving = parts.sessions.leaving(session, message.id, era, request, response);
   const outcome = await answerTo({ request: message, era, capabilities, info, reply, questions: parts.questions, signal: leaving.signal }, session);
-  const unknown = !outcome.ok && outcome.error.code === ERROR.method && era === 'modern';
-  reply.end(outcome, unknown ? 404 : 200);
+  if (era === 'legacy' && !reply.open) session.lost.deliver(message.id, outcome);
+  else reply.end(outcome, era === 'modern' && !outcome.ok ? (STATUS[outcome.error.code] ?? 200) : 200);
   session.bytesOut += reply.bytes;
 }
+
+/** What the newest protocol says in the status of HTTP too. */
+const STATUS: Readonly<Record<number, number>> = { [ERROR.method]: 404, [ERROR.header]: 400, [ERROR.capability]: 400, [ERROR.version]: 400 };
 
 function notified({ method, params }: RpcNotification, session: McpSession, { response, parts }: Exchange): void {
   if (!CLIENT_NOTIFICATIONS.has(method)) return rpc(response, 400, null, { code: ERROR.method, message: 'this notification is not supported' });
@@ -242,7 +245,9 @@ async function streamed(request: IncomingMessage, response: ServerResponse, sess
   try {
     const link = await session.link();
     const sink = sinkFor({ session, questions, reply, answering: null, subscription: null });
+    using _resumed = lastEventId === undefined ? null : session.lost.resume(reply);
     await link.listen(sink, signal, typeof lastEventId === 'string' ? lastEventId : null);
+    if (lastEventId !== undefined) await session.lost.settled(signal);
     // a server that has nothing to tell: the stream stays, so that the client does not come back again and again
     if (!signal.aborted && lastEventId === undefined) await new Promise((resolve) => signal.addEventListener('abort', resolve, { once: true }));
   } catch (error) {

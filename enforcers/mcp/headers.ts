@@ -13,6 +13,7 @@ export function eraOf({ meta, method }: RpcRequest | RpcNotification, headers: I
   }
   if (said === undefined) return { code: ERROR.params, message: `_meta has no ${META.version}` };
   if (typeof said !== 'string') return { code: ERROR.params, message: `${META.version} is not a text` };
+  if (header !== null && header !== said) return mismatch('MCP-Protocol-Version');
   if (said !== MODERN) return unsupported(said);
   if (!isObject(meta[META.capabilities])) return { code: ERROR.params, message: `_meta has no ${META.capabilities}` };
   return 'modern';

@@ -31,6 +31,9 @@ export const MCP_LIMITS = {
   processEndMs: 2_000,
   processRestartMs: 1_000,
   stderrLineBytes: 4_096,
+  /** Answers whose stream ended before them, and that nobody has come back for. */
+  lostAnswers: 64,
+  lostMs: 60_000,
   /** Requests of the server that wait for the client. */
   serverRequests: 16,
   /** A state that a client hands back. */

@@ -66,6 +66,10 @@ export function sinkFor({ session, questions, reply, answering, subscription }: 
     event: (id, retryMs) => {
       if (session.era === 'legacy' && reply.id !== null) reply.mark(id, retryMs);
     },
+    left: () => {
+      if (reply.id !== null) session.lost.expect(reply.id);
+      reply.close();
+    },
   };
 }
 

@@ -12,6 +12,7 @@ import { LIMITS } from '#enforcers/common/limits';
 import { policyRefusal, type Refusal } from '#enforcers/common/refusal';
 import type { CloseReason, House } from './house.ts';
 import { MCP_LIMITS } from './limits.ts';
+import { LostAnswers } from './lost-answers.ts';
 import type { Era } from './protocol.ts';
 import type { Introduction, Link } from './upstream/link.ts';
 
@@ -88,6 +89,7 @@ export class McpSession {
   approvalId: string | null = null;
   bytesIn = 0;
   bytesOut = 0;
+  readonly lost: LostAnswers = new LostAnswers();
   readonly ended: AbortController = new AbortController();
   readonly #payloads = new Map<string, Payload>();
   #link: Promise<Link> | null = null;

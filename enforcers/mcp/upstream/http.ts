@@ -89,6 +89,7 @@ class HttpLink implements Link {
     if (outcome !== null) return outcome;
     if (era === 'modern') throw new InterlockError('TARGET_UNREACHABLE', 'the server ended its stream before it answered');
     // it may answer on another stream, which the client opens (resumption)
+    sink.left?.();
     return this.#later(written.id, signal);
   }
 

@@ -27,6 +27,8 @@ export interface Sink {
   asked(request: RpcRequest): void;
   /** Fields of the event that holds the next message: a client may come back for what follows it. */
   event?(id: string | null, retryMs: number | null): void;
+  /** The stream ended before the answer, which may come on another. */
+  left?(): void;
 }
 
 /** A request that may leave: method, params as they were decided, and what stands in `_meta`. */
