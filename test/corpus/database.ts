@@ -108,7 +108,7 @@ class Cloned {
     await this.#drop();
     await this.#with('postgres', async (client) => {
       if (clean) await this.#setAside(client);
-      else await client.query(`DROP DATABASE IF EXISTS ${DATABASE} WITH (FORCE)`);
+      else await discard(client);
       const kept = this.#aside === contents;
       await client.query(
         kept ? `ALTER DATABASE ${spare(contents)} RENAME TO ${DATABASE}` : `CREATE DATABASE ${DATABASE} TEMPLATE ${template(contents)}`,
@@ -124,12 +124,7 @@ class Cloned {
   async #setAside(client: pg.Client): Promise<void> {
     const holds = this.#holds as Contents;
     if (this.#aside === holds) await client.query(`DROP DATABASE ${spare(holds)} WITH (FORCE)`);
-    await client.query(`ALTER DATABASE ${DATABASE} ALLOW_CONNECTIONS false`);
-    for (;;) {
-      await client.query('SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = $1', [DATABASE]);
-      const { rows } = await client.query<{ left: boolean }>('SELECT EXISTS (SELECT FROM pg_stat_activity WHERE datname = $1) AS left', [DATABASE]);
-      if (rows[0]?.left !== true) break;
-    }
+    await alone(client);
     await client.query(`ALTER DATABASE ${DATABASE} RENAME TO ${spare(holds)}`);
     await client.query(`ALTER DATABASE ${spare(holds)} ALLOW_CONNECTIONS true`);
   }
@@ -182,7 +177,7 @@ class Cloned {
     await attempt(`ALTER ROLE app_ro ${ROLE_DEFAULTS} LOGIN PASSWORD '${ROLE_PASSWORD}'`);
     await this.#drop();
     await this.#with('postgres', async (postgres) => {
-      await postgres.query(`DROP DATABASE IF EXISTS ${DATABASE} WITH (FORCE)`);
+      await discard(postgres);
       const { rows } = await postgres.query<{ name: string }>("SELECT rolname AS name FROM pg_roles WHERE rolname LIKE 'evil%'");
       for (const { name } of rows) await postgres.query(`DROP ROLE IF EXISTS ${name}`).catch(() => {});
     });
@@ -219,6 +214,24 @@ class Cloned {
     await client.connect();
     return client;
   }
+}
+
+/** Nobody is connected, nor can be. */
+async function alone(client: pg.Client): Promise<void> {
+  await client.query(`ALTER DATABASE ${DATABASE} ALLOW_CONNECTIONS false`);
+  for (;;) {
+    await client.query('SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = $1', [DATABASE]);
+    const { rows } = await client.query<{ left: boolean }>('SELECT EXISTS (SELECT FROM pg_stat_activity WHERE datname = $1) AS left', [DATABASE]);
+    if (rows[0]?.left !== true) break;
+  }
+}
+
+/** With somebody connected, FORCE sleeps a tenth of a second before it looks whether they have gone. */
+async function discard(client: pg.Client): Promise<void> {
+  const { rowCount } = await client.query('SELECT FROM pg_database WHERE datname = $1', [DATABASE]);
+  if (rowCount === 0) return;
+  await alone(client);
+  await client.query(`DROP DATABASE ${DATABASE} WITH (FORCE)`);
 }
 
 const spare = (contents: Contents): string => `corpus_spare_${contents}`;
