@@ -5,6 +5,7 @@ import type { ApiParts, BookFilter, Change, Delegations, Notifications, Projecti
 import type { ApprovalState, ApprovalView, DelegationView } from '#schemas/approval';
 import { InterlockError } from '#schemas/errors';
 import type { EnforcerReport } from '#schemas/enforcer-report';
+import type { AgentView } from '#schemas/agent';
 import type { EnforcerView } from '#schemas/enrolment';
 import type { Event } from '#schemas/event';
 import type { InboxItem, ReviewText, SessionItem, StatementItem } from '#schemas/review';
@@ -160,6 +161,50 @@ function fakeEnrolment(): NonNullable<ApiParts['enrolment']> {
   };
 }
 
+/** One agent, `bot`, of olga's: who sees it is the desk's to say, in its own words. */
+function fakeAgents(): NonNullable<ApiParts['agents']> {
+  const at = '2026-11-23T10:00:00.000000Z';
+  const view: AgentView = {
+    name: 'bot',
+    state: 'active',
+    subject: 'iss|bot',
+    owner: { id: 'iss|olga', login: 'olga', groups: [], seen_at: at },
+    targets: ['shop'],
+    groups: [],
+    ceilings: {},
+    key_id: 'key',
+    key_since: at,
+    sessions: 0,
+    by: 'olga',
+  };
+  type By = Parameters<NonNullable<ApiParts['agents']>['desk']['list']>[0];
+  const theirs = ({ admin, principal }: By): boolean => admin || principal.subject.id === 'iss|olga';
+  const found = (name: string, allowed: boolean): Promise<AgentView> =>
+    allowed && name === 'bot' ? Promise.resolve(view) : Promise.reject(new InterlockError('AGENT_NOT_FOUND', `there is no agent ${name} of yours`));
+  const read = (name: string, by: By): Promise<AgentView> => found(name, theirs(by) || by.principal.subject.id === 'iss|bot');
+  return {
+    desk: {
+      list: (by) => Promise.resolve(theirs(by) ? [view] : []),
+      show: read,
+      add: ({ name }, { principal }) =>
+        principal.subject.type === 'user'
+          ? Promise.resolve({ ...view, name })
+          : Promise.reject(new InterlockError('AGENT_REFUSED', 'only humans add agents')),
+      rotate: (name, _key, by) => found(name, theirs(by)),
+      remove: (name, by) => found(name, theirs(by)),
+    },
+    tokens: {
+      answer: () => Promise.resolve({ ok: false, status: 401, error: 'invalid_client', description: 'the assertion was not accepted' }),
+      metadata: () => ({ issuer: 'https://interlock.example.com' }),
+      keys: () => ({ keys: [] }),
+    },
+    claims: async (name, by) => {
+      const { name: agent, subject } = await read(name, by);
+      return { contract: 1, agent, revision: '', subject: { id: subject }, claims: [], unknown: [] };
+    },
+  };
+}
+
 export function fakeApi(options: FakeApiOptions): FakeApi {
   const asked: Asked = { viewed: [], acts: [] };
   const listeners = new Set<(change: Change) => void>();
@@ -171,6 +216,7 @@ export function fakeApi(options: FakeApiOptions): FakeApi {
     readers: options.readers,
     admins: options.admins ?? [],
     enrolment: fakeEnrolment(),
+    agents: fakeAgents(),
     endSession: (session) => Promise.resolve(session === id('ses')),
     approvals: fakeBook(options, asked, bookListeners),
     async *events({ follow, signal }) {

@@ -161,6 +161,13 @@ const TABLE: Readonly<Record<string, Entry>> = {
   },
   'GET /v1/enrolment/NAME': { call: '/v1/enrolment/shop-1', answers: { nobody: 401, dan: 200 }, others: 403 },
   'DELETE /v1/enrolment/NAME': { call: '/v1/enrolment/shop-1', answers: { nobody: 401, dan: 200 }, others: 403 },
+  // agents: their human's, and all of them for members of `api.admins`; one may look at itself
+  'GET /v1/agents': { call: '/v1/agents', answers: { nobody: 401, olga: [200, 1], dan: [200, 1] }, others: [200, 0] },
+  'POST /v1/agents': { call: '/v1/agents', body: { name: 'new', targets: ['shop'], key: {} }, answers: { nobody: 401, bot: 403 }, others: 200 },
+  'GET /v1/agents/NAME': { call: '/v1/agents/bot', answers: { nobody: 401, olga: 200, dan: 200, bot: 200 }, others: 404 },
+  'DELETE /v1/agents/NAME': { call: '/v1/agents/bot', answers: { nobody: 401, olga: 200, dan: 200 }, others: 404 },
+  'POST /v1/agents/NAME/rotate': { call: '/v1/agents/bot/rotate', body: { key: {} }, answers: { nobody: 401, olga: 200, dan: 200 }, others: 404 },
+  'GET /v1/agents/NAME/claims': { call: '/v1/agents/bot/claims', answers: { nobody: 401, olga: 200, dan: 200, bot: 200 }, others: 404 },
   // a stream: below
   'GET /v1/live': { call: '', answers: {}, others: 200 },
   // nobody has logged in yet: what these give is tested with the logins

@@ -7,7 +7,7 @@ import { type Field, optional, readBody, text } from '../fields.ts';
 import type { AgentAsking } from '../parts.ts';
 import { agentsOf, claimsOf } from '../ready.ts';
 
-const NAME = `[a-z0-9-]{1,${AGENT_NAME_CHARS}}`;
+const NAME = `[a-z0-9][a-z0-9-]{0,${AGENT_NAME_CHARS - 1}}`;
 const NAMED = new RegExp(`^/v1/agents/(${NAME})$`);
 
 export const AGENT_ROUTES: readonly Route[] = [
