@@ -3,6 +3,7 @@ import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import { renderSupport as renderHttpSupport } from '#enforcers/http/support';
+import { renderSupport as renderMcpSupport } from '#enforcers/mcp/support';
 import { renderSupport } from '#enforcers/postgres/support';
 import { renderMetrics } from '#engine/operations/metrics/document';
 import { AgentClaims, AgentView } from '#schemas/agent';
@@ -55,6 +56,7 @@ export function generated(): ReadonlyMap<string, string> {
     ['ERRORS.md', errors()],
     ['METRICS.md', renderMetrics()],
     ['enforcers/postgres/SUPPORT.md', renderSupport()],
+    ['enforcers/mcp/SUPPORT.md', renderMcpSupport()],
     ['enforcers/http/SUPPORT.md', renderHttpSupport()],
   ]);
 }

@@ -10,7 +10,9 @@ import { benchApprovals } from './run-approvals.ts';
 import { benchArchive } from './run-archive.ts';
 import { benchBulk } from './run-bulk.ts';
 import { benchConsole } from './run-console.ts';
+import { benchHttp } from './run-http.ts';
 import { benchMemory } from './run-memory.ts';
+import { benchMcp } from './run-mcp.ts';
 import { benchMicro } from './run-micro.ts';
 import { benchPgbench } from './run-pgbench.ts';
 import { benchProjection } from './run-projection.ts';
@@ -34,10 +36,10 @@ const { values } = parseArgs({
 if (values.help) {
   console.log(`npm run bench -- --json OUT [--only REGEX] [--clients 1,8,32,90] [--seconds 5] [--rounds 5] [--scale 1] [--journal DIR] [--pg URL]
 
-Names: pg.select.{simple,extended,prepared} pg.tpcb.prepared pg.bulk.{plain,masked,copy} decide.{cached,cold,remote} facts.{short,medium,10k} journal.append (audit=strict: with the archive’s acknowledgement) journal.verify archive.{forward,mirror,lag} memory.flat approvals.{request,verdict,consume,start}
+Names: pg.select.{simple,extended,prepared} pg.tpcb.prepared pg.bulk.{plain,masked,copy} decide.{cached,cold,remote} facts.{short,medium,10k} journal.append (audit=strict: with the archive’s acknowledgement) journal.verify archive.{forward,mirror,lag} memory.flat approvals.{request,verdict,consume,start} mcp.call.{plain,masked}
 projection.{rebuild,sessions,session,request,search,search.*} console.{start,inbox,sessions,session,search}: over a journal of 100,000 sessions, 1,000,000 statements and 10,000 requests; --scale 0.1: a tenth of it
 console.interactive: from the address to rows and an answered key, in Chromium, over the same record (Debian: chromium)
-Subjects: direct, pgbouncer, pipe, interlock. Medians over rounds; ratios of the same round. Needs pgbench and PgBouncer (Debian: postgresql-contrib, pgbouncer).`);
+Subjects: direct, pgbouncer (of HTTP nginx), pipe, interlock. Medians over rounds; ratios of the same round. Needs pgbench and PgBouncer (Debian: postgresql-contrib, pgbouncer), for http.* nginx (nginx-light).`);
   process.exit(0);
 }
 
@@ -66,11 +68,13 @@ const runs: Run[] = [];
   await benchMicro(options);
   await benchArchive(options);
   await benchRemote(options);
+  await benchMcp(options);
   await benchVerify(options);
   await benchPgbench(options);
   await benchBulk(options);
   await benchMemory(options);
   await benchApprovals(options);
+  await benchHttp(options);
   await benchProjection(options);
   await benchConsole(options);
 }
