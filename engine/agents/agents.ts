@@ -79,6 +79,7 @@ export async function openAgents(options: AgentsOptions): Promise<Agents> {
     registry,
     issuer,
     human: (token) => ownToken(token, verified.identity),
+    settled: () => store.settled(),
     asked: (name) => renewal.asked(name),
     keys: () => [
       { kid: options.signing.kid, jwk: options.signing.jwk },

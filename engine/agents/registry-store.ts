@@ -25,6 +25,11 @@ export class RegistryStore {
     for await (const event of this.#journal.events()) if (isAgentEvent(event)) this.registry.apply(event);
   }
 
+  /** Everything that was asked for until now has happened, or failed. */
+  async settled(): Promise<void> {
+    await this.#running;
+  }
+
   /** What another engine wrote; what is known already changes nothing. */
   follow(event: Event): void {
     if (isAgentEvent(event) && this.registry.apply(event)) this.#onChange(event);

@@ -23,6 +23,8 @@ export interface TokensOptions {
   readonly workloads: Workloads;
   /** A human's own token, of any scope. @throws InterlockError AUTH_FAILED */
   readonly human: (token: string) => Promise<Principal>;
+  /** What was seen of humans until now stands in the registry. */
+  readonly settled: () => Promise<void>;
   /** This agent asks: it is written down again if that is long ago. */
   readonly asked: (name: string) => void;
   readonly keys: () => readonly { readonly kid: string; readonly jwk: Readonly<Record<string, unknown>> }[];
@@ -83,6 +85,7 @@ export function tokenEndpoint(options: TokensOptions): TokenEndpoint {
   return {
     answer: async (fields) => {
       try {
+        await options.settled();
         const granted = await grant(fields);
         if (!rates.take(granted.name)) throw new Denied('slow_down', 'too many tokens: use the one you have until it expires', 429);
         return await issued(granted, fields, options);

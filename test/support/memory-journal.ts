@@ -2,6 +2,7 @@
 import { createHash, randomBytes } from 'node:crypto';
 import { timestamp, type Clock } from '#client/clock';
 import type { DurablePosition, EventDraft, Journal, Payload, Position } from '#client/journal';
+import { isAgentEvent, streamOf as agentStream } from '#engine/agents/registry';
 import type { Carried } from '#engine/approvals/ordering/message';
 import { InterlockError } from '#schemas/errors';
 import type { Event, PayloadRef } from '#schemas/event';
@@ -130,6 +131,7 @@ export class MemoryJournal implements Journal {
     // statements and viewings name their approval too, but are no part of its stream
     if (event.type.startsWith('approval.') && event.type !== 'approval.viewed' && 'approval_id' in event)
       this.#last.set(event.approval_id, event.seq);
+    if (isAgentEvent(event)) this.#last.set(agentStream(event), event.seq);
   }
 
   #stored(event: EventDraft): object {

@@ -1,0 +1,330 @@
+/** Issue 6, "Identity for agents": the registry, the token endpoint (RFC 7523, 8693, 8707), and every token that must not count (SECURITY §1.11). */
+import { expect, test, describe } from 'vitest';
+import { systemClock, timestamp } from '#client/clock';
+import type { Principal } from '#client/identity';
+import { silentLog } from '#client/log';
+import { UsedAssertions } from '#engine/agents/replay';
+import { openSharedLog } from '#engine/approvals/approvals';
+import { SharedAgents } from '#engine/shared-agents';
+import { openWorkloads } from '#engine/identity/workload';
+import { type AgentBed, agentBed, type AgentKeys, byKey, claimsAt, form, ISSUER, keys } from '#test/support/agents';
+import { human } from '#test/support/api-parts';
+import { MemoryJournal } from '#test/support/memory-journal';
+import { fairWeather, MemoryStream } from '#test/support/memory-stream';
+import { startOutsideIssuer } from '#test/support/outside-issuer';
+
+const alice = human('alice', ['support', 'staff'], ['connect']);
+const bob = human('bob', ['support'], ['connect']);
+const root = human('root', ['platform'], ['approve']);
+const by = (principal: Principal, admin = false): { principal: Principal; admin: boolean } => ({ principal, admin });
+
+async function withAgent(options: Parameters<typeof agentBed>[0] = {}, pair: AgentKeys = keys()): Promise<AgentBed & { readonly pair: AgentKeys }> {
+  const bed = await agentBed({ people: [alice, bob], ...options });
+  const seen = { ...alice, issuedAtMs: bed.clock.wallUs() / 1000 };
+  const ask = { name: 'refunds', targets: ['shop', 'billing'], owner: null, groups: ['bots'], ceilings: { rows_per_hour: 9 }, key: pair.open };
+  await bed.agents.desk.add(ask, by(seen));
+  return { ...bed, pair };
+}
+
+async function tokenOf(
+  { agents, clock, pair }: AgentBed & { readonly pair: AgentKeys },
+  more: Readonly<Record<string, string>> = {},
+): Promise<string> {
+  const answer = await agents.tokens.answer(byKey(pair.assert(claimsAt(clock, 'refunds')), more));
+  if (!answer.ok) throw new Error(`${answer.error}: ${answer.description}`);
+  return String(answer.document['access_token']);
+}
+
+const connect = { scope: 'connect' } as const;
+
+test('a key makes a token that names agent and human; what it says of the agent is what the registry says', async () => {
+  const bed = await withAgent();
+  const answer = await bed.agents.tokens.answer(byKey(bed.pair.assert(claimsAt(bed.clock, 'refunds'))));
+  expect(answer).toMatchObject({ ok: true, document: { token_type: 'Bearer', expires_in: 900, scope: 'connect' } });
+  const { subject, scopes, expiresAtMs } = await bed.identity.authenticate(await tokenOf(bed), connect);
+  expect(scopes).toEqual(['connect']);
+  expect(expiresAtMs - bed.clock.wallUs() / 1000).toBeLessThanOrEqual(900_000);
+  expect(subject).toEqual({
+    type: 'agent',
+    id: `${ISSUER}|refunds`,
+    properties: {
+      login: 'refunds',
+      groups: ['bots'],
+      on_behalf_of: { id: 'iss|alice', login: 'alice', groups: ['support', 'staff'] },
+      targets: ['billing', 'shop'],
+      ceilings: { rows_per_hour: 9 },
+    },
+  });
+  await expect(bed.identity.authenticate(await tokenOf(bed), { scope: 'approve' })).rejects.toMatchObject({ code: 'AUTH_SCOPE' });
+});
+
+describe('assertions that are not accepted (RFC 7523)', () => {
+  const wrong: Readonly<Record<string, (claims: Record<string, unknown>) => [claims: Record<string, unknown>, header?: Record<string, unknown>]>> = {
+    'another audience': (claims) => [{ ...claims, aud: 'https://elsewhere.example.com' }],
+    'no audience': ({ aud: _, ...claims }) => [claims],
+    'no jti': ({ jti: _, ...claims }) => [claims],
+    'no expiry': ({ exp: _, ...claims }) => [claims],
+    expired: (claims) => [{ ...claims, iat: Number(claims['iat']) - 200, exp: Number(claims['iat']) - 100 }],
+    'from the future': (claims) => [{ ...claims, iat: Number(claims['iat']) + 120, exp: Number(claims['iat']) + 180 }],
+    'a long life': (claims) => [{ ...claims, exp: Number(claims['iat']) + 3_600 }],
+    'signed by one of the name of another': (claims) => [{ ...claims, iss: 'other' }],
+    'of an agent that is not there': (claims) => [{ ...claims, iss: 'other', sub: 'other' }],
+    'alg none': (claims) => [claims, { alg: 'none' }],
+    'a shared secret': (claims) => [claims, { alg: 'HS256' }],
+    'another algorithm than the key’s': (claims) => [claims, { alg: 'ES256' }],
+    'a key that it brings along': (claims) => [claims, { jwk: keys().open }],
+    'a critical header': (claims) => [claims, { crit: ['b64'], b64: false }],
+  };
+  test.each(Object.keys(wrong))('%s', async (name) => {
+    const { agents, pair, clock } = await withAgent();
+    const [claims, header] = wrong[name]?.(claimsAt(clock, 'refunds')) ?? [{}];
+    expect(await agents.tokens.answer(byKey(pair.assert(claims, header)))).toMatchObject({ ok: false, status: 401, error: 'invalid_client' });
+  });
+
+  test('another’s key', async () => {
+    const { agents, clock } = await withAgent();
+    expect(await agents.tokens.answer(byKey(keys().assert(claimsAt(clock, 'refunds'))))).toMatchObject({ ok: false, error: 'invalid_client' });
+  });
+
+  test('the same again', async () => {
+    const { agents, pair, clock } = await withAgent();
+    const assertion = pair.assert(claimsAt(clock, 'refunds'));
+    expect(await agents.tokens.answer(byKey(assertion))).toMatchObject({ ok: true });
+    expect(await agents.tokens.answer(byKey(assertion))).toMatchObject({ ok: false, error: 'invalid_client' });
+  });
+
+  test('one from before the process began: nobody remembers whether it was used', async () => {
+    const { pair, clock, journal } = await withAgent();
+    const assertion = pair.assert(claimsAt(clock, 'refunds'));
+    clock.pass(2_000);
+    const again = await agentBed({ journal: new MemoryJournal(clock, journal.disk), clock });
+    expect(await again.agents.tokens.answer(byKey(assertion))).toMatchObject({ ok: false, error: 'invalid_client' });
+    expect(await again.agents.tokens.answer(byKey(pair.assert(claimsAt(clock, 'refunds'))))).toMatchObject({ ok: true });
+  });
+
+  test('a full memory accepts nothing new, and forgets what nothing would accept any more (invariant 9)', () => {
+    const used = new UsedAssertions(2);
+    expect([used.use('a', 100, 0), used.use('b', 200, 0), used.use('c', 300, 0)]).toEqual(['fresh', 'fresh', 'full']);
+    expect([used.use('a', 100, 0), used.use('c', 300, 150), used.use('b', 200, 150)]).toEqual(['used', 'fresh', 'used']);
+  });
+});
+
+test('an elliptic key signs with ES256 and nothing else', async () => {
+  const bed = await withAgent({}, keys('p256'));
+  await expect(tokenOf(bed)).resolves.toContain('.');
+});
+
+test('what is asked for otherwise than the standards say gets their errors', async () => {
+  const bed = await withAgent();
+  const assertion = (): string => bed.pair.assert(claimsAt(bed.clock, 'refunds'));
+  const error = async (fields: URLSearchParams): Promise<string> => {
+    const answer = await bed.agents.tokens.answer(fields);
+    return answer.ok ? 'ok' : answer.error;
+  };
+  expect(await error(form({}))).toBe('unsupported_grant_type');
+  expect(await error(form({ grant_type: 'password', username: 'a', password: 'b' }))).toBe('unsupported_grant_type');
+  expect(await error(form({ grant_type: 'client_credentials', client_id: 'refunds', client_secret: 'x' }))).toBe('invalid_client');
+  expect(await error(byKey(assertion(), { scope: 'approve' }))).toBe('invalid_scope');
+  expect(await error(byKey(assertion(), { client_id: 'other' }))).toBe('invalid_client');
+  const twice = byKey(assertion());
+  twice.append('client_assertion', assertion());
+  expect(await error(twice)).toBe('invalid_request');
+});
+
+test('a token for one resource is for nothing else (RFC 8707); one of others’ is not made', async () => {
+  const bed = await withAgent();
+  const targets = async (more: Readonly<Record<string, string>>): Promise<readonly string[] | undefined> =>
+    (await bed.identity.authenticate(await tokenOf(bed, more), connect)).subject.properties.targets;
+  expect(await targets({ resource: `${ISSUER}/mcp/shop` })).toEqual(['shop']);
+  expect(await targets({ audience: 'billing' })).toEqual(['billing']);
+  expect(await targets({ resource: ISSUER })).toEqual(['billing', 'shop']);
+  for (const resource of ['https://evil.example.com/mcp/shop', `${ISSUER}/mcp/every`, `${ISSUER}/mcp/nowhere`])
+    await expect(tokenOf(bed, { resource })).rejects.toThrow('invalid_target');
+});
+
+test('its human must have been seen, and not too long ago', async () => {
+  const bed = await withAgent();
+  bed.clock.pass(7 * 86_400_000 + 60_000);
+  await expect(tokenOf(bed)).rejects.toThrow(/invalid_grant: alice.*too long/);
+  await bed.identity.authenticate('alice', connect);
+  await expect(tokenOf(bed)).resolves.toContain('.');
+});
+
+test('a human’s consent: their rights, their time, and never another program’s token (RFC 8693)', async () => {
+  const bed = await withAgent();
+  const exchange = async (token: string): Promise<Awaited<ReturnType<typeof bed.agents.tokens.answer>>> =>
+    bed.agents.tokens.answer(
+      byKey(bed.pair.assert(claimsAt(bed.clock, 'refunds')), {
+        grant_type: 'urn:ietf:params:oauth:grant-type:token-exchange',
+        subject_token: token,
+        subject_token_type: 'urn:ietf:params:oauth:token-type:access_token',
+      }),
+    );
+  const nowMs = bed.clock.wallUs() / 1000;
+  const short = { ...bob, expiresAtMs: nowMs + 60_000 };
+  const other = await agentBed({ people: [short], clock: bed.clock, journal: new MemoryJournal(bed.clock, bed.journal.disk) });
+  const answer = await other.agents.tokens.answer(
+    byKey(bed.pair.assert(claimsAt(bed.clock, 'refunds')), {
+      grant_type: 'urn:ietf:params:oauth:grant-type:token-exchange',
+      subject_token: 'bob',
+      subject_token_type: 'urn:ietf:params:oauth:token-type:access_token',
+    }),
+  );
+  expect(answer).toMatchObject({ ok: true, document: { expires_in: 60, issued_token_type: 'urn:ietf:params:oauth:token-type:access_token' } });
+  if (!answer.ok) return;
+  const { subject } = await other.identity.authenticate(String(answer.document['access_token']), connect);
+  expect(subject.properties.on_behalf_of).toEqual({ id: 'iss|bob', login: 'bob', groups: ['support'] });
+  expect(await exchange('nobody')).toMatchObject({ ok: false, error: 'invalid_grant' });
+  expect(await exchange(await tokenOf(bed))).toMatchObject({ ok: false, error: 'invalid_grant' });
+});
+
+test('what the human loses the agent loses; an older token of theirs says nothing new', async () => {
+  const bed = await withAgent();
+  const token = await tokenOf(bed);
+  bed.sessions.push({
+    sessionId: 'ses_1',
+    subject: (await bed.identity.authenticate(token, connect)).subject,
+    openedAt: timestamp(bed.clock.wallUs() + 1),
+  });
+  bed.clock.pass(60_000);
+  const less = await agentBed({
+    people: [human('alice', ['staff'], ['connect'])],
+    clock: bed.clock,
+    journal: new MemoryJournal(bed.clock, bed.journal.disk),
+  });
+  less.sessions.push(...bed.sessions);
+  await less.identity.authenticate('alice', connect);
+  await expect.poll(async () => (await less.agents.desk.show('refunds', by(alice))).owner.groups).toEqual(['staff']);
+  await expect.poll(() => less.ended).toEqual(['ses_1']);
+  less.agents.close();
+});
+
+test('who is removed or has another key is out: tokens at once, sessions by the registry', async () => {
+  const bed = await withAgent();
+  const token = await tokenOf(bed);
+  const { subject } = await bed.identity.authenticate(token, connect);
+  bed.sessions.push({ sessionId: 'ses_old', subject, openedAt: timestamp(bed.clock.wallUs()) });
+  bed.sessions.push({ sessionId: 'ses_user', subject: alice.subject, openedAt: timestamp(bed.clock.wallUs()) });
+  bed.clock.pass(1_000);
+  const next = keys();
+  await bed.agents.desk.rotate('refunds', next.open, by(alice));
+  await expect(bed.identity.authenticate(token, connect)).rejects.toMatchObject({ code: 'AUTH_FAILED' });
+  await expect(tokenOf(bed)).rejects.toThrow('invalid_client');
+  await expect.poll(() => bed.ended).toEqual(['ses_old']);
+  const later = await tokenOf({ ...bed, pair: next });
+  await bed.agents.desk.remove('refunds', by(alice));
+  await expect(bed.identity.authenticate(later, connect)).rejects.toMatchObject({ code: 'AUTH_FAILED' });
+  await expect(tokenOf({ ...bed, pair: next })).rejects.toThrow('invalid_client');
+  bed.agents.close();
+});
+
+test('who may change what', async () => {
+  const bed = await withAgent();
+  await expect(bed.agents.desk.remove('refunds', by(bob))).rejects.toMatchObject({ code: 'AGENT_NOT_FOUND' });
+  await expect(bed.agents.desk.rotate('refunds', keys().open, by(bob))).rejects.toMatchObject({ code: 'AGENT_NOT_FOUND' });
+  expect(await bed.agents.desk.list(by(bob))).toEqual([]);
+  expect(await bed.agents.desk.list(by(root, true))).toMatchObject([{ name: 'refunds' }]);
+  const ask = { name: 'more', targets: ['shop'], owner: null, groups: null, ceilings: {}, key: keys().open };
+  const agent = (await bed.identity.authenticate(await tokenOf(bed), connect)) as Principal;
+  await expect(bed.agents.desk.add(ask, by(agent, true))).rejects.toMatchObject({ code: 'AGENT_REFUSED' });
+  await expect(bed.agents.desk.add({ ...ask, owner: 'alice' }, by(bob))).rejects.toMatchObject({ code: 'AGENT_REFUSED' });
+  await expect(bed.agents.desk.add({ ...ask, name: 'refunds' }, by(alice))).rejects.toMatchObject({ code: 'AGENT_EXISTS' });
+  for (const odd of [
+    { kty: 'OKP', crv: 'Ed25519', x: 'short' },
+    { kty: 'RSA', n: 'x', e: 'AQAB' },
+    { ...keys().open, d: 'A'.repeat(43) },
+    { kty: 'EC', crv: 'P-256', x: 'A'.repeat(43), y: 'A'.repeat(43) },
+  ])
+    await expect(bed.agents.desk.add({ ...ask, key: odd as never }, by(alice))).rejects.toMatchObject({ code: 'USAGE' });
+  for (const name of ['Refunds', 'a--b', '-a', 'a'.repeat(64), 'my-claude', ''])
+    await expect(bed.agents.desk.add({ ...ask, name }, by(alice))).rejects.toMatchObject({ code: 'USAGE' });
+  // without groups of its own it has its owner's, as of now
+  expect(await bed.agents.desk.add(ask, by(alice))).toMatchObject({ groups: ['staff', 'support'] });
+});
+
+test('the registry is there again after a restart', async () => {
+  const bed = await withAgent();
+  const token = await tokenOf(bed);
+  await bed.agents.announce();
+  bed.clock.pass(2_000);
+  const again = await agentBed({ journal: new MemoryJournal(bed.clock, bed.journal.disk), clock: bed.clock });
+  // another engine's key in this bed: it was told, so its tokens count here too
+  expect((await again.identity.authenticate(token, connect)).subject.properties.login).toBe('refunds');
+});
+
+test('over several engines one order: of two at once one counts, and who is removed at one is out at all (ADR 18)', async () => {
+  const stream = new MemoryStream();
+  const open = async (engine: string): Promise<AgentBed & { readonly catchUp: () => Promise<void>; close(): Promise<void> }> => {
+    const journal = new MemoryJournal(systemClock);
+    const ordered = openSharedLog({
+      stream: stream.connection(fairWeather),
+      journal,
+      clock: systemClock,
+      log: silentLog,
+      engine,
+      limits: { retryMs: 1 },
+    });
+    const shared = new SharedAgents(ordered, journal);
+    const bed = await agentBed({ shared, people: [alice] });
+    shared.follow((event) => bed.agents.follow(event));
+    await ordered.start();
+    ordered.speak();
+    await shared.share();
+    await bed.agents.announce();
+    return { ...bed, catchUp: () => ordered.catchUp(), close: () => ordered.close() };
+  };
+  const [one, two] = [await open('one'), await open('two')];
+  const pair = keys();
+  const ask = { name: 'refunds', targets: ['shop'], owner: null, groups: null, ceilings: {}, key: pair.open };
+  const seen = { ...alice, issuedAtMs: one.clock.wallUs() / 1000 };
+  const outcomes = await Promise.allSettled([one.agents.desk.add(ask, by(seen)), two.agents.desk.add({ ...ask, key: keys().open }, by(seen))]);
+  expect(outcomes.map(({ status }) => status).toSorted()).toEqual(['fulfilled', 'rejected']);
+  await Promise.all([one.catchUp(), two.catchUp()]);
+  await one.agents.desk.rotate('refunds', pair.open, by(alice));
+  await two.catchUp();
+  // made at one, accepted at the other
+  const token = await tokenOf({ ...one, pair });
+  expect((await two.identity.authenticate(token, connect)).subject.id).toBe(`${ISSUER}|refunds`);
+  await two.agents.desk.remove('refunds', by(alice));
+  await one.catchUp();
+  await expect(one.identity.authenticate(token, connect)).rejects.toMatchObject({ code: 'AUTH_FAILED' });
+  for (const bed of [one, two]) {
+    bed.agents.close();
+    await bed.close();
+  }
+});
+
+test('a workload’s token gets what the configuration binds it to, and nothing else does (Kubernetes, GitHub)', async () => {
+  await using outside = await startOutsideIssuer();
+  const config = {
+    url: outside.url,
+    audience: 'interlock',
+    jwksUrl: null,
+    caFile: null,
+    algorithms: ['RS256', 'ES256', 'EdDSA'],
+    maxAgeMs: 3_600_000,
+    bind: new Map([['system:serviceaccount:shop:refunds', 'refunds']]),
+  };
+  const bed = await withAgent({ workloads: openWorkloads([config], systemClock, silentLog) });
+  const nowS = Math.floor(Date.now() / 1000);
+  const claims = { iss: outside.url, sub: 'system:serviceaccount:shop:refunds', aud: ['interlock'], iat: nowS, exp: nowS + 600 };
+  const ask = async (more: object, header: object = {}): Promise<string> => {
+    const token = await outside.sign({ header: { alg: 'ES256', ...header }, claims: { ...claims, ...more } });
+    const answer = await bed.agents.tokens.answer(
+      form({
+        grant_type: 'urn:ietf:params:oauth:grant-type:token-exchange',
+        subject_token: token,
+        subject_token_type: 'urn:ietf:params:oauth:token-type:jwt',
+      }),
+    );
+    return answer.ok ? (await bed.identity.authenticate(String(answer.document['access_token']), connect)).subject.id : answer.error;
+  };
+  expect(await ask({})).toBe(`${ISSUER}|refunds`);
+  expect(await ask({}, { typ: 'JWT' })).toBe(`${ISSUER}|refunds`);
+  expect(await ask({ sub: 'system:serviceaccount:shop:other' })).toBe('invalid_grant');
+  expect(await ask({ aud: 'elsewhere' })).toBe('invalid_grant');
+  expect(await ask({ aud: ['interlock', 'elsewhere'] })).toBe('invalid_grant');
+  expect(await ask({ exp: nowS - 60 })).toBe('invalid_grant');
+  expect(await ask({}, { typ: 'at+jwt' })).toBe('invalid_grant');
+  expect(await ask({ iss: 'https://elsewhere.example.com' })).toBe('invalid_grant');
+});
