@@ -4,6 +4,7 @@ import { systemClock, timestamp } from '#client/clock';
 import type { Decided, DecisionService, DecisionSession, Moment, SessionScope, Statement } from '#client/decision-service';
 import { Ids } from '#client/ids';
 import { McpReader } from '#engine/facts/mcp/reader';
+import { PostgresFacts } from '#engine/facts/postgres/reader';
 import type { Decision, Judgement, Mask, Requirement } from '#schemas/decision';
 import { isMcp } from '#schemas/facts';
 import type { Knowledge, McpCatalog } from '#schemas/knowledge';
@@ -27,12 +28,8 @@ export class McpDecisions implements DecisionService {
   opening: McpAnswer = { effect: 'allow' };
   /** Facts in the order in which they were judged. */
   readonly judged: McpFacts[] = [];
-  readonly #reader = new McpReader({
-    read: () => {
-      throw new Error('no SQL in this test');
-    },
-    catalogOf: () => null,
-  });
+  readonly #sql = new PostgresFacts({ majors: [17] });
+  readonly #reader = new McpReader({ read: (text, context) => this.#sql.read(text, context), catalogOf: () => null });
   readonly #ids = new Ids(systemClock);
   readonly #judgements = new Map<string, Judgement>();
 

@@ -123,6 +123,7 @@ describe('schemas of tools', () => {
     [null, { anyOf: [{ type: 'string' }, { type: 'null' }] }],
     [
       { kind: 'a', n: 1 },
+      // oxlint-disable-next-line unicorn/no-thenable -- JSON Schema's own word
       { if: { properties: { kind: { const: 'a' } } }, then: { required: ['n'] } },
     ],
   ];
