@@ -3,6 +3,7 @@ import { execFile } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { randomUUID } from 'node:crypto';
 import { promisify } from 'node:util';
 import pg from 'pg';
 import { afterAll, beforeAll, expect, test, vi } from 'vitest';
@@ -10,8 +11,12 @@ import { parse } from 'yaml';
 import type { AgentClaims, AgentView } from '#schemas/agent';
 import type { ApprovalView } from '#schemas/approval';
 import type { Decision } from '#schemas/decision';
-import type { Event } from '#schemas/event';
+import { systemClock } from '#client/clock';
+import { loadConfig } from '#engine/config/load';
+import { openTheLocalIssuer } from '#engine/judging';
+import { type AgentKeys, byKey, keys } from '#test/support/agents';
 import { type Gateway, startGateway, type TokenOptions } from '#test/support/gateway';
+import { shapeAsked } from '#test/support/shapes';
 import { startPostgres, type PostgresServer } from '#test/support/postgres';
 
 const run = promisify(execFile);
@@ -56,12 +61,15 @@ const ALICE: TokenOptions = { login: 'alice', groups: ['support', 'staff'] };
 const BOB: TokenOptions = { login: 'bob', groups: ['owners'], scope: 'approve' };
 const ROOT: TokenOptions = { login: 'root', groups: ['platform'], scope: 'approve' };
 
-const files = new Map<string, Promise<string>>();
-function tokenFile(who: TokenOptions): Promise<string> {
-  const file = join(dir, `${who.login}.token`);
-  const made = files.get(file) ?? gateway.token(who).then((token) => (writeFileSync(file, token, { mode: 0o600 }), file));
-  files.set(file, made);
-  return made;
+/** By the built-in issuer, in this process: each token of the command would be a process. */
+async function tokenFor({ login, groups = [], scope = 'connect' }: TokenOptions): Promise<string> {
+  issuer ??= openTheLocalIssuer(await loadConfig(gateway.configFile), systemClock);
+  return (await (await issuer).mint({ login, groups, scope, type: 'user', ttlMs: 600_000 })).token;
+}
+let issuer: ReturnType<typeof openTheLocalIssuer> | undefined;
+
+async function tokenFile(who: TokenOptions): Promise<string> {
+  return await file(await tokenFor(who));
 }
 
 /** What the command says, as JSON. */
@@ -71,36 +79,57 @@ async function interlock<T>(...args: string[]): Promise<T> {
   return JSON.parse(stdout) as T;
 }
 
+/** An agent as a client of its own would have it: what the folder is for, `refunds` tests. */
 interface Skill {
   readonly agent: AgentView;
-  readonly folder: string;
+  readonly pair: AgentKeys;
 }
 
-async function add(name: string, who: TokenOptions, ...more: string[]): Promise<Skill> {
-  return await interlock('skill', 'add', name, '--target', 'shop', '--out', join(dir, name), '--token-file', await tokenFile(who), ...more);
+async function add(name: string, who: TokenOptions, more: object = {}): Promise<Skill> {
+  const pair = keys();
+  return { agent: await api<AgentView>('POST', '/v1/agents', who, { name, targets: ['shop'], key: pair.open, ...more }), pair };
 }
 
-/** Shared by those that change nothing of it. */
-let shared: Promise<Skill> | null = null;
-function refunds(): Promise<Skill> {
-  return (shared ??= add('refunds', ALICE));
+async function api<T>(method: string, path: string, who: TokenOptions, body?: object): Promise<T> {
+  const headers = { authorization: `Bearer ${await tokenFor(who)}`, ...(body && { 'content-type': 'application/json' }) };
+  const answer = await fetch(gateway.ready.api + path, { method, headers, ...(body && { body: JSON.stringify(body) }) });
+  const document = (await answer.json()) as T & { readonly error?: { readonly code: string } };
+  if (!answer.ok) throw new Error(document.error?.code ?? String(answer.status));
+  return document;
 }
 
-async function tokenOf({ folder }: Skill, ...args: string[]): Promise<string> {
-  return (await run(process.execPath, [join(folder, 'scripts', 'token'), ...args])).stdout.trim();
+/** The error of OAuth, where there is none. */
+async function tokenOf({ agent, pair }: Skill): Promise<string> {
+  const nowS = Math.floor(Date.now() / 1000);
+  const claims = { iss: agent.name, sub: agent.name, aud: gateway.ready.api, iat: nowS, exp: nowS + 60, jti: randomUUID() };
+  const answer = await fetch(`${gateway.ready.api}/oauth/token`, { method: 'POST', body: byKey(pair.assert(claims)) });
+  const document = (await answer.json()) as { readonly access_token?: string; readonly error?: string; readonly error_description?: string };
+  if (document.access_token === undefined) throw new Error(`${document.error}: ${document.error_description}`);
+  return document.access_token;
 }
 
-async function connect(skill: Skill, ...args: string[]): Promise<pg.Client> {
-  const client = new pg.Client({
-    host: gateway.host,
-    port: gateway.port,
-    user: skill.agent.name,
-    password: await tokenOf(skill, ...args),
-    database: 'postgres',
-  });
+async function connect(skill: Skill): Promise<pg.Client> {
+  return await connectAs(skill.agent.name, await tokenOf(skill));
+}
+
+async function connectAs(user: string, password: string): Promise<pg.Client> {
+  const client = new pg.Client({ host: gateway.host, port: gateway.port, user, password, database: 'postgres' });
   client.on('error', () => {}); // it is cut: that is what is tested
   await client.connect();
   return client;
+}
+
+/** By the command, with its folder: shared by those that change nothing of it. */
+let shared: Promise<{ readonly agent: AgentView; readonly folder: string }> | null = null;
+function refunds(): Promise<{ readonly agent: AgentView; readonly folder: string }> {
+  shared ??= tokenFile(ALICE).then((file) =>
+    interlock('skill', 'add', 'refunds', '--target', 'shop', '--out', join(dir, 'refunds'), '--token-file', file),
+  );
+  return shared;
+}
+
+async function script(folder: string, ...args: string[]): Promise<string> {
+  return (await run(process.execPath, [join(folder, 'scripts', 'token'), ...args])).stdout.trim();
 }
 
 function cut(client: pg.Client): Promise<void> {
@@ -132,7 +161,7 @@ test('skill add writes a folder as Agent Skills need it, with a key that only it
   });
 });
 
-test('every claim of the file is what `interlock decide` answers', async () => {
+test.skipIf(shapeAsked() !== 'up')('every claim of the file is what `interlock decide` answers', async () => {
   const { folder } = await refunds();
   const { claims, subject } = JSON.parse(readFileSync(join(folder, 'claims.json'), 'utf8')) as AgentClaims;
   expect(new Set(claims.map(({ effect }) => effect))).toEqual(new Set(['allow', 'mask', 'require_approval', 'deny']));
@@ -154,10 +183,11 @@ test('every claim of the file is what `interlock decide` answers', async () => {
 });
 
 test('psql’s way: allowed, masked, denied, held and run once when approved; the record names the human', async () => {
-  const skill = await refunds();
-  const client = await connect(skill, 'shop');
+  const { agent, folder } = await refunds();
+  const client = await connectAs(agent.name, await script(folder, 'shop'));
   expect((await client.query('SELECT state FROM refunds WHERE id = 1')).rows).toEqual([{ state: 'asked' }]);
   const { rows } = await client.query<{ email: string }>('SELECT email FROM customers ORDER BY id');
+  expect(rows).toHaveLength(2);
   expect(JSON.stringify(rows)).not.toContain('example.com');
   await expect(client.query('DELETE FROM refunds')).rejects.toMatchObject({
     code: '42501',
@@ -165,61 +195,53 @@ test('psql’s way: allowed, masked, denied, held and run once when approved; th
   });
   const held = client.query("UPDATE refunds SET state = 'paid' WHERE id = 1");
   const open = await vi.waitFor(async () => {
-    const found = await interlock<ApprovalView[]>('approvals', 'list', '--token-file', await tokenFile(BOB));
-    const mine = found.find(({ subject }) => subject.properties.login === 'refunds');
-    expect(mine).toBeDefined();
-    return mine as ApprovalView;
+    const { items } = await api<{ items: { approval_id: string; subject: { properties: object } }[] }>('GET', '/v1/inbox', BOB);
+    expect(items).toHaveLength(1);
+    return items[0];
   }, 20_000);
-  expect(open.subject.properties.on_behalf_of).toMatchObject({ login: 'alice' });
+  const { approval_id: id = '' } = open ?? {};
   // the human behind it is the requester: not theirs to decide
-  const own = await gateway.interlock(
-    'approvals',
-    'approve',
-    open.approval_id,
-    '--token-file',
-    await file(await gateway.token({ ...ALICE, groups: [...(ALICE.groups ?? []), 'owners'], scope: 'approve' })),
-  );
-  expect(own.code).toBe(5);
-  await interlock('approvals', 'approve', open.approval_id, '--token-file', await tokenFile(BOB));
+  const own = await tokenFile({ login: 'alice', groups: ['support', 'staff', 'owners'], scope: 'approve' });
+  expect((await gateway.interlock('approvals', 'approve', id, '--token-file', own)).code).toBe(5);
+  const view = await interlock<ApprovalView>('approvals', 'approve', id, '--token-file', await tokenFile(BOB));
+  expect(view.subject).toMatchObject({ type: 'agent', properties: { login: 'refunds', on_behalf_of: { login: 'alice' } } });
   expect((await held).rowCount).toBe(1);
-  expect(await server.query('SELECT state FROM refunds ORDER BY id')).toEqual([['paid'], ['asked']]);
+  expect((await server.query('SELECT state FROM refunds ORDER BY id')).rows).toEqual([{ state: 'paid' }, { state: 'asked' }]);
   await client.end();
-  const { stdout } = await gateway.interlock('events', '--type', 'session.opened', '--token-file', await tokenFile(ROOT), '--json');
-  const sessions = stdout
-    .split('\n')
-    .filter(Boolean)
-    .map((line) => JSON.parse(line) as Event & { type: 'session.opened' });
-  expect(sessions.at(-1)?.subject_detail.properties).toMatchObject({ login: 'refunds', on_behalf_of: { login: 'alice' } });
 });
 
 test('what is removed is out within a second, and stays out', async () => {
   const skill = await add('leaving', ALICE);
-  const client = await connect(skill);
-  const token = await tokenOf(skill);
+  const [client, token] = [await connect(skill), await tokenOf(skill)];
   const gone = new Promise<number>((resolve) => client.once('end', () => resolve(performance.now())));
-  const authorization = `Bearer ${readFileSync(await tokenFile(ALICE), 'utf8')}`;
-  const answer = await fetch(`${gateway.ready.api}/v1/agents/leaving`, { method: 'DELETE', headers: { authorization } });
-  expect(answer.status).toBe(200);
+  await api('DELETE', '/v1/agents/leaving', ALICE);
   const answeredMs = performance.now();
   expect((await gone) - answeredMs).toBeLessThan(1_000);
-  await expect(tokenOf(skill, '--fresh')).rejects.toMatchObject({ stderr: expect.stringContaining('invalid_client') as string });
-  const late = new pg.Client({ host: gateway.host, port: gateway.port, user: 'leaving', password: token, database: 'postgres' });
-  await expect(late.connect()).rejects.toMatchObject({ code: '28000' });
-  expect((await gateway.interlock('skill', 'show', 'leaving', '--token-file', await tokenFile(ALICE))).code).toBe(1);
+  await expect(tokenOf(skill)).rejects.toThrow('invalid_client');
+  await expect(connectAs('leaving', token)).rejects.toMatchObject({ code: '28000' });
+  await expect(api('GET', '/v1/agents/leaving', ALICE)).rejects.toThrow('AGENT_NOT_FOUND');
 });
 
-test('a rotated key is another agent’s: the old one gets no token, its sessions end', async () => {
-  const skill = await add('turning', ALICE);
-  const old = readFileSync(join(skill.folder, 'key.jwk'), 'utf8');
-  const client = await connect(skill);
+test('list, show, rotate, remove: a rotated key is another agent’s, and what the old one let in ends', async () => {
+  const out = join(dir, 'turning');
+  const alice = await tokenFile(ALICE);
+  await interlock('skill', 'add', 'turning', '--target', 'shop', '--out', out, '--token-file', alice);
+  const old = readFileSync(join(out, 'key.jwk'), 'utf8');
+  const client = await connectAs('turning', await script(out));
   const gone = cut(client);
-  await interlock('skill', 'rotate', 'turning', '--out', skill.folder, '--token-file', await tokenFile(ALICE));
+  await interlock('skill', 'rotate', 'turning', '--out', out, '--token-file', alice);
   await gone;
-  const again = await connect(skill);
+  const again = await connectAs('turning', await script(out));
   expect((await again.query('SELECT 1 AS one')).rows).toEqual([{ one: 1 }]);
-  await again.end();
-  writeFileSync(join(skill.folder, 'key.jwk'), old, { mode: 0o600 });
-  await expect(tokenOf(skill, '--fresh')).rejects.toMatchObject({ stderr: expect.stringContaining('invalid_client') as string });
+  expect(await interlock<AgentView[]>('skill', 'list', '--token-file', alice)).toEqual(
+    expect.arrayContaining([expect.objectContaining({ name: 'turning', sessions: 1 }), expect.objectContaining({ name: 'refunds' })]),
+  );
+  expect(await interlock('skill', 'show', 'turning', '--token-file', alice)).toMatchObject({ name: 'turning', claims: expect.any(Array) as object });
+  const ended = cut(again);
+  writeFileSync(join(out, 'key.jwk'), old, { mode: 0o600 });
+  await expect(script(out, '--fresh')).rejects.toMatchObject({ stderr: expect.stringContaining('invalid_client') as string });
+  expect(await interlock('skill', 'remove', 'turning', '--token-file', alice)).toMatchObject({ name: 'turning', state: 'removed' });
+  await ended;
 });
 
 test('its human loses a group: so does the agent, at once', async () => {
@@ -230,15 +252,11 @@ test('its human loses a group: so does the agent, at once', async () => {
   const gone = cut(client);
   await vi.waitFor(async () => {
     // a newer token of hers, without the group, is seen: a token of the same second says nothing new
-    const token = await gateway.token({ ...carol, groups: [] });
-    await fetch(`${gateway.ready.api}/v1/agents`, { headers: { authorization: `Bearer ${token}` } });
-    const shown = await interlock<AgentView>('skill', 'show', 'carols', '--token-file', await tokenFile(ROOT));
-    expect(shown.owner.groups).toEqual([]);
+    await api('GET', '/v1/agents', { ...carol, groups: [] });
+    expect((await api<AgentView>('GET', '/v1/agents/carols', ROOT)).owner.groups).toEqual([]);
   }, 20_000);
   await gone;
-  await expect(connect(skill, '--fresh')).rejects.toMatchObject({
-    message: expect.stringMatching(/not for the human behind it|denied|access/i) as string,
-  });
+  await expect(connect(skill)).rejects.toMatchObject({ detail: expect.stringContaining('NOT_A_MEMBER') as string });
 });
 
 test('an agent that keeps being denied is told until when it is refused everything (A2, §1.14)', async () => {
@@ -250,12 +268,10 @@ test('an agent that keeps being denied is told until when it is refused everythi
   const other = await connect(skill);
   await expect(other.query('SELECT 1')).rejects.toMatchObject({ detail: expect.stringContaining('AGENT_COOL_DOWN') as string });
   await Promise.all([client.end(), other.end()]);
-  const { stdout } = await gateway.interlock('events', '--type', 'agent.cooled', '--token-file', await tokenFile(ROOT), '--json');
-  expect(JSON.parse(stdout.split('\n')[0] ?? '{}')).toMatchObject({ type: 'agent.cooled', denials: 4 });
 });
 
-test('ceilings of its own hold beside everything else', async () => {
-  const skill = await add('reader', ALICE, '--read-only', '--statements-per-minute', '3');
+test('ceilings of its own hold beside everything else; a token for one target opens nothing else', async () => {
+  const skill = await add('reader', ALICE, { ceilings: { read_only: true, statements_per_minute: 3 } });
   const client = await connect(skill);
   await expect(client.query("UPDATE refunds SET state = 'paid' WHERE id = 2")).rejects.toMatchObject({
     detail: expect.stringContaining('AGENT_READ_ONLY') as string,
@@ -267,22 +283,18 @@ test('ceilings of its own hold beside everything else', async () => {
 });
 
 test('who may add what for whom', async () => {
-  const alice = await tokenFile(ALICE);
-  const ask = (...args: string[]): Promise<{ code: number; stderr: string }> =>
-    gateway.interlock('skill', 'add', ...args, '--out', join(dir, 'never'));
-  expect((await ask('other', '--target', 'shop', '--owner', 'bob', '--token-file', alice)).code).toBe(5);
-  expect((await ask('my-claude', '--target', 'shop', '--token-file', alice)).code).toBe(2);
-  expect((await ask('nowhere', '--target', 'elsewhere', '--token-file', alice)).code).toBe(2);
-  const skill = await add('for-alice', ROOT, '--owner', 'alice');
-  expect(skill.agent.owner).toMatchObject({ login: 'alice', groups: ['support', 'staff'] });
-  expect((await ask('for-alice', '--target', 'shop', '--token-file', alice)).code).toBe(1);
-  // an agent adds nobody, and sees nobody but itself
+  await expect(add('other', ALICE, { owner: 'bob' })).rejects.toThrow('AGENT_REFUSED');
+  await expect(add('my-claude', ALICE)).rejects.toThrow('USAGE');
+  await expect(add('nowhere', ALICE, { targets: ['elsewhere'] })).rejects.toThrow('USAGE');
+  const skill = await add('for-alice', ROOT, { owner: 'alice' });
+  expect(skill.agent.owner).toMatchObject({ login: 'alice', groups: expect.arrayContaining(['support']) as object });
+  await expect(add('for-alice', ALICE)).rejects.toThrow('AGENT_EXISTS');
+  // an agent adds nobody
   const token = await file(await tokenOf(skill));
-  expect((await ask('child', '--target', 'shop', '--token-file', token)).code).toBe(5);
-  expect(await interlock('skill', 'list', '--token-file', token)).toEqual([]);
-  const unseen = await add('later', ROOT, '--owner', 'dora', '--group', 'support');
+  expect((await gateway.interlock('skill', 'add', 'child', '--target', 'shop', '--token-file', token, '--out', join(dir, 'never'))).code).toBe(5);
+  const unseen = await add('later', ROOT, { owner: 'dora', groups: ['support'] });
   expect(unseen.agent).toMatchObject({ state: 'silent', owner: { id: null, groups: null } });
-  await expect(tokenOf(unseen)).rejects.toMatchObject({ stderr: expect.stringContaining('never seen') as string });
+  await expect(tokenOf(unseen)).rejects.toThrow('never seen');
 });
 
 let written = 0;
