@@ -5,7 +5,7 @@ const SPOKEN = ['apart', 'enrolment', 'bundles', 'operations'];
 
 /** One home folder for each third-party package of the product. */
 const HOMES = {
-  typebox: '^schemas/|^engine/(operations|decide|config|bundles|apart|runbooks)/',
+  typebox: '^schemas/|^engine/(operations|decide|config|bundles|apart|runbooks|assistant)/',
   '@open-policy-agent/opa-wasm': '^engine/decide/',
   'libpg-query-15': '^engine/facts/postgres/',
   'libpg-query-17': '^engine/facts/postgres/',

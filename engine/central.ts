@@ -4,6 +4,9 @@ import type { Identity, Principal } from '#client/identity';
 import type { Journal } from '#client/journal';
 import { Mounts } from './api/mounts.ts';
 import type { Status } from './api/parts.ts';
+import type { AssistantPart } from './api/assistant.ts';
+import { answerMessage } from './assistant/server.ts';
+import { assisting } from './assisting.ts';
 import { agentClaims, openAgenting, type AgentingFrom } from './agenting.ts';
 import type { Agents } from './agents/agents.ts';
 import { openApi } from './api/server.ts';
@@ -179,6 +182,7 @@ function openTheApi(halls: Halls): ReturnType<typeof openApi> {
     enrolment: () => options.enrolment ?? null,
     terminate: (id) => terminated(options, id),
     agents: { ...agents, claims: (...asked) => agentClaims(agents, { config, decisions, enforcers: options.enforcers() }, asked) },
+    assistant: assistantOf(halls),
     operations: watched(operations, () => decisions.revision),
     book: () => room.book,
     projection,
@@ -195,6 +199,12 @@ function openTheApi(halls: Halls): ReturnType<typeof openApi> {
   return openApi({ listen, tls: pem(config.api.tls), publicUrl, ...shown, parts, mounts: halls.mounts, clock, log }).catch(
     located(config, 'api.listen'),
   );
+}
+
+function assistantOf({ base, options, room, decisions }: Halls): AssistantPart {
+  const { live, version } = base;
+  const parts = assisting({ live, decisions, enforcers: options.enforcers, book: () => room.book, publicUrl: () => room.url, version });
+  return { answer: (bytes, caller, signal) => answerMessage(bytes, parts, caller, signal) };
 }
 
 async function openTheBook(

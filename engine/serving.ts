@@ -50,6 +50,7 @@ export interface ServingFrom {
   readonly delegations: Delegations | null;
   readonly notifications: () => Notifications | null;
   readonly agents: NonNullable<ApiParts['agents']>;
+  readonly assistant: NonNullable<ApiParts['assistant']>;
   /** Of an engine that takes enforcers of their own. */
   readonly enrolment?: () => Enrolment | null;
   /** False: nobody has this session. */
@@ -100,6 +101,7 @@ export function apiParts(from: ServingFrom): ApiParts {
       return from.enrolment?.() ?? null;
     },
     agents: from.agents,
+    assistant: from.assistant,
     approvals: reviewBook(from),
     events: ({ follow, signal, since, journal: other = '' }) => {
       const from = since === undefined ? {} : { since };

@@ -1,5 +1,6 @@
 /** What the API needs of its neighbours; the composition root plugs them in. A part that is null is not there (yet): its routes answer 503 NOT_READY. */
 import type { Identity, Principal } from '#client/identity';
+import type { AssistantPart } from './assistant.ts';
 import type { AuthzenParts } from './authzen/parts.ts';
 import type { ApprovalState, ApprovalView, DelegationView } from '#schemas/approval';
 import type { AgentClaims, AgentView } from '#schemas/agent';
@@ -37,6 +38,8 @@ export interface ApiParts {
   readonly admins: readonly string[];
   /** Absent or null: this gateway takes no enforcers of their own. */
   readonly enrolment?: Enrolment | null;
+  /** Interlock's own MCP server; absent: there is none. */
+  readonly assistant?: AssistantPart;
   /** Absent or null: this gateway knows no agents. */
   readonly agents?: AgentsPart | null;
   /** Ends a session, here or at an enforcer elsewhere; false: nobody has it. Who asked for it is durable before. Absent: nobody enforces. */

@@ -2,6 +2,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { InterlockError } from '#schemas/errors';
 import { readerOf } from './access.ts';
+import { isAssistant, serveAssistant } from './assistant.ts';
 import { authenticate } from './authenticate.ts';
 import type { AuthzenHouse } from './authzen/house.ts';
 import { isAuthzen, serveAuthzen } from './authzen/serve.ts';
@@ -24,6 +25,7 @@ export async function serve(request: IncomingMessage, response: ServerResponse, 
     const watched = watch(request, url.pathname, house);
     if (watched !== null) return sendText(request, response, watched, house);
     if (authzen !== null && isAuthzen(url.pathname)) return await serveAuthzen(request, response, url.pathname, house, authzen);
+    if (isAssistant(url.pathname)) return await serveAssistant(request, response, house);
     if (isOauth(url.pathname)) return await serveOauth(request, response, url.pathname, house);
     const file = request.method === 'GET' || request.method === 'HEAD' ? house.console.find(url.pathname) : null;
     if (file !== null) return sendFile(request, response, file, house);

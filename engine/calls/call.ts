@@ -1,78 +1,11 @@
 /** One statement on one target, as whoever holds the token, through the gateway like any other client: judged, recorded, held, masked there. */
+import type { Answer, Ask, CallOptions, Door } from './parts.ts';
 import { requestCall } from './request-call.ts';
 import { sqlCall } from './sql-call.ts';
 
-export type Ask =
-  | { readonly kind: 'sql'; readonly statement: string; readonly params: readonly (string | null)[]; readonly database: string | null }
-  | {
-      readonly kind: 'http';
-      readonly method: string;
-      /** With its query. */
-      readonly path: string;
-      readonly headers: Readonly<Record<string, string>>;
-      readonly body: string | null;
-    };
-
-/** Where clients reach a target. */
-export interface Door {
-  readonly target: string;
-  readonly host: string;
-  readonly port: number;
-  /** null: none, on loopback. `ca` null: the roots of this system. */
-  readonly tls: { readonly ca: string | null; readonly name: string } | null;
-}
-
-export interface CallOptions {
-  readonly login: string;
-  readonly token: string;
-  /** As the record calls the client. */
-  readonly application: string;
-  /** stay: while it is held, as long as the gateway holds it; leave: at once, the request stays open. */
-  readonly held: 'stay' | 'leave';
-  readonly rowsMax: number;
-  /** Of the answer, as text. */
-  readonly bytesMax: number;
-  readonly signal: AbortSignal;
-  /** What the gateway says while it waits. */
-  readonly notice: (line: string) => void;
-}
-
-export type Answer =
-  | {
-      readonly outcome: 'rows';
-      readonly columns: readonly string[];
-      readonly rows: readonly (readonly (string | null)[])[];
-      /** There are more, which were not fetched. */
-      readonly truncated: boolean;
-      /** `UPDATE 1` */
-      readonly tag: string;
-    }
-  | { readonly outcome: 'response'; readonly status: number; readonly media: string; readonly text: string; readonly truncated: boolean }
-  | { readonly outcome: 'pending'; readonly approvalId: string; readonly message: string; readonly hint: string }
-  | Refused;
-
-/** By the gateway, or by the target. */
-export interface Refused {
-  readonly outcome: 'refused';
-  /** `MISSING_WHERE`; empty where the target said no. */
-  readonly code: string;
-  readonly sqlstate: string | null;
-  readonly message: string;
-  readonly detail: string;
-  readonly hint: string;
-}
+export type { Answer, Ask, CallOptions, Door } from './parts.ts';
 
 /** @throws InterlockError NOT_REACHABLE */
 export function call(door: Door, ask: Ask, options: CallOptions): Promise<Answer> {
   return ask.kind === 'sql' ? sqlCall(door, ask, options) : requestCall(door, ask, options);
-}
-
-/** `… code=MISSING_WHERE approval=apr_…` */
-export function detailField(detail: string, field: string): string | null {
-  return (
-    detail
-      .split(' ')
-      .find((part) => part.startsWith(`${field}=`))
-      ?.slice(field.length + 1) ?? null
-  );
 }

@@ -2,7 +2,7 @@
 import { request as httpRequest, type IncomingMessage } from 'node:http';
 import { request as httpsRequest } from 'node:https';
 import { InterlockError } from '#schemas/errors';
-import type { Answer, Ask, CallOptions, Door } from './call.ts';
+import { type Answer, type Ask, type CallOptions, type Door, tlsOptions } from './parts.ts';
 
 type HttpAsk = Extract<Ask, { kind: 'http' }>;
 
@@ -30,7 +30,7 @@ function send({ target, host, port, tls }: Door, { method, path, headers, body }
     ...(held === 'leave' ? { prefer: 'wait=0' } : {}),
     ...(body === null ? {} : { 'content-length': Buffer.byteLength(body) }),
   };
-  const secure = tls === null ? {} : { servername: tls.name, ...(tls.ca === null ? {} : { ca: tls.ca }) };
+  const secure = tls === null ? {} : tlsOptions(tls);
   const request = (tls === null ? httpRequest : httpsRequest)({ host, port, method, path, headers: all, signal, ...secure }, resolve);
   request.once('error', (error) =>
     reject(signal.aborted ? error : new InterlockError('NOT_REACHABLE', `target ${target} cannot be reached: ${error.message}`, { cause: error })),

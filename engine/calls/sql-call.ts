@@ -1,7 +1,7 @@
 /** A statement of SQL, with the client that everybody has. */
 import { Client, DatabaseError, Query, type QueryArrayConfig, type QueryArrayResult } from 'pg';
 import { InterlockError } from '#schemas/errors';
-import { type Answer, type Ask, type CallOptions, detailField, type Door, type Refused } from './call.ts';
+import { type Answer, type Ask, type CallOptions, detailField, type Door, type Refused, tlsOptions } from './parts.ts';
 
 const CONNECT_MS = 10_000;
 
@@ -42,7 +42,7 @@ function clientOf({ host, port, tls }: Door, { database }: SqlAsk, { login, toke
     application_name: application,
     connectionTimeoutMillis: CONNECT_MS,
     ...(database === null ? {} : { database }),
-    ssl: tls === null ? false : { servername: tls.name, ...(tls.ca === null ? {} : { ca: tls.ca }) },
+    ssl: tls === null ? false : tlsOptions(tls),
   });
 }
 

@@ -1,0 +1,213 @@
+/** The composition root's part for Interlock's own MCP server: what it lists is the configuration's, what it runs goes through the doors of this process. */
+import { readFileSync } from 'node:fs';
+import type { Principal } from '#client/identity';
+import type { ApprovalView } from '#schemas/approval';
+import type { Resource } from '#schemas/decision-request';
+import { InterlockError } from '#schemas/errors';
+import type { Asked, AssistantParts, Bounds, Caller } from './assistant/parts.ts';
+import type { ApprovalBook } from './approvals/approvals.ts';
+import { call } from './calls/call.ts';
+import type { Answer, Ask, Door } from './calls/parts.ts';
+import type { LoadedConfig, TargetConfig } from './config/config.ts';
+import { askedHttp } from './decide/asked-text.ts';
+import type { LocalDecisionService } from './decide/service.ts';
+import { described, fill } from './runbooks/fill.ts';
+import { readRunbooks, type Runbook } from './runbooks/runbook.ts';
+import type { Enforcers } from './running.ts';
+
+export interface AssistingFrom {
+  readonly live: { readonly config: LoadedConfig };
+  readonly decisions: LocalDecisionService;
+  readonly enforcers: () => Enforcers;
+  /** null while the gateway starts. */
+  readonly book: () => ApprovalBook | null;
+  readonly publicUrl: () => string;
+  readonly version: string;
+}
+
+const SUPPORTED: Readonly<Record<TargetConfig['protocol'], readonly string[]>> = {
+  postgresql: ['mask'],
+  http: ['mask', 'mask.paths'],
+  mcp: ['mask', 'mask.paths'],
+};
+const CLIENT = { address: '127.0.0.1', application: 'interlock mcp', tls: true } as const;
+
+export function assisting(from: AssistingFrom): AssistantParts {
+  const targets = (): readonly TargetConfig[] => Object.values(from.live.config.targets);
+  const parts = { from, targetOf: (name: string) => targetOf(from, name) };
+  return {
+    version: from.version,
+    targets: () => targets().map(({ name, protocol, env }) => ({ name, protocol, env })),
+    opens: async ({ principal }, name) => {
+      const resource = resourceOf(targetOf(from, name));
+      const session = await from.decisions.openSession({
+        sessionId: '',
+        subject: principal.subject,
+        resource,
+        client: CLIENT,
+        supportedObligations: SUPPORTED[resource.type as 'http'],
+      });
+      session.close();
+      return session.opening.effect !== 'deny';
+    },
+    judge: async (caller, asked) => await judged(from, caller, asked),
+    run: async (caller, asked, bounds) =>
+      await ran(from, caller, { target: asked.target, ask: askOf(parts.targetOf(asked.target), asked), as: 'interlock mcp' }, bounds),
+    runbooks: async () => (await readRunbooks(from.live.config.runbooksDir)).map(shownRunbook),
+    runRunbook: async (caller, name, values, bounds) => {
+      const known = await readRunbooks(from.live.config.runbooksDir);
+      const runbook = known.find((one) => one.name === name);
+      if (runbook === undefined)
+        throw new InterlockError('USAGE', `there is no such runbook; there are: ${known.map((one) => one.name).join(', ') || 'none'}`);
+      return await ran(from, caller, { target: runbook.target, ask: fill(runbook, values), as: `interlock run ${name}` }, bounds);
+    },
+    asked: (caller, asked) => Promise.resolve(standing(from, caller, asked)),
+    approval: async ({ principal }, id) => {
+      const book = bookOf(from);
+      await book.hear(id);
+      const view = shownOrNull(book, id);
+      if (view === null || !isOf(view, principal)) return null;
+      return { state: view.state, comment: view.comment ?? null, url: `${from.publicUrl()}/approvals/${id}`, expires_at: view.expires_at };
+    },
+    decided: async (id, signal) => void (await bookOf(from).settled(id, signal)),
+  };
+}
+
+function targetOf({ live }: AssistingFrom, name: string): TargetConfig {
+  const target = Object.hasOwn(live.config.targets, name) ? live.config.targets[name] : undefined;
+  if (target === undefined) throw new InterlockError('USAGE', 'there is no such target: `targets` lists those there are');
+  return target;
+}
+
+function resourceOf({ name: id, protocol: type, env, labels, upstream }: TargetConfig): Resource {
+  const database = type === 'postgresql' ? upstream.databases?.[0] : undefined;
+  return { type, id, properties: { env, labels: { ...labels }, ...(database !== undefined && { database }) } };
+}
+
+async function judged(from: AssistingFrom, { principal }: Caller, asked: Asked): ReturnType<AssistantParts['judge']> {
+  const target = targetOf(from, asked.target);
+  const ask = askOf(target, asked);
+  const text = ask.kind === 'sql' ? { action: 'sql.execute' as const, statement: ask.statement } : askedHttp(asked.request ?? { path: '/' });
+  const params =
+    ask.kind === 'sql'
+      ? ask.params.map((value, at) => ({ index: at + 1, type: 'unknown', value, encoding: 'text' as const, flows_to_code: false }))
+      : [];
+  const { decision } = await from.decisions.dryRun({
+    subject: principal.subject,
+    resource: resourceOf(target),
+    action: text.action,
+    statement: text.statement,
+    settings: target.protocol === 'postgresql' ? { search_path: '"$user", public' } : {},
+    supportedObligations: SUPPORTED[target.protocol],
+    ...(params.length > 0 && { params }),
+  });
+  return decision;
+}
+
+function askOf({ name, protocol, upstream }: TargetConfig, { statement, params = [], request }: Asked): Ask {
+  if (protocol === 'postgresql' && statement !== undefined) {
+    return {
+      kind: 'sql',
+      statement,
+      params: params.map((value) => (value === null ? null : String(value))),
+      database: upstream.databases?.[0] ?? null,
+    };
+  }
+  if (protocol === 'http' && request !== undefined) {
+    const { method = 'GET', path, headers = {}, body } = request;
+    const text = body === undefined ? null : typeof body === 'string' ? body : JSON.stringify(body);
+    const typed =
+      text === null || Object.keys(headers).some((key) => key.toLowerCase() === 'content-type') ? {} : { 'content-type': 'application/json' };
+    return { kind: 'http', method, path, headers: { ...typed, ...headers }, body: text };
+  }
+  throw new InterlockError('UNSUPPORTED', UNFIT[protocol], { hint: `\`${name}\` speaks ${protocol}.` });
+}
+
+const UNFIT: Readonly<Record<TargetConfig['protocol'], string>> = {
+  postgresql: 'a database takes a `statement`',
+  http: 'an API takes a `request`',
+  mcp: 'tools of an MCP server are called at its own address, /mcp/TARGET',
+};
+
+interface Running {
+  readonly target: string;
+  readonly ask: Ask;
+  readonly as: string;
+}
+
+async function ran(
+  from: AssistingFrom,
+  { principal, token }: Caller,
+  { target, ask, as }: Running,
+  bounds: Bounds,
+): Promise<Readonly<Record<string, unknown>>> {
+  const where = targetOf(from, target);
+  const door = doorOf(from, where);
+  const asked: Ask = ask.kind === 'sql' ? { ...ask, database: ask.database ?? where.upstream.databases?.[0] ?? null } : ask;
+  const login = principal.subject.properties.login;
+  return told(await call(door, asked, { ...bounds, login, token, application: as, held: 'leave', notice: () => {} }), from.publicUrl());
+}
+
+/** Of this process: where enforcers run elsewhere, clients go to them. */
+function doorOf({ enforcers, publicUrl }: AssistingFrom, { name, tls }: TargetConfig): Door {
+  const [, enforcer] = enforcers().find(([target]) => target === name) ?? [];
+  if (enforcer === undefined) throw new InterlockError('UNSUPPORTED', `\`${name}\` is enforced in another process: connect to it there`);
+  const { host, port } = enforcer.address;
+  const here = host === '0.0.0.0' || host === '::' ? '127.0.0.1' : host;
+  const ca = tls === null || tls.caFile === null ? null : readFileSync(tls.caFile, 'utf8');
+  return { target: name, host: here, port, tls: tls === null ? null : { ca, name: host === here ? here : new URL(publicUrl()).hostname } };
+}
+
+function told(answer: Answer, publicUrl: string): Readonly<Record<string, unknown>> {
+  if (answer.outcome !== 'pending') return { ...answer };
+  const { approvalId: approval_id, message, hint } = answer;
+  return {
+    outcome: 'pending',
+    approval_id,
+    message,
+    hint,
+    review: `${publicUrl}/approvals/${approval_id}`,
+    next: 'Tell the human; call await_approval, then query again in exactly the same way.',
+  };
+}
+
+function shownRunbook({ name, target, description, parameters = {} }: Runbook): Awaited<ReturnType<AssistantParts['runbooks']>>[number] {
+  return {
+    name,
+    target,
+    description,
+    parameters: Object.fromEntries(Object.entries(parameters).map(([key, parameter]) => [key, described(parameter)])),
+  };
+}
+
+/** What they asked before, in the same words, and could still use. */
+function standing(from: AssistingFrom, { principal }: Caller, asked: Asked): string | null {
+  const ask = askOf(targetOf(from, asked.target), asked);
+  const { items } = bookOf(from).page({ state: ['open', 'approved'], target: asked.target, requestedBy: principal.subject }, { limit: 200 });
+  return items.find((view) => sameText(view, ask))?.approval_id ?? null;
+}
+
+function sameText({ payload_text: text, params = [] }: ApprovalView, ask: Ask): boolean {
+  if (ask.kind === 'sql') return text === ask.statement && JSON.stringify(params) === JSON.stringify(ask.params);
+  return text.startsWith(`${ask.method} ${ask.path}\r\n`) && text.endsWith(`\r\n\r\n${ask.body ?? ''}`);
+}
+
+function bookOf({ book }: AssistingFrom): ApprovalBook {
+  const found = book();
+  if (found === null) throw new InterlockError('APPROVAL_UNAVAILABLE', 'the gateway is still starting');
+  return found;
+}
+
+function shownOrNull(book: ApprovalBook, id: string): ApprovalView | null {
+  try {
+    return book.show(id);
+  } catch (error) {
+    if (error instanceof InterlockError && error.code === 'APPROVAL_NOT_FOUND') return null;
+    throw error;
+  }
+}
+
+/** Their own, or an agent's of theirs. */
+function isOf({ subject }: ApprovalView, { subject: asking }: Principal): boolean {
+  return subject.id === asking.id || subject.properties.on_behalf_of?.id === asking.id;
+}
