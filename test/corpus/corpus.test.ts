@@ -32,7 +32,8 @@ function falsePositives(report: CorpusReport): { readonly share: number; readonl
   return { share: failed.length / allowed.length, names: failed.map(name) };
 }
 
-describe('corpus (SECURITY §2), every case once, on PostgreSQL 15', () => {
+// each has a server and a gateway of its own, and waits for them most of the time
+describe.concurrent('corpus (SECURITY §2), every case once, on PostgreSQL 15', () => {
   test(
     'of the public cases none evades, none leaks, and nine in ten benign ones run unchanged',
     async () => {
