@@ -264,6 +264,8 @@ function tooLong(bytesMax: number): Malformed {
   return new Malformed(413, `a body of more than ${bytesMax} bytes`);
 }
 
+const JOINED_BYTES = 16_384;
+
 class Http1Reply implements Reply {
   readonly #socket: Socket;
   readonly #method: string;
@@ -313,11 +315,16 @@ class Http1Reply implements Reply {
 
   write(bytes: Uint8Array): boolean {
     if (this.#state === 'ended' || this.#state === 'new' || bytes.length === 0 || this.#framing === 'none') return true;
+    if (this.#framing === 'length' && this.#head !== '' && bytes.length <= JOINED_BYTES) return this.#kept(this.#send(this.#joined(bytes)));
     this.#socket.cork();
     this.#flushHead();
     let keepsUp = true;
     for (const piece of this.#framing === 'chunked' ? chunk(bytes) : [bytes]) keepsUp = this.#send(piece);
     this.#socket.uncork();
+    return this.#kept(keepsUp);
+  }
+
+  #kept(keepsUp: boolean): boolean {
     if (!keepsUp) this.#watch();
     return keepsUp;
   }
@@ -368,6 +375,17 @@ class Http1Reply implements Reply {
     this.#socket.write(this.#head, 'latin1');
     this.#head = '';
     this.#state = 'body';
+  }
+
+  /** Head and body of a short answer in one piece: cheaper than two that are written together. */
+  #joined(bytes: Uint8Array): Buffer {
+    const head = this.#head.length;
+    const whole = Buffer.allocUnsafe(head + bytes.length);
+    whole.write(this.#head, 0, head, 'latin1');
+    whole.set(bytes, head);
+    this.#head = '';
+    this.#state = 'body';
+    return whole;
   }
 
   #send(bytes: Uint8Array): boolean {

@@ -39,7 +39,7 @@ export const HTTP_LIMITS = {
   connectMs: 3_000,
   /** A connection that is not used is closed after this: less than what servers commonly keep theirs. */
   idleConnectionMs: 4_000,
-  idleConnections: 8,
+  idleConnections: 64,
   /** The addresses of its name are looked up again after this. */
   resolvedMs: 30_000,
   addresses: 16,

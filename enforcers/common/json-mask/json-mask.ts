@@ -44,7 +44,7 @@ export class JsonMask {
   #from = 0;
 
   #depth = 0;
-  readonly #lists = new Uint8Array(ANSWER_LIMITS.depth);
+  readonly #lists: number[] = [];
   readonly #places: Place[] = [];
   readonly #seen: number[] = [];
   readonly #indexes: number[] = [];
