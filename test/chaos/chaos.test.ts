@@ -28,24 +28,6 @@ describe('I2, I3, I4: kill -9 and power cuts under eight clients', () => {
     expect(report.violations).toEqual([]);
     expect(report.reached).toBeGreaterThan(60);
   });
-
-  test('the power cut finds a journal that does not sync', { timeout: 60_000 }, async () => {
-    const report = await runOn(bed, { fault: 'power', rounds: 1, seed: 20_263, sabotage: 'no-fdatasync' });
-    expect(report.violations.map(({ check }) => check)).toContain('C1 intent before bytes');
-  });
-
-  test('kill -9 finds an intent that is written late', { timeout: 60_000 }, async () => {
-    const report = await runOn(bed, { fault: 'kill', rounds: 1, seed: 20_264, sabotage: 'late-intent' });
-    expect(report.violations.map(({ check }) => check)).toContain('C1 intent before bytes');
-  });
-
-  test.each([
-    ['double-consume', 'C3 approvals used once'],
-    ['deny-ignored', 'C2 nothing denied at the target'],
-  ] as const)('kill -9 under %s finds: %s', { timeout: 60_000 }, async (sabotage, check) => {
-    const report = await runOn(bed, { fault: 'kill', rounds: 1, seed: 20_266, sabotage });
-    expect(report.violations.map((violation) => violation.check)).toContain(check);
-  });
 });
 
 describe('C6: while the disk is down', () => {
@@ -53,6 +35,23 @@ describe('C6: while the disk is down', () => {
     const report = await runOn(bed, { fault, rounds: 1, seed: 20_265, sabotage: null });
     expect(report.violations).toEqual([]);
     expect(report.reached).toBeGreaterThan(30);
+  });
+});
+
+/** On the same bed, behind the others: what is denied and runs leaves no table to work on. */
+describe('parts that are built wrong are found', () => {
+  test.each([
+    ['power', 'no-fdatasync', 'C1 intent before bytes'],
+    ['kill', 'late-intent', 'C1 intent before bytes'],
+    ['kill', 'double-consume', 'C3 approvals used once'],
+    ['kill', 'deny-ignored', 'C2 nothing denied at the target'],
+  ] as const)('%s under %s finds: %s', { timeout: 120_000 }, async (fault, sabotage, check) => {
+    const found: string[] = [];
+    for (let round = 0; round < 3 && !found.includes(check); round++) {
+      const report = await runOn(bed, { fault, rounds: 1, seed: 20_263 + round, sabotage });
+      found.push(...report.violations.map((violation) => violation.check));
+    }
+    expect(found).toContain(check);
   });
 });
 

@@ -15,6 +15,9 @@ export interface Loaded {
 /** What is answered before the fault may come: connections and policy are warm, and something can be lost. */
 const ANSWERED_MIN = 60;
 const MORE_MS = 300;
+/** Something was approved and used, if it comes soon: on a busy machine a reviewer is slow, and all clients may be held. */
+const APPROVED_MIN = 1;
+const APPROVED_MS = 5_000;
 
 /**
  * Until enough was answered, and then some random while; half the time the fault comes at the moment when a statement has just arrived at the
@@ -22,6 +25,7 @@ const MORE_MS = 300;
  */
 export async function underLoad(load: Workload, { bed, random }: Loaded): Promise<number> {
   await load.answered(ANSWERED_MIN);
+  await Promise.race([load.succeeded(APPROVED_MIN, 'approve'), after(APPROVED_MS, null)]);
   const sharp = random.next() < 0.5;
   await after(random.between(0, MORE_MS), null);
   if (sharp) await Promise.race([bed.nextStatement(), after(SHARP_MS, null)]);

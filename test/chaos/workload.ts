@@ -42,8 +42,8 @@ export interface Workload {
   extraAnswers(): number;
   /** Resolves once so many operations were answered, or all clients have ended. */
   answered(count: number): Promise<void>;
-  /** Resolves once so many operations ran, or all clients have ended. */
-  succeeded(count: number): Promise<void>;
+  /** Resolves once so many operations ran, of this label if one is named, or all clients have ended. */
+  succeeded(count: number, label?: Label | null): Promise<void>;
   /** No new operations; connections are torn down. */
   stop(): Promise<void>;
 }
@@ -115,8 +115,8 @@ class Load implements Workload {
     return this.#until(() => this.operations.filter(({ answer }) => answer !== 'none').length >= count);
   }
 
-  succeeded(count: number): Promise<void> {
-    return this.#until(() => this.operations.filter(({ answer }) => answer === 'ok').length >= count);
+  succeeded(count: number, label: Label | null = null): Promise<void> {
+    return this.#until(() => this.operations.filter((each) => each.answer === 'ok' && (label === null || each.label === label)).length >= count);
   }
 
   #until(reached: () => boolean): Promise<void> {
