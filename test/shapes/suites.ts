@@ -21,6 +21,7 @@ export const SUITES: readonly string[] = [
   'test/e2e/cli-watch.test.ts',
   'test/e2e/console-login.test.ts',
   'test/e2e/console-oidc.test.ts',
+  'test/e2e/http-gateway.test.ts',
   'test/e2e/masked-record.test.ts',
   'test/e2e/notify.test.ts',
   'test/e2e/policy-reload.test.ts',
@@ -37,6 +38,10 @@ const OWN_SHAPE = 'brings the processes that it is about, whatever INTERLOCK_SHA
 const ONE_PROCESS = 'is about the files, the signals, the end or the configuration of one process';
 const RECORD =
   "looks for sessions and statements where only one process' journal has them: apart they are in the archive, which has suites of its own";
+
+const IN_TEST =
+  'has its enforcer in the process of the test, and what it asks is not put behind a channel there; a whole gateway of its kind has a suite above';
+const ENGINES = 'is about what only an engine has, and reaches targets by the listeners that one configuration names';
 
 /** The others run once, and why. `npm run shapes` does not begin before each suite stands here or above. */
 export const ONCE: Readonly<Record<string, string>> = {
@@ -73,6 +78,16 @@ export const ONCE: Readonly<Record<string, string>> = {
   'test/e2e/operations-reload.test.ts': ONE_PROCESS,
   'test/e2e/operations-state.test.ts': ONE_PROCESS,
   'test/e2e/operations-traces.test.ts': ONE_PROCESS,
+  'test/e2e/http-benign.test.ts': IN_TEST,
+  'test/e2e/http-session.test.ts': IN_TEST,
+  'test/e2e/http-strict.test.ts': IN_TEST,
+  'test/e2e/http2.test.ts': IN_TEST,
+  'test/e2e/mcp-approvals.test.ts': IN_TEST,
+  'test/e2e/mcp-calls.test.ts': IN_TEST,
+  'test/e2e/mcp-stdio.test.ts': IN_TEST,
+  'test/e2e/agents.test.ts': ENGINES,
+  'test/e2e/assistant.test.ts': ENGINES,
+  'test/e2e/cli-run.test.ts': ENGINES,
   'test/e2e/approvals-display.test.ts': RECORD,
   'test/e2e/cli-gateway.test.ts': RECORD,
   'test/e2e/projection.test.ts': RECORD,
