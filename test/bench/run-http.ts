@@ -17,7 +17,7 @@ const SSN = '123-45-';
 interface Row {
   readonly subject: HttpSubjectName;
   readonly journal: 'none' | 'ram' | 'disk';
-  readonly rps: number;
+  readonly tps: number;
   readonly p50_us: number;
   readonly p99_us: number;
   readonly cpu_us_per_op: number | null;
@@ -82,7 +82,7 @@ async function measure(subject: HttpSubject, { size, kind }: Scenario, clients: 
   const cpu = cpuUs(subject);
   await subject.settled();
   return {
-    rps: result.rps,
+    tps: result.rps,
     p50_us: quantile(result.latencies, 0.5),
     p99_us: quantile(result.latencies, 0.99),
     cpu_us_per_op: before === null || cpu === null ? null : (cpu - before) / result.requests,
@@ -96,10 +96,10 @@ function summarise(rounds: readonly (readonly Row[])[], index: number): Record<s
   const peer = (round: readonly Row[], subject: HttpSubjectName, journal: string): Row =>
     round.find((row) => row.subject === subject && (row.journal === journal || row.journal === 'none')) as Row;
   return {
-    rps: over((row) => row.rps),
-    rps_vs_direct: over((row, round) => row.rps / peer(round, 'direct', row.journal).rps),
-    rps_vs_nginx: over((row, round) => row.rps / peer(round, 'nginx', row.journal).rps),
-    rps_vs_pipe: over((row, round) => (row.subject === 'interlock' ? row.rps / peer(round, 'pipe', row.journal).rps : null)),
+    tps: over((row) => row.tps),
+    tps_vs_direct: over((row, round) => row.tps / peer(round, 'direct', row.journal).tps),
+    tps_vs_nginx: over((row, round) => row.tps / peer(round, 'nginx', row.journal).tps),
+    tps_vs_pipe: over((row, round) => (row.subject === 'interlock' ? row.tps / peer(round, 'pipe', row.journal).tps : null)),
     p50_us: over((row) => row.p50_us),
     p99_us: over((row) => row.p99_us),
     added_p50_us: over((row, round) => row.p50_us - peer(round, 'direct', row.journal).p50_us),
