@@ -2,7 +2,7 @@
 import { join } from 'node:path';
 import { type Agents, openAgents } from './agents/agents.ts';
 import { type ClaimedTarget, claimsOf } from './agents/claims.ts';
-import type { OpenSession, Sessions } from './agents/parts.ts';
+import type { Sessions } from './agents/parts.ts';
 import type { Base } from './base.ts';
 import type { LoadedConfig, TargetConfig } from './config/config.ts';
 import type { LocalDecisionService } from './decide/service.ts';
@@ -13,7 +13,6 @@ import type { AgentClaims } from '#schemas/agent';
 import type { Knowledge } from '#schemas/knowledge';
 import type { PublicJwk } from '#schemas/event-agent';
 import type { Subject } from '#schemas/decision-request';
-import { timestamp } from '#client/clock';
 import type { Ordering } from './ordering.ts';
 import { type Enforcers, hostPort } from './running.ts';
 
@@ -21,7 +20,6 @@ import { type Enforcers, hostPort } from './running.ts';
 interface RemoteSession {
   readonly session_id: string;
   readonly subject: Subject;
-  readonly opened_at: string;
 }
 
 export interface AgentingFrom {
@@ -34,9 +32,6 @@ export interface AgentingFrom {
   /** Where the API is reached. */
   readonly url: () => string;
 }
-
-/** Clocks of other machines: who opened within this of a change is taken for one from before. */
-const SKEW_MS = 1_000;
 
 export async function openAgenting(from: AgentingFrom): Promise<Agents> {
   const { base, ordering, url } = from;
@@ -98,15 +93,11 @@ const SUPPORTED: Readonly<Record<TargetConfig['protocol'], readonly string[]>> =
 function sessionsOf({ enforcers, remoteSessions, terminate }: AgentingFrom): Sessions {
   return {
     list: async () => {
-      const here = enforcers().flatMap(([, enforcer]) => enforcer.sessions().map((session) => opened(session, 0)));
-      return remoteSessions === undefined ? here : [...here, ...(await remoteSessions()).map((session) => opened(session, SKEW_MS))];
+      const here = enforcers().flatMap(([, enforcer]) => enforcer.sessions());
+      return [...here, ...((await remoteSessions?.()) ?? [])].map(({ session_id: sessionId, subject }) => ({ sessionId, subject }));
     },
     terminate,
   };
-}
-
-function opened({ session_id: sessionId, subject, opened_at: openedAt }: RemoteSession, skewMs: number): OpenSession {
-  return { sessionId, subject, openedAt: skewMs === 0 ? openedAt : timestamp((Date.parse(openedAt) - skewMs) * 1000) };
 }
 
 /** RFC 8707: what a token can be for. A resource of another origin would be a token that somebody else can use here. */

@@ -63,6 +63,8 @@ export const Subject = {
         /** Of agents: the only targets that this token is for. Absent: any. */
         targets: { type: 'array', items: { type: 'string' } },
         ceilings: Ceilings,
+        /** Of agents of this installation: the key (RFC 7638) that let it in. */
+        key: { type: 'string' },
       },
     },
   },

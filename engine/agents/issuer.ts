@@ -115,6 +115,7 @@ export class AgentIssuer {
         on_behalf_of: { id: human.id, login: human.login, groups: knownGroups(human, record.owner) },
         targets,
         ceilings: record.ceilings,
+        key: keyId,
       },
     };
     const { iat, exp } = payload as { iat: number; exp: number };
@@ -122,12 +123,15 @@ export class AgentIssuer {
   }
 
   /** On behalf of its owner, as far as they are known: without groups, and so without rights, where they are not. */
-  subjectFor(name: string, { owner, groups, targets, ceilings }: Pick<AgentRecord, 'owner' | 'groups' | 'targets' | 'ceilings'>): Subject {
+  subjectFor(
+    name: string,
+    { owner, groups, targets, ceilings, key_id: key }: Pick<AgentRecord, 'owner' | 'groups' | 'targets' | 'ceilings' | 'key_id'>,
+  ): Subject {
     const human = { id: owner.id ?? `unknown|${owner.login}`, login: owner.login, groups: [...(owner.groups ?? [])] };
     return {
       type: 'agent',
       id: this.subjectOf(name),
-      properties: { login: name, groups: [...groups], on_behalf_of: human, targets: [...targets], ceilings },
+      properties: { login: name, groups: [...groups], on_behalf_of: human, targets: [...targets], ceilings, key },
     };
   }
 

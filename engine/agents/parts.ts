@@ -27,8 +27,6 @@ export interface AgentJournal {
 export interface OpenSession {
   readonly sessionId: string;
   readonly subject: Subject;
-  /** RFC 3339 */
-  readonly openedAt: string;
 }
 
 /** The enforcers' side: in this process and apart. */

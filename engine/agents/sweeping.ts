@@ -68,11 +68,11 @@ export class Sweeping {
     else if (sinceMs < this.#options.tokenTtlMs + LIMITS.toleranceMs) this.#again(FAR_MS);
   }
 
-  #mayStay({ subject, openedAt }: OpenSession): boolean {
+  #mayStay({ subject }: OpenSession): boolean {
     const record = this.#options.recordOf(subject);
     if (record === undefined) return true;
-    if (record === null || openedAt < record.key_since) return false;
-    const { targets = [], on_behalf_of: human } = subject.properties;
+    const { targets = [], on_behalf_of: human, key } = subject.properties;
+    if (record === null || key !== record.key_id) return false;
     const { owner } = record;
     const lost = human?.id === owner.id && human.groups.some((group) => owner.groups?.includes(group) !== true);
     return (

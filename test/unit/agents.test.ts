@@ -1,6 +1,6 @@
 /** Issue 6, "Identity for agents": the registry, the token endpoint (RFC 7523, 8693, 8707), and every token that must not count (SECURITY §1.11). */
 import { expect, test, describe } from 'vitest';
-import { systemClock, timestamp } from '#client/clock';
+import { systemClock } from '#client/clock';
 import type { Principal } from '#client/identity';
 import { silentLog } from '#client/log';
 import { UsedAssertions } from '#engine/agents/replay';
@@ -53,6 +53,7 @@ test('a key makes a token that names agent and human; what it says of the agent 
       on_behalf_of: { id: 'iss|alice', login: 'alice', groups: ['support', 'staff'] },
       targets: ['billing', 'shop'],
       ceilings: { rows_per_hour: 9 },
+      key: expect.any(String) as string,
     },
   });
   await expect(bed.identity.authenticate(await tokenOf(bed), { scope: 'approve' })).rejects.toMatchObject({ code: 'AUTH_SCOPE' });
@@ -184,7 +185,6 @@ test('what the human loses the agent loses; an older token of theirs says nothin
   bed.sessions.push({
     sessionId: 'ses_1',
     subject: (await bed.identity.authenticate(token, connect)).subject,
-    openedAt: timestamp(bed.clock.wallUs() + 1),
   });
   bed.clock.pass(60_000);
   const less = await agentBed({
@@ -203,8 +203,8 @@ test('who is removed or has another key is out: tokens at once, sessions by the 
   const bed = await withAgent();
   const token = await tokenOf(bed);
   const { subject } = await bed.identity.authenticate(token, connect);
-  bed.sessions.push({ sessionId: 'ses_old', subject, openedAt: timestamp(bed.clock.wallUs()) });
-  bed.sessions.push({ sessionId: 'ses_user', subject: alice.subject, openedAt: timestamp(bed.clock.wallUs()) });
+  bed.sessions.push({ sessionId: 'ses_old', subject });
+  bed.sessions.push({ sessionId: 'ses_user', subject: alice.subject });
   bed.clock.pass(1_000);
   const next = keys();
   await bed.agents.desk.rotate('refunds', next.open, by(alice));
