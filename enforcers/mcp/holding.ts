@@ -6,7 +6,7 @@ import { createHash } from 'node:crypto';
 import type { Ticket } from '#client/approvals';
 import type { Payload } from '#client/journal';
 import { timestamp } from '#client/clock';
-import { refusal, refusalOf, type Refusal } from '#enforcers/common/refusal';
+import { refusal, type Refusal } from '#enforcers/common/refusal';
 import { visible } from '#enforcers/common/visible';
 import { MCP_LIMITS } from './limits.ts';
 import { isObject, META, objectOf, TASKS } from './protocol.ts';
@@ -179,10 +179,6 @@ export function ended(ticket: Ticket): Refusal | null {
 
 export function unknownState(): Refusal {
   return refusal('PROTOCOL', 'the requestState is not one of this gateway’s for this call', { hint: 'Call again without requestState.' });
-}
-
-export function troubleOf(error: unknown): Refusal {
-  return refusalOf(error);
 }
 
 export function nowMs({ scene }: McpSession): number {
