@@ -4,6 +4,7 @@ import type { Enforcer, SessionInfo } from '#enforcers/common/enforcer';
 import type { SessionMessage } from '#schemas/apart';
 import type { Event } from '#schemas/event';
 import type { ChannelReport } from '#schemas/enforcer-report';
+import type { Meters } from '#enforcers/common/meters';
 import { InterlockError } from '#schemas/errors';
 import { tellingEnds } from './approvals/approvals.ts';
 import { enforcerHandlers, startReporting } from './apart/enforcer-side.ts';
@@ -147,10 +148,10 @@ interface Listening {
 }
 
 /** What the engine says of the target: asked at start, of each engine anew, every few seconds, and on SIGHUP. */
-async function listening(engines: Dialer, { log }: Base, name: string, started: AsyncDisposableStack): Promise<Listening> {
-  let now = await saidBy(engines, name);
+async function listening(engines: Dialer, { log, meters }: Base, name: string, started: AsyncDisposableStack): Promise<Listening> {
+  let now = await saidBy(engines, name, meters);
   const again = async (): Promise<void> => {
-    now = await saidBy(engines, name);
+    now = await saidBy(engines, name, meters);
   };
   const stop = engines.onChange((channel) => {
     if (channel === null) return;
@@ -171,11 +172,12 @@ async function listening(engines: Dialer, { log }: Base, name: string, started: 
   };
 }
 
-async function saidBy(engines: Dialer, name: string): Promise<Said> {
+async function saidBy(engines: Dialer, name: string, meters: Meters): Promise<Said> {
   const { publicUrl, targets } = await describeTargets(engines, [name]);
   const target = targets[name];
   if (target === undefined) throw new InterlockError('CONFIG_INVALID', `the engine does not know the target ${name}`);
-  const { env, labels, approvals } = target;
+  const { env, labels, approvals, cool_down: coolDown } = target;
+  meters.follow(coolDown ? { denials: coolDown.denials, withinMs: coolDown.within_ms, forMs: coolDown.for_ms } : null);
   return { env, labels, publicUrl, approvals: { waitMs: approvals.wait_ms, inTransaction: approvals.in_transaction } };
 }
 

@@ -149,9 +149,15 @@ function leased(desk: CredentialDesk): ServedCredentials {
   };
 }
 
-function described({ targets, approvals }: LoadedConfig, name: string): TargetDescription | null {
+function described({ targets, approvals, agents }: LoadedConfig, name: string): TargetDescription | null {
   const target = Object.hasOwn(targets, name) ? targets[name] : undefined;
   if (target === undefined) return null;
   const { env, labels, inTransaction } = target;
-  return { env, labels: { ...labels }, approvals: { wait_ms: approvals.waitMs, in_transaction: inTransaction } };
+  const { coolDown } = agents;
+  return {
+    env,
+    labels: { ...labels },
+    approvals: { wait_ms: approvals.waitMs, in_transaction: inTransaction },
+    ...(coolDown && { cool_down: { denials: coolDown.denials, within_ms: coolDown.withinMs, for_ms: coolDown.forMs } }),
+  };
 }

@@ -131,6 +131,8 @@ export const TargetDescription = object(
     env: text,
     labels: { type: 'object', additionalProperties: { type: 'string' } },
     approvals: object({ wait_ms: count, in_transaction: { enum: ['idle', 'fresh', 'any'] } }, ['wait_ms', 'in_transaction']),
+    /** `agents.cool_down`; absent: none. */
+    cool_down: object({ denials: count, within_ms: count, for_ms: count }, ['denials', 'within_ms', 'for_ms']),
   },
   ['env', 'labels', 'approvals'],
 );

@@ -27,7 +27,7 @@ const SECOND_US = 1_000_000;
 const MINUTE_US = 60 * SECOND_US;
 
 export class Meters {
-  readonly #rule: CoolDownRule | null;
+  #rule: CoolDownRule | null;
   readonly #clock: Clock;
   /** By `iss|sub`, the longest silent first. */
   readonly #meters = new Map<string, Meter>();
@@ -37,10 +37,15 @@ export class Meters {
     this.#clock = clock;
   }
 
+  /** What the engine says of it: for every denial from now on. */
+  follow(rule: CoolDownRule | null): void {
+    this.#rule = rule;
+  }
+
   /** null: no agent, and nothing is counted. */
   of({ type, id, properties }: Subject): Meter | null {
     if (type !== 'agent') return null;
-    const meter = this.#meters.get(id) ?? new Meter(id, properties.login, this.#rule, this.#clock);
+    const meter = this.#meters.get(id) ?? new Meter(id, properties.login, () => this.#rule, this.#clock);
     this.#meters.delete(id);
     this.#meters.set(id, meter);
     if (this.#meters.size > METER_LIMITS.agents) for (const oldest of this.#meters.keys()) if (this.#meters.delete(oldest)) break;
@@ -51,7 +56,7 @@ export class Meters {
 export class Meter {
   readonly #id: string;
   readonly #login: string;
-  readonly #rule: CoolDownRule | null;
+  readonly #rule: () => CoolDownRule | null;
   readonly #clock: Clock;
   readonly #statements = new Window(60, SECOND_US);
   readonly #rows = new Window(60, MINUTE_US);
@@ -63,7 +68,7 @@ export class Meter {
   #shutUntilUs = Number.NEGATIVE_INFINITY;
   #shutUntil = '';
 
-  constructor(id: string, login: string, rule: CoolDownRule | null, clock: Clock) {
+  constructor(id: string, login: string, rule: () => CoolDownRule | null, clock: Clock) {
     this.#id = id;
     this.#login = login;
     this.#rule = rule;
@@ -112,7 +117,7 @@ export class Meter {
   denied(): EventDraft | null {
     const nowUs = this.#clock.monotonicUs();
     this.#denials.add(1, nowUs);
-    const rule = this.#rule;
+    const rule = this.#rule();
     if (rule === null || nowUs < this.#shutUntilUs) return null;
     this.#probing = [...this.#probing, nowUs].slice(-rule.denials);
     const [first = nowUs] = this.#probing;
