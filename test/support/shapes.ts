@@ -105,7 +105,9 @@ async function startEnforcer(
 
 /** Keys of a target that each half has. */
 const ENGINES = ['protocol', 'credential', 'env', 'labels', 'approvals'];
-const ENFORCERS = ['protocol', 'listen', 'tls', 'upstream', 'limits', 'audit'];
+const ENFORCERS = ['protocol', 'listen', 'tls', 'upstream', 'http', 'mcp', 'limits', 'audit'];
+/** Sections of a service: the credential in them is the engine's, where it is theirs both. */
+const SECTIONS = ['http', 'mcp'];
 
 export function engineHalf(config: Json, listen: string): object {
   const targets = Object.entries(config['targets'] as Record<string, Json>).map(([name, target]) => [name, engineTarget(target)] as const);
@@ -115,7 +117,8 @@ export function engineHalf(config: Json, listen: string): object {
 /** One address for everything holds the credential. */
 function engineTarget(target: Json): Json {
   const { upstream } = target as { upstream?: { url?: unknown } };
-  return { ...only(target, ENGINES), ...(upstream?.url === undefined ? {} : { upstream }) };
+  const services = Object.entries(only(target, SECTIONS)).map(([name, section]) => [name, only(section as Json, ['url', 'command', 'credential'])]);
+  return { ...only(target, ENGINES), ...(Object.fromEntries(services) as Json), ...(upstream?.url === undefined ? {} : { upstream }) };
 }
 
 export interface EnforcerHalf {
@@ -143,10 +146,18 @@ export function enforcerHalf(config: Json, target: string, { engines, dir, judgi
 
 /** What an enforcer may know of an address that holds a credential. */
 function placed(target: Json, env: NodeJS.ProcessEnv): Json {
-  const { upstream } = target as { upstream: { url?: { env?: string } } };
-  if (upstream.url?.env === undefined) return target;
+  const { upstream } = target as { upstream?: { url?: { env?: string } } };
+  if (upstream?.url?.env === undefined) return withoutCredential(target);
   const { hostname: host, port, pathname } = new URL(env[upstream.url.env] ?? '');
   return { ...target, upstream: { host, port: Number(port), databases: [pathname.slice(1)], tls: { mode: 'off' } } };
+}
+
+function withoutCredential(target: Json): Json {
+  const services = Object.entries(only(target, SECTIONS)).map(([name, section]) => {
+    const { credential: _, ...rest } = section as Json;
+    return [name, rest] as const;
+  });
+  return { ...target, ...Object.fromEntries(services) };
 }
 
 function only(target: Json, keys: readonly string[]): Json {

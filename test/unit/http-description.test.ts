@@ -123,6 +123,10 @@ describe('OpenAPI 3.0 and 3.1', () => {
     expect(() => openapi(document)).toThrow(message);
   });
 
+  test('a query behind a path is none of OpenAPI', () => {
+    expect(openapi({ paths: { '/a': { get: {} }, '/a?beta=true': { get: {} } } }).routes.map(({ route }) => route)).toEqual(['/a']);
+  });
+
   test('YAML as well, and the fingerprint changes with the content alone', () => {
     const yaml = (id: string): HttpCatalog =>
       readDescription({

@@ -45,7 +45,7 @@ class OpenApi {
   routes(): HttpRoute[] {
     const paths = this.#document['paths'];
     if (!isObject(paths)) return [];
-    return Object.entries(paths).flatMap(([route, item]) => (route.startsWith('x-') ? [] : this.#item(route, this.#object(item, route))));
+    return Object.entries(paths).flatMap(([route, item]) => (isPath(route) ? this.#item(route, this.#object(item, route)) : []));
   }
 
   #item(route: string, item: Json): HttpRoute[] {
@@ -135,6 +135,11 @@ class OpenApi {
     if (found === undefined) throw wrongDescription(this.#file, at, `refers to ${ref.slice(0, 80)}, which is not there`);
     return found;
   }
+}
+
+/** Some write a query behind it, which is none of OpenAPI: what is asked for so is the operation without. */
+function isPath(route: string): boolean {
+  return !route.startsWith('x-') && !/[?#]/.test(route);
 }
 
 function decoded(part: string): string {
