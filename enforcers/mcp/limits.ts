@@ -20,6 +20,8 @@ export const MCP_LIMITS = {
   answerBytes: 8_388_608,
   streamBytes: 67_108_864,
   sseLineBytes: 8_388_608,
+  /** Written to a client and not read by it: the stream ends. */
+  unreadBytes: 16_777_216,
   /** Until the server answers a call; progress begins it anew. */
   answerMs: 300_000,
   connectMs: 10_000,

@@ -64,7 +64,8 @@ export function sinkFor({ session, questions, reply, answering, subscription }: 
     notified: (notification) => void told(notification, { session, reply, answering, subscription }),
     asked: (request) => questions.ask(session, request, reply),
     event: (id, retryMs) => {
-      if (session.era === 'legacy' && reply.id !== null) reply.mark(id, retryMs);
+      // an id is the server's text: on a masked call it stays here
+      if (session.era === 'legacy' && reply.id !== null && answering?.masks !== true) reply.mark(id, retryMs);
     },
     left: () => {
       if (reply.id !== null) session.lost.expect(reply.id);

@@ -1,5 +1,6 @@
 /** The answer to one HTTP request: one JSON message, or a stream as soon as something is to be said before it. */
 import type { ServerResponse } from 'node:http';
+import { MCP_LIMITS } from './limits.ts';
 import type { RpcOutcome } from './message.ts';
 import type { RpcError, RpcId } from './protocol.ts';
 
@@ -89,6 +90,8 @@ export class Reply {
     if (!this.open) return;
     this.bytes += text.length;
     this.#response.write(text);
+    // whoever does not read what they asked for loses the stream, not our memory
+    if (this.#response.writableLength > MCP_LIMITS.unreadBytes) this.#response.destroy();
   }
 }
 

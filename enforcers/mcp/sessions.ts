@@ -51,8 +51,13 @@ export class Sessions {
   }
 
   /** @throws InterlockError AUTH_FAILED, AUTH_SCOPE … */
-  authenticate({ token, resource }: Visitor): Promise<Principal> {
-    return this.#house.deps.identity.authenticate(token, { scope: 'connect', resource });
+  async authenticate({ token, resource }: Visitor): Promise<Principal> {
+    const { deps, target } = this.#house;
+    const principal = await deps.identity.authenticate(token, { scope: 'connect', resource });
+    const { targets } = principal.subject.properties;
+    // a token that names what it is for opens nothing else (RFC 8707)
+    if (targets !== undefined && !targets.includes(target.name)) throw new InterlockError('AUTH_FAILED', 'the token is for another target');
+    return principal;
   }
 
   /** null: none of this visitor's. */

@@ -21,7 +21,7 @@ export function rpcErrorOf(why: Refusal, allowed: readonly string[] = [], pendin
       ...fields,
       ...(why.hint === undefined ? {} : { hint: visible(why.hint) }),
       ...(pending === null ? {} : { approval: pending.approvalId, who_decides: visible(pending.who) }),
-      ...(allowed.length === 0 ? {} : { allowed }),
+      ...(allowed.length === 0 ? {} : { allowed: allowed.map(visible) }),
     },
   };
 }

@@ -1,7 +1,7 @@
 /** `mcp.call`: what a call through the gateway adds to the same call at the server, one at a time, plain and masked, journal in RAM and on disk. */
 import { fork } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { Agent, request } from 'node:http';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
@@ -36,7 +36,9 @@ export async function benchMcp({ only, seconds, rounds, journals, report }: Benc
         await pinned(url, token);
         for (let round = 0; round < rounds; round++) {
           const direct = await measured(server, null, seconds);
+          const before = cpuOf(gateway.process.pid ?? 0);
           const through = await measured(url, token, seconds);
+          const cpu_us_per_op = (cpuOf(gateway.process.pid ?? 0) - before) / (through.length + WARM);
           const times = { p50_us: quantile(through, 0.5), p99_us: quantile(through, 0.99) };
           const added = { added_p50_us: times.p50_us - quantile(direct, 0.5), added_p99_us: times.p99_us - quantile(direct, 0.99) };
           report({
@@ -47,6 +49,7 @@ export async function benchMcp({ only, seconds, rounds, journals, report }: Benc
             ...times,
             ...added,
             direct_p50_us: quantile(direct, 0.5),
+            cpu_us_per_op,
             calls: through.length,
           });
         }
@@ -57,6 +60,15 @@ export async function benchMcp({ only, seconds, rounds, journals, report }: Benc
     }
   }
   upstream.disconnect();
+}
+
+const WARM = 200;
+const TICK_US = 10_000;
+
+/** User and system time so far, µs. */
+function cpuOf(pid: number): number {
+  const fields = readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ')[1]?.split(' ') ?? [];
+  return (Number(fields[11]) + Number(fields[12])) * TICK_US;
 }
 
 function configOf(server: string, journal: string): object {
@@ -85,7 +97,7 @@ async function pinned(url: string, token: string): Promise<void> {
 /** Durations, µs. */
 async function measured(url: string, token: string | null, seconds: number): Promise<Float64Array> {
   const agent = new Agent({ keepAlive: true, maxSockets: 1 });
-  for (let warm = 0; warm < 200; warm++) await call(agent, url, token);
+  for (let warm = 0; warm < WARM; warm++) await call(agent, url, token);
   const times: number[] = [];
   const end = performance.now() + seconds * 1000;
   while (performance.now() < end) {

@@ -4,6 +4,7 @@ import { startMcpServer, SSN, type TestMcpServer } from '#test/support/mcp-serve
 import { begun, legacyClient, modern, modernClient, raw } from '#test/support/mcp-clients';
 import { MCP_OTHER, MCP_TOKEN, startMcpGateway, type McpGateway } from '#test/support/mcp-gateway';
 import type { McpRule } from '#test/support/mcp-decisions';
+import { principal } from '#test/support/postgres-gateway';
 
 let server: TestMcpServer;
 let gateway: McpGateway;
@@ -171,6 +172,16 @@ test('the client’s token is never passed on, and the target’s credential nev
   expect(server.headers['authorization']).toBeUndefined();
   expect(server.headers['x-api-key']).toBe('target-secret');
   expect(answer.text + JSON.stringify(gateway.events())).not.toContain('target-secret');
+});
+
+test('mcp-41: a token that is for other targets opens nothing here (RFC 8707)', async () => {
+  const agent = principal('robot');
+  const subject = { ...agent.subject, type: 'agent' as const, properties: { ...agent.subject.properties, targets: ['shop'] } };
+  gateway.tokens.set('token-for-shop', { ...agent, subject });
+  const answer = await modern(gateway.url, 'token-for-shop', 'tools/call', { name: 'search', arguments: { q: 'x' } });
+  expect(answer.status).toBe(401);
+  gateway.tokens.set('token-for-tools', { ...agent, subject: { ...subject, properties: { ...subject.properties, targets: ['tools'] } } });
+  expect((await modern(gateway.url, 'token-for-tools', 'tools/call', { name: 'search', arguments: { q: 'x' } })).body.result).toBeDefined();
 });
 
 test('no other endpoint exists: neither of the old transport nor another spelling', async () => {
