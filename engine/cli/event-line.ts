@@ -1,3 +1,4 @@
+import type { Subject } from '#schemas/decision-request';
 import type { Event } from '#schemas/event';
 import { escapeShown, escapeText } from './escape.ts';
 
@@ -13,7 +14,7 @@ export function eventLine(event: Event): string {
 function gist(event: Event): string {
   switch (event.type) {
     case 'session.opened':
-      return `(${event.subject_detail.properties.groups.join(', ')}) from ${event.client.address}`;
+      return `${whoOf(event.subject_detail.properties)} from ${event.client.address}`;
     case 'session.refused':
     case 'policy.rejected':
       return event.code;
@@ -86,4 +87,9 @@ function gist(event: Event): string {
     case 'admin.changed':
       return `${event.what} by ${event.by}`;
   }
+}
+
+/** With the human behind an agent. */
+function whoOf({ groups, on_behalf_of: human }: Subject['properties']): string {
+  return `(${groups.join(', ')})${human === undefined ? '' : ` for ${human.login}`}`;
 }

@@ -2,7 +2,8 @@
 import { readFileSync } from 'node:fs';
 import { chromium } from 'playwright-core';
 
-const [executablePath, linkFile, request, comment] = process.argv.slice(2);
+// an agent does not wait: its statement runs when it comes back
+const [executablePath, linkFile, request, comment, until = 'Ran'] = process.argv.slice(2);
 const args = ['--no-sandbox', '--disable-gpu', '--disable-dev-shm-usage', '--disable-background-networking'];
 const browser = await chromium.launch({ executablePath, args });
 const page = await browser.newPage({ viewport: { width: 1100, height: 900 } });
@@ -17,8 +18,8 @@ await page.keyboard.press('a');
 await page.getByRole('alertdialog').waitFor();
 await page.keyboard.type(comment);
 await page.keyboard.press('Enter');
-await page.getByRole('status').getByText('Ran').waitFor();
+await page.getByRole('status').getByText(until).first().waitFor();
 const outcome = (await page.locator('.outcome').textContent()) ?? '';
-console.log(`sees:    ${/Ran[^.]*changed/.exec(outcome)?.[0] ?? outcome}`);
+console.log(`sees:    ${/Ran[^.]*changed|by bob.*not used yet/.exec(outcome)?.[0] ?? outcome}`);
 console.log('picture: request.png');
 await browser.close();

@@ -1,5 +1,7 @@
 /** The demo is a list of shell commands: what it runs is what it prints, and what anybody can paste. */
 
+import { agentSteps } from './agent-steps.ts';
+
 export interface Step {
   readonly name: string;
   /** One line above the command: what to look at. */
@@ -82,6 +84,7 @@ export function steps(ask: string, browser: string | null = null): readonly Step
       exit: 0,
       shows: ['UPDATE 1', 'refunded'],
     },
+    ...agentSteps(approve(browser, 'not used yet')),
     {
       name: 'recorded',
       say: 'Every step was on disk before it took effect.',
@@ -115,8 +118,12 @@ export function steps(ask: string, browser: string | null = null): readonly Step
   ];
 }
 
-function approve(browser: string | null): readonly string[] {
+/** @param until what Bob’s page must say before he leaves it */
+function approve(browser: string | null, until = 'Ran'): readonly string[] {
   const words = '"refund agreed on the phone"';
   if (browser === null) return [`interlock approvals approve $request --comment ${words} --token-file bob-approve.token`];
-  return ['interlock console login --login bob --group payments-owners > bob.link', `${browser} bob.link $request ${words}`];
+  return [
+    'interlock console login --login bob --group payments-owners > bob.link',
+    `${browser} bob.link $request ${words}${until === 'Ran' ? '' : ` "${until}"`}`,
+  ];
 }
