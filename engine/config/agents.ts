@@ -1,6 +1,5 @@
 /** Section `agents`, with its defaults. */
 import type { Agents } from '#schemas/config-agents';
-import type { Absolute } from './secret-source.ts';
 import { durationMs } from './units.ts';
 
 export interface AgentsConfig {
@@ -31,7 +30,7 @@ export interface WorkloadConfig {
 
 export const TOKEN_TTL_MS = { min: 60_000, max: 3_600_000 } as const;
 
-export function resolveAgents(raw: Agents | undefined, absolute: Absolute): AgentsConfig {
+export function resolveAgents(raw: Agents | undefined, absolute: (path: string) => string): AgentsConfig {
   const { token_ttl = '15m', human_max_age = '7d', self_service = true, cool_down = {}, workloads = [] } = raw ?? {};
   return {
     tokenTtlMs: Math.min(TOKEN_TTL_MS.max, Math.max(TOKEN_TTL_MS.min, durationMs(token_ttl))),

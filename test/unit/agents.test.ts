@@ -62,9 +62,9 @@ test('a key makes a token that names agent and human; what it says of the agent 
 describe('assertions that are not accepted (RFC 7523)', () => {
   const wrong: Readonly<Record<string, (claims: Record<string, unknown>) => [claims: Record<string, unknown>, header?: Record<string, unknown>]>> = {
     'another audience': (claims) => [{ ...claims, aud: 'https://elsewhere.example.com' }],
-    'no audience': ({ aud: _, ...claims }) => [claims],
-    'no jti': ({ jti: _, ...claims }) => [claims],
-    'no expiry': ({ exp: _, ...claims }) => [claims],
+    'no audience': (claims) => [without(claims, 'aud')],
+    'no jti': (claims) => [without(claims, 'jti')],
+    'no expiry': (claims) => [without(claims, 'exp')],
     expired: (claims) => [{ ...claims, iat: Number(claims['iat']) - 200, exp: Number(claims['iat']) - 100 }],
     'from the future': (claims) => [{ ...claims, iat: Number(claims['iat']) + 120, exp: Number(claims['iat']) + 180 }],
     'a long life': (claims) => [{ ...claims, exp: Number(claims['iat']) + 3_600 }],
@@ -328,3 +328,7 @@ test('a workload’s token gets what the configuration binds it to, and nothing 
   expect(await ask({}, { typ: 'at+jwt' })).toBe('invalid_grant');
   expect(await ask({ iss: 'https://elsewhere.example.com' })).toBe('invalid_grant');
 });
+
+function without(claims: Record<string, unknown>, name: string): Record<string, unknown> {
+  return Object.fromEntries(Object.entries(claims).filter(([key]) => key !== name));
+}
