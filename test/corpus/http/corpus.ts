@@ -1,13 +1,13 @@
 /** Runs cases of HTTP, HTTP/2 and GraphQL through a subject before a real upstream; what `npm run corpus` and the test of the corpus share. */
 import type { Shape } from '#test/support/shapes';
 import { reportOf, type CorpusReport, type Judged } from '../report.ts';
-import type { Verdict } from '../verdict.ts';
 import type { HttpCase } from './case.ts';
+import { mcpVerdict, SPELLINGS, startMcpSubject } from '../mcp/runner.ts';
 import { mutants } from './mutate.ts';
 import { perform, plainRun, type HttpRun, type HttpSeen } from './run.ts';
 import { bare, directly, gateway, type HttpSubject } from './subject.ts';
 import { startUpstream, type Upstream } from './upstream.ts';
-import { difference, judge, leaksIn, outcomeOf } from './verdict.ts';
+import { difference, judge, leaksIn, outcomeOf, type HttpVerdict } from './verdict.ts';
 
 export interface HttpCorpusOptions {
   /** A configuration for the gateway; null: no gateway at all, to see the runner fail. */
@@ -20,13 +20,6 @@ export interface HttpCorpusOptions {
   readonly onVerdict?: (judged: Judged) => void;
 }
 
-export interface HttpVerdict extends Verdict {
-  /** Of the answer; null: there was none. */
-  readonly status: number | null;
-  /** It ran, without what the case is about. */
-  readonly neutralised: boolean;
-}
-
 export interface HttpCorpusReport extends CorpusReport {
   /** Cases that are not run yet, with the reason; they count nowhere. */
   readonly skipped: readonly { readonly id: string; readonly why: string }[];
@@ -37,30 +30,36 @@ export async function runHttpCorpus(cases: readonly HttpCase[], options: HttpCor
   await using subject = options.config === null ? bare(upstream) : await gateway(options.config, upstream, options.shape);
   const judged: Judged[] = [];
   const skipped: { id: string; why: string }[] = [];
-  for (const record of cases.filter(({ id }) => options.only?.test(id) ?? true)) {
+  const chosen = cases.filter(({ id }) => options.only?.test(id) ?? true);
+  const add = ({ intent, tags, protocol }: HttpCase, verdict: HttpVerdict): void => {
+    const one = { record: { intent, tags: [...tags], channel: protocol }, verdict };
+    judged.push(one);
+    options.onVerdict?.(one);
+  };
+  for (const record of chosen.filter(({ payload }) => payload.kind !== 'mcp')) {
     const why = later(record, subject);
     const plain = why === null ? plainRun(record) : null;
-    if (plain === null) {
-      skipped.push({ id: record.id, why: why ?? 'not run over HTTP' });
-      continue;
-    }
-    for (const run of [plain, ...mutants(plain, options.mutate, options.seed)]) {
-      const one = {
-        record: { intent: record.intent, tags: [...record.tags], channel: record.protocol },
-        verdict: await verdictOf(run, subject, upstream),
-      };
-      judged.push(one);
-      options.onVerdict?.(one);
-    }
+    if (plain === null) skipped.push({ id: record.id, why: why ?? 'not run over HTTP' });
+    else for (const run of [plain, ...mutants(plain, options.mutate, options.seed)]) add(record, await verdictOf(run, subject, upstream));
   }
+  const messages = chosen.filter(({ payload }) => payload.kind === 'mcp');
+  if (options.config === null) skipped.push(...messages.map(({ id }) => ({ id, why: 'MCP needs the gateway' })));
+  else await overMcp(messages, options.mutate, add);
   const report = reportOf(judged, { revision: subject.revision, server: `node ${process.versions.node}`, seed: options.seed });
   return { ...report, skipped };
+}
+
+/** MCP has an enforcer and a server of its own, in this process. */
+async function overMcp(cases: readonly HttpCase[], mutate: number, add: (record: HttpCase, verdict: HttpVerdict) => void): Promise<void> {
+  if (cases.length === 0) return;
+  await using subject = await startMcpSubject();
+  const spellings = Object.keys(SPELLINGS).slice(0, 1 + mutate);
+  for (const one of cases) for (const spelling of spellings) add(one, await mcpVerdict(one, spelling, subject));
 }
 
 /** null: it is run. What is not supported must be refused all the same, so that such cases are run. */
 function later({ protocol, expected, payload }: HttpCase, subject: HttpSubject): string | null {
   if (protocol === 'kubernetes' && expected === 'must-allow') return 'unsupported: Kubernetes is a later issue';
-  if (payload.kind === 'mcp') return 'unsupported: MCP is not part of this profile';
   return payload.kind === 'h2' && subject.secure === null ? 'HTTP/2 needs the gateway' : null;
 }
 

@@ -95,7 +95,9 @@ function shuffled<T>(list: readonly T[], random: Random): T[] {
 }
 
 function flipped(name: string, random: Random): string {
-  return Array.from(name).map((letter) => (random.chance(0.5) ? letter.toUpperCase() : letter.toLowerCase())).join('');
+  return Array.from(name)
+    .map((letter) => (random.chance(0.5) ? letter.toUpperCase() : letter.toLowerCase()))
+    .join('');
 }
 
 function blanks(value: string, random: Random): string {

@@ -1,9 +1,16 @@
 /** What became of a run, and whether it passed (SECURITY §2.2, SURFACE). */
 import { gunzipSync } from 'node:zlib';
-import type { By, Outcome } from '../verdict.ts';
+import type { By, Outcome, Verdict } from '../verdict.ts';
 import { CREDENTIAL } from './subject.ts';
 import type { HttpRun, HttpSeen } from './run.ts';
 import { headerOf, type Answer } from './wire.ts';
+
+export interface HttpVerdict extends Verdict {
+  /** Of the answer; null: there was none. */
+  readonly status: number | null;
+  /** It ran, without what the case is about. */
+  readonly neutralised: boolean;
+}
 
 export interface HttpOutcome {
   readonly outcome: Outcome;
