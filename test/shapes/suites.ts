@@ -19,7 +19,6 @@ export const SUITES: readonly string[] = [
   'test/e2e/approved-writes.test.ts',
   'test/e2e/authzen.test.ts',
   'test/e2e/cli-watch.test.ts',
-  'test/e2e/console-login.test.ts',
   'test/e2e/console-oidc.test.ts',
   'test/e2e/http-gateway.test.ts',
   'test/e2e/masked-record.test.ts',
@@ -90,6 +89,7 @@ export const ONCE: Readonly<Record<string, string>> = {
   'test/e2e/cli-run.test.ts': ENGINES,
   'test/e2e/approvals-display.test.ts': RECORD,
   'test/e2e/cli-gateway.test.ts': RECORD,
+  'test/e2e/console-login.test.ts': RECORD,
   'test/e2e/projection.test.ts': RECORD,
 };
 
