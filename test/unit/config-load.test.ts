@@ -79,6 +79,8 @@ test('defaults are filled in, units are in the names, paths are relative to the 
         env: 'development',
         labels: {},
         audit: 'standard',
+        http: null,
+        mcp: null,
         judging: 'local',
         inTransaction: 'fresh',
         limits: { connections: 200, statementBytes: 1_048_576, idleMs: 900_000 },
@@ -93,6 +95,14 @@ test('defaults are filled in, units are in the names, paths are relative to the 
     },
     nats: null,
     operations: { listen: null, metrics: { readers: 'loopback', token: null }, traces: null },
+    agents: {
+      tokenTtlMs: 900_000,
+      humanMaxAgeMs: 604_800_000,
+      selfService: true,
+      coolDown: { denials: 10, withinMs: 60_000, forMs: 120_000 },
+      workloads: [],
+    },
+    runbooksDir: '/srv/gateway/runbooks',
     log: { level: 'info', format: 'auto' },
     notices: [
       'api: TLS is off, accepted because 127.0.0.1 is loopback',
