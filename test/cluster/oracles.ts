@@ -7,7 +7,7 @@ import { verifyJournal } from '#engine/journal/verify';
 import type { Cluster, Member } from '#test/support/cluster';
 import { until } from '#test/support/nats';
 import { checkRound, type Check as RoundCheck, type Recorded, recordedIn, seenAtTarget } from '../chaos/checks.ts';
-import type { Operation, Workload } from '../chaos/workload.ts';
+import type { Operation } from '../chaos/workload.ts';
 
 export type Check = RoundCheck | 'engines agree' | 'only clean errors' | 'a statement is answered' | 'a drained process ends well';
 export interface Finding {
@@ -42,19 +42,13 @@ export async function judge(cluster: Cluster, operations: readonly Operation[]):
   for (const member of [...cluster.of('engine'), ...cluster.of('enforcer')]) findings.push(...(await verified(member)));
   const recorded = together(await Promise.all(cluster.of('enforcer').map(({ dir }) => recordedIn(join(dir, 'journal')))));
   const target = seenAtTarget(cluster.relay);
-  findings.push(...checkRound(target, recorded, over(operations)));
+  findings.push(...checkRound(target, recorded, { operations, extraAnswers: () => 0 }));
   const books = await Promise.all(
     cluster.of('engine').map(async (member) => ({ name: member.name, used: await usesIn(join(member.dir, 'journal')) })),
   );
   const uses = [...recorded.approved.values()].flat();
   findings.push(...checkUses(uses, books));
   return { findings, at_target: target.size, approvals_used: new Set(uses).size, uses_max: Math.max(0, ...counted(uses).values()) };
-}
-
-/** Clients that have all gone; a driver does not tell of answers to no question. */
-function over(operations: readonly Operation[]): Workload {
-  const gone = (): Promise<void> => Promise.resolve();
-  return { operations, inFlight: () => 0, extraAnswers: () => 0, answered: gone, succeeded: gone, stop: gone };
 }
 
 /** A marker may have been cleared beside the target by any of the three. */
