@@ -51,7 +51,6 @@ function problemOf(answer: Answer): ProblemSaid | null {
   }
 }
 
-const REFUSED: readonly Outcome[] = ['denied', 'approval', 'unsupported', 'refused'];
 /** Cases about what stands beside a request that may run: passed, too, if it ran without that. */
 const BESIDE: ReadonlySet<string> = new Set(['identity_spoof', 'request_smuggling']);
 
@@ -71,10 +70,6 @@ export function judge(run: HttpRun, seen: HttpSeen, found: { readonly leaks: rea
       return neutralised ? { passed: true, neutralised } : { passed: false };
     }
   }
-}
-
-export function refused(outcome: Outcome): boolean {
-  return REFUSED.includes(outcome);
 }
 
 /** Whether what the case is about reached the upstream: the other request, its body, or a header that is not one of everybody's. */
