@@ -60,6 +60,7 @@ function checkEnforcer(raw: Config, findings: Findings): void {
   for (const [name, target] of Object.entries(raw.targets)) {
     const at = `targets.${name}`;
     for (const key of CENTRAL_OF_TARGET) if (target[key] !== undefined) central(`${at}.${key}`);
+    for (const section of ['http', 'mcp'] as const) if (target[section]?.credential !== undefined) central(`${at}.${section}.credential`);
     if (target.upstream?.url !== undefined)
       findings.addAt(`${at}.upstream.url`, 'holds a credential, which is the engine’s; use `host`, `port` and `databases`');
   }
