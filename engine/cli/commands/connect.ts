@@ -2,6 +2,7 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import type { Command } from 'commander';
 import { InterlockError } from '#schemas/errors';
+import type { LoadedConfig, TargetConfig } from '../../config/config.ts';
 import { loadConfig } from '../../config/load.ts';
 import { described, runs, type Common } from '../command.ts';
 import { escapeText } from '../escape.ts';
@@ -45,14 +46,11 @@ export function connectCommand(): Command {
     .action(runs(connect));
 }
 
-const connect = async (
-  output: { document(value: unknown, text: () => readonly string[]): void },
-  options: Options,
-  [name = '', ...client]: readonly string[],
-): Promise<number> => {
+const connect = async (output: Printing, options: Options, [name = '', ...client]: readonly string[]): Promise<number> => {
   const config = await loadConfig(options.config);
   const target = targetOf(config, name);
   const token = await readTokenFile(options.tokenFile);
+  if (target.protocol !== 'postgresql') return await connectService(output, config, target, options);
   const where = {
     ...(await reach(config, target, options.host)),
     login: options.login ?? loginOf(token, config),
@@ -71,6 +69,26 @@ const connect = async (
   ]);
   return 0;
 };
+
+/** An API or an MCP server: its address, and how the token goes along. */
+async function connectService(output: Printing, config: LoadedConfig, target: TargetConfig, options: Options): Promise<number> {
+  const { host, port } = await reach(config, target, options.host);
+  const cacert = await rootCert(target);
+  const base = `${target.tls === null ? 'http' : 'https'}://${host.includes(':') ? `[${host}]` : host}:${port}`;
+  const url = target.protocol === 'mcp' ? `${base}/mcp/${target.name}` : base;
+  const trusted = cacert === null ? '' : ` --cacert ${quoted(cacert)}`;
+  const curl = `curl${trusted} -H "Authorization: Bearer $(cat ${quoted(options.tokenFile)})" ${url}${target.protocol === 'http' ? '/…' : ''}`;
+  output.document({ url, host, port, cacert, curl }, () => [
+    `url    ${escapeText(url)}`,
+    target.protocol === 'mcp' ? `token  Authorization: Bearer, the token in ${escapeText(options.tokenFile)}` : `curl   ${escapeText(curl)}`,
+    ...(cacert === null ? [] : [`cacert ${escapeText(cacert)}`]),
+  ]);
+  return 0;
+}
+
+interface Printing {
+  document(value: unknown, text: () => readonly string[]): void;
+}
 
 interface Where {
   readonly host: string;

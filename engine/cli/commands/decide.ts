@@ -30,6 +30,8 @@ export function decideCommand(): Command {
         'interlock decide --target shop --login alice --group support --statement "SELECT * FROM customers" --catalog shop.json',
         'with the exact answer where columns are masked',
       ],
+      ['interlock decide --target billing-api --login alice --group support --method POST --path /refunds --body \'{"charge":"c_1"}\'', 'a request'],
+      ['interlock decide --target tools --login alice --group support --tool search --arguments \'{"query":"x"}\'', 'a call of a tool'],
       ['interlock decide --cases cases.jsonl', 'many, one JSON object a line: {id, subject, resource, statement, params?}'],
     ],
   })
@@ -41,6 +43,12 @@ export function decideCommand(): Command {
     .option('--for-group <group>', 'a group of that human: then an agent may do what both may; may be repeated', list)
     .option('--statement <sql>', 'the statement')
     .option('--statement-file <file>', 'the statement, from a file; - for standard input')
+    .option('--method <method>', 'of an API: with --path', 'GET')
+    .option('--path <path>', 'of an API: the path with its query')
+    .option('--header <name: value>', 'of an API; may be repeated', list)
+    .option('--body <text>', 'of an API: the body, JSON unless --header says otherwise')
+    .option('--tool <name>', 'of an MCP server: the tool')
+    .option('--arguments <json>', 'of an MCP server: its arguments', '{}')
     .option('--params <json>', 'parameters: a list of texts, numbers and nulls, or of {type, value}')
     .option('--prepare', 'judge it as it is prepared, without parameters')
     .addOption(new Option('--transaction <state>', 'where the session stands').choices([...TRANSACTION_STATES]).default('idle'))
@@ -58,7 +66,7 @@ export function decideCommand(): Command {
 async function decide(output: Output, options: DecideOptions): Promise<number> {
   const config = await loadConfig(options.config);
   const { openJudging } = await import('../../judging.ts');
-  const { askedInput, caseInput } = await import('../decide/input.ts');
+  const { askedInput, caseInput, isMessage, messageInput } = await import('../decide/input.ts');
   const log = openLog({ level: 'error', format: process.stderr.isTTY ? 'pretty' : 'json', secrets: [] });
   await using service = await openJudging(config, { log, clock: systemClock, ids: new Ids(systemClock), record: () => {}, watch: false });
   const tables = options.catalog === undefined ? {} : { catalog: await readCatalog(options.catalog) };
@@ -69,7 +77,8 @@ async function decide(output: Output, options: DecideOptions): Promise<number> {
     }
     return EXIT.ok;
   }
-  const result = await service.dryRun({ ...askedInput(config, await statementOf(options), options), ...tables });
+  const input = isMessage(options) ? await messageInput(config, options) : askedInput(config, await statementOf(options), options);
+  const result = await service.dryRun({ ...input, ...tables });
   output.document({ request: result.request, decision: result.decision }, () => told(result));
   return result.decision.effect === 'allow' || result.decision.effect === 'mask' ? EXIT.ok : EXIT.no;
 }

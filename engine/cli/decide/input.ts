@@ -1,10 +1,15 @@
 /** What was asked on the command line, or in a case, as the dry run takes it. */
+import { readPins } from '#enforcers/mcp/pins';
 import { SUPPORTED_OBLIGATIONS } from '#enforcers/postgres/door';
+import type { McpTool } from '#schemas/knowledge';
 import { TRANSACTION_STATES, type Resource, type Subject, type TransactionState } from '#schemas/decision-request';
 import { InterlockError } from '#schemas/errors';
 import type { Param } from '#schemas/sql-facts';
 import type { LoadedConfig, TargetConfig } from '../../config/config.ts';
+import { askedHttp, askedMcp, type AskedText } from '../../decide/asked-text.ts';
 import type { DryRunInput } from '../../decide/dry-run.ts';
+import { withResources } from '../../mcp-target.ts';
+import { targetOf } from '../door.ts';
 import type { CaseLine } from './cases.ts';
 import type { DecideOptions } from './options.ts';
 
@@ -27,6 +32,58 @@ export function askedInput(config: LoadedConfig, statement: string, options: Dec
     supportedObligations: SUPPORTED_OBLIGATIONS,
     ...(params === null || options.prepare === true ? {} : { params: paramsOf(params, '--params') }),
   };
+}
+
+/** A request or a call instead of a statement. */
+export function isMessage({ path, tool }: DecideOptions): boolean {
+  return path !== undefined || tool !== undefined;
+}
+
+/** With what is known of the target from its configuration: the description of an API, the pinned tools of a server. */
+export async function messageInput(config: LoadedConfig, options: DecideOptions): Promise<DryRunInput> {
+  const { target: name, login } = options;
+  if (name === undefined || login === undefined) throw new InterlockError('USAGE', '--target and --login are needed');
+  const target = targetOf(config, name);
+  const asked = askedOf(target, options);
+  return {
+    subject: subjectOf(login, options),
+    resource: { type: target.protocol, id: name, properties: { env: target.env, labels: { ...target.labels } } },
+    action: asked.action,
+    statement: asked.statement,
+    supportedObligations: ['mask', 'mask.paths'],
+    ...(await knownOf(withResources(target, config))),
+  };
+}
+
+function askedOf(
+  { name, protocol }: TargetConfig,
+  { method = 'GET', path, header = [], body, tool, arguments: given = '{}' }: DecideOptions,
+): AskedText {
+  if (path !== undefined && protocol === 'http') {
+    const headers = Object.fromEntries(header.map((text) => [text.slice(0, text.indexOf(':')).trim(), text.slice(text.indexOf(':') + 1).trim()]));
+    return askedHttp({ method, path, headers, ...(body === undefined ? {} : { body }) });
+  }
+  if (tool !== undefined && protocol === 'mcp') return askedMcp({ tool, arguments: objectOf(given) });
+  throw new InterlockError('USAGE', `\`${name}\` speaks ${protocol}: a database takes --statement, an API --path, an MCP server --tool`);
+}
+
+function objectOf(text: string): Record<string, unknown> {
+  try {
+    return fields(JSON.parse(text), '--arguments');
+  } catch (error) {
+    if (error instanceof InterlockError) throw error;
+    throw new InterlockError('USAGE', '--arguments: not JSON', { cause: error });
+  }
+}
+
+async function knownOf({ http, mcp }: TargetConfig): Promise<Pick<DryRunInput, 'knowledge'>> {
+  if (http !== null) return { knowledge: (await import('../../http-target.ts')).httpCatalogOf(http) };
+  const pins = mcp === null ? null : readPins(mcp.pinsFile);
+  if (mcp === null || pins === null) return {};
+  const tools = pins.tools.map(({ name, digest, definition }): McpTool => {
+    return { name, digest, state: 'pinned', inputSchema: definition['inputSchema'], arguments: mcp.arguments[name] ?? [] };
+  });
+  return { knowledge: { kind: 'mcp', fingerprint: '', tools } };
 }
 
 export function caseInput(config: LoadedConfig, line: CaseLine, options: DecideOptions): DryRunInput {

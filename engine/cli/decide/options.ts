@@ -9,6 +9,14 @@ export interface DecideOptions extends Common {
   readonly for?: string;
   readonly forGroup?: readonly string[];
   readonly statement?: string;
+  /** Of an API. */
+  readonly method?: string;
+  readonly path?: string;
+  readonly header?: readonly string[];
+  readonly body?: string;
+  /** Of an MCP server. */
+  readonly tool?: string;
+  readonly arguments?: string;
   readonly statementFile?: string;
   readonly params?: string;
   readonly prepare?: boolean;
