@@ -7,14 +7,13 @@ import { LIMITS } from '#enforcers/common/limits';
 import { ToolKeeper } from './catalog.ts';
 import { injected } from './credential.ts';
 import { serveMcp, type EndpointParts, type Site } from './endpoint.ts';
-import type { CloseReason, House } from './house.ts';
+import type { CloseReason, EndedSession, House } from './house.ts';
 import { isMetadata, McpListeners, type Share } from './listener.ts';
 import { MCP_LIMITS } from './limits.ts';
 import { metadata } from './metadata.ts';
 import { Questions } from './relay.ts';
 import { KeptResults } from './results.ts';
 import { openSealer, type Sealer } from './seal.ts';
-import type { McpSession } from './session.ts';
 import { Sessions } from './sessions.ts';
 import type { McpTarget } from './target.ts';
 import { openHttpLink } from './upstream/http.ts';
@@ -186,7 +185,7 @@ class McpEnforcer implements Enforcer, House {
     return link;
   }
 
-  gone(session: McpSession, reason: CloseReason): void {
+  gone(session: EndedSession, reason: CloseReason): void {
     this.#sessions.gone(session);
     this.#questions.forget(session);
     const { statements, bytesIn: bytes_in, bytesOut: bytes_out } = session;

@@ -3,11 +3,18 @@ import type { EnforcerDeps } from '#enforcers/common/enforcer';
 import type { ToolKeeper } from './catalog.ts';
 import type { KeptResults } from './results.ts';
 import type { Sealer } from './seal.ts';
-import type { McpSession } from './session.ts';
 import type { McpTarget } from './target.ts';
 import type { Introduction, Link } from './upstream/link.ts';
 
 export type CloseReason = 'client' | 'target' | 'policy' | 'terminated' | 'drain' | 'fault';
+
+/** What is left of a session to be told. */
+export interface EndedSession {
+  readonly id: string;
+  readonly statements: number;
+  readonly bytesIn: number;
+  readonly bytesOut: number;
+}
 
 export interface House {
   readonly deps: EnforcerDeps;
@@ -20,5 +27,5 @@ export interface House {
   /** Nothing new may begin. */
   readonly draining: boolean;
   open(who: Introduction): Promise<Link>;
-  gone(session: McpSession, reason: CloseReason): void;
+  gone(session: EndedSession, reason: CloseReason): void;
 }

@@ -1,6 +1,7 @@
 /** What the server says besides its answer: which of it a client may hear, and which of its questions it may get. Everything else ends here. */
 import type { Sink } from './upstream/link.ts';
 import type { Answering } from './answer.ts';
+import type { EndedSession } from './house.ts';
 import type { RpcNotification, RpcOutcome, RpcRequest } from './message.ts';
 import { MCP_LIMITS } from './limits.ts';
 import { ERROR, SERVER_REQUESTS, type RpcId } from './protocol.ts';
@@ -44,7 +45,7 @@ export class Questions {
     return true;
   }
 
-  forget(session: McpSession): void {
+  forget(session: EndedSession): void {
     for (const [id, asked] of this.#open) if (asked.session === session) this.#open.delete(id);
   }
 }

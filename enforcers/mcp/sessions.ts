@@ -5,7 +5,7 @@ import type { Principal } from '#client/identity';
 import type { Client } from '#schemas/decision-request';
 import { InterlockError } from '#schemas/errors';
 import type { Refusal } from '#enforcers/common/refusal';
-import type { CloseReason, House } from './house.ts';
+import type { CloseReason, EndedSession, House } from './house.ts';
 import type { Era, RpcId } from './protocol.ts';
 import { openSession, type McpSession } from './session.ts';
 import type { Introduction } from './upstream/link.ts';
@@ -34,7 +34,7 @@ interface Entry {
 export class Sessions {
   readonly #house: House;
   readonly #byKey = new Map<string, Entry>();
-  readonly #entries = new Map<McpSession, Entry>();
+  readonly #entries = new Map<EndedSession, Entry>();
   readonly #opening = new Map<string, Promise<McpSession>>();
   readonly #calls = new Map<string, AbortController>();
 
@@ -47,7 +47,7 @@ export class Sessions {
   }
 
   all(): readonly McpSession[] {
-    return [...this.#entries.keys()];
+    return [...this.#entries.values()].map(({ session }) => session);
   }
 
   /** @throws InterlockError AUTH_FAILED, AUTH_SCOPE … */
@@ -111,7 +111,7 @@ export class Sessions {
     }
   }
 
-  gone(session: McpSession): void {
+  gone(session: EndedSession): void {
     const entry = this.#entries.get(session);
     if (entry === undefined) return;
     this.#entries.delete(session);

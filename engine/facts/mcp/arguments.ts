@@ -4,7 +4,7 @@ import type { ArgumentFacts } from '#schemas/mcp-facts';
 import type { Effect, Opaque, SqlFacts } from '#schemas/sql-facts';
 import { LIMITS } from './limits.ts';
 import { readPath } from './paths.ts';
-import type { SqlContext, SqlReading } from './reader.ts';
+import type { SqlContext, SqlReading } from './sql-reading.ts';
 import { readUrl } from './urls.ts';
 
 export interface Nested {

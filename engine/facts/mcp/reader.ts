@@ -1,34 +1,20 @@
 /** A request of MCP → facts. Total: what is not understood is `parsed: false`, with the reason in `opaque`. */
 import { parseStrictJson } from '#client/strict-json';
-import type { Catalog } from '#schemas/catalog';
 import type { HttpCatalog, McpCatalog } from '#schemas/knowledge';
 import type { McpFacts } from '#schemas/mcp-facts';
-import type { Opaque, SqlFacts } from '#schemas/sql-facts';
+import type { Opaque } from '#schemas/sql-facts';
 import { ByteCache } from '../postgres/cache.ts';
 import { readNested, type Nested } from './arguments.ts';
 import { LIMITS } from './limits.ts';
 import { METHODS } from './methods.ts';
 import { invalid } from './schema.ts';
+import type { SqlReading } from './sql-reading.ts';
 import { uriProblem } from './urls.ts';
 
 /** Structurally the `ReadContext` that judging hands over. */
 export interface McpContext {
   readonly target: string;
   readonly knowledge: McpCatalog | HttpCatalog | null;
-}
-
-/** What reads the SQL of an argument: the engine of the target that the argument belongs to. */
-export interface SqlReading {
-  read(text: Uint8Array, context: SqlContext): SqlFacts | Promise<SqlFacts>;
-  /** The newest catalog of a target; null: none was read in this process. */
-  catalogOf(target: string): Catalog | null;
-}
-
-export interface SqlContext {
-  readonly major: number;
-  readonly database: string;
-  readonly settings: Readonly<Record<string, string>>;
-  readonly catalog: Catalog | null;
 }
 
 export class McpReader {
