@@ -104,14 +104,12 @@ describe('an API of the configuration', () => {
 
   test('I7: neither secret nor token stands in the log or in the journal', async () => {
     await (await ask('/customers/7')).text();
-    const journal = join(gateway.dir, 'journal');
-    const bytes = readdirSync(journal, { recursive: true, withFileTypes: true })
-      .filter((entry) => entry.isFile())
-      .map((entry) => readFileSync(join(entry.parentPath, entry.name)).toString('latin1'))
-      .join('');
-    expect(bytes).toContain('/customers/7');
-    expect(bytes).not.toContain(SECRET);
-    expect(bytes).not.toContain(token);
+    // segments are large: what they hold is looked for, and never printed
+    const segments = readdirSync(gateway.dir, { recursive: true, withFileTypes: true })
+      .filter((entry) => entry.isFile() && entry.name.endsWith('.seg'))
+      .map((entry) => readFileSync(join(entry.parentPath, entry.name)));
+    const hold = (text: string): boolean => segments.some((bytes) => bytes.includes(text));
+    expect([hold('/customers/7'), hold(SECRET), hold(token)]).toEqual([true, false, false]);
     expect(gateway.log()).not.toContain(SECRET);
     expect(gateway.log()).not.toContain(token);
   });
