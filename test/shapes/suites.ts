@@ -83,6 +83,8 @@ export const ONCE: Readonly<Record<string, string>> = {
   'test/e2e/http2.test.ts': IN_TEST,
   'test/e2e/mcp-approvals.test.ts': IN_TEST,
   'test/e2e/mcp-calls.test.ts': IN_TEST,
+  'test/e2e/mcp-conformance.test.ts': IN_TEST,
+  'test/e2e/mcp-modern.test.ts': IN_TEST,
   'test/e2e/mcp-stdio.test.ts': IN_TEST,
   'test/e2e/agents.test.ts': ENGINES,
   'test/e2e/assistant.test.ts': ENGINES,
