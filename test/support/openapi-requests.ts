@@ -101,7 +101,7 @@ function bodyOf(document: Json, operation: Json, random: Random): Pick<MadeReque
   const [type, media] = Object.entries(content)[0] as [string, Json];
   const value = valueOf(document, (media['schema'] ?? {}) as Json, random, 0);
   if (type === 'application/x-www-form-urlencoded') {
-    const form = new URLSearchParams(Object.entries(value as Json).map(([name, one]) => [name, String(one)]));
+    const form = new URLSearchParams(Object.entries(value as Json).map(([name, one]): [string, string] => [name, String(one)]));
     return { type, body: Buffer.from(form.toString()) };
   }
   if (/json/.test(type))
