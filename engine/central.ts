@@ -4,7 +4,7 @@ import type { Identity, Principal } from '#client/identity';
 import type { Journal } from '#client/journal';
 import { Mounts } from './api/mounts.ts';
 import type { Status } from './api/parts.ts';
-import type { AssistantPart } from './api/assistant.ts';
+import type { AssistantPart } from './api/parts.ts';
 import { answerMessage } from './assistant/server.ts';
 import { assisting } from './assisting.ts';
 import { agentClaims, openAgenting, type AgentingFrom } from './agenting.ts';

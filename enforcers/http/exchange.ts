@@ -13,6 +13,7 @@ import type { HeaderList } from './answer.ts';
 import { forward } from './forward.ts';
 import { Malformed } from './head.ts';
 import type { House, Peer } from './house.ts';
+import type { OpenHouse } from './sessions.ts';
 import { HTTP_LIMITS } from './limits.ts';
 import { answerProblem } from './problem.ts';
 import type { Incoming, Reply } from './reply.ts';
@@ -24,7 +25,7 @@ import type { TargetConnection } from './target-connection.ts';
 import { presentedToken } from './token.ts';
 
 /** Answers on `incoming.reply`, whatever happens. */
-export async function serve(incoming: Incoming, peer: Peer, house: House): Promise<void> {
+export async function serve(incoming: Incoming, peer: Peer, house: OpenHouse): Promise<void> {
   const { reply } = incoming;
   try {
     const session = await admitted(incoming, peer, house);
@@ -60,7 +61,7 @@ function fault(error: unknown, reply: Reply, house: House): void {
   answer(reply, refusalOf(error), house);
 }
 
-async function admitted({ head }: Incoming, peer: Peer, house: House): Promise<HttpSession | Refusal> {
+async function admitted({ head }: Incoming, peer: Peer, house: OpenHouse): Promise<HttpSession | Refusal> {
   if (house.draining) return refusal('DRAINING');
   const presented = presentedToken(head.headers);
   if (presented === null)

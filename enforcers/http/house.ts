@@ -2,7 +2,6 @@
 import type { EnforcerDeps } from '#enforcers/common/enforcer';
 import type { OpenAnswering } from './answer.ts';
 import type { Place } from './place.ts';
-import type { Sessions } from './sessions.ts';
 import type { HttpTarget } from './target.ts';
 import type { Tokens } from './tokens.ts';
 
@@ -13,7 +12,6 @@ export interface House {
   readonly enforcerId: string;
   readonly place: Place;
   readonly tokens: Tokens;
-  readonly book: Sessions;
   readonly answering: OpenAnswering;
   readonly supported: readonly string[];
   readonly draining: boolean;

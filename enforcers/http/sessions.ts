@@ -18,6 +18,11 @@ export interface Arrival extends Peer {
   readonly application: string;
 }
 
+/** With the book of who is there. */
+export interface OpenHouse extends House {
+  readonly book: Sessions;
+}
+
 export class Sessions {
   readonly #house: House;
   readonly #byKey = new Map<string, HttpSession>();

@@ -3,16 +3,10 @@
  * another site is turned away before it is read (DNS rebinding). https://modelcontextprotocol.io/specification/2026-07-28/basic/transports
  */
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import type { Principal } from '#client/identity';
 import { InterlockError } from '#schemas/errors';
 import { Ending } from './ending.ts';
 import type { House } from './house.ts';
 import { send } from './present.ts';
-
-export interface AssistantPart {
-  /** null: a notification. */
-  answer(bytes: Uint8Array, caller: { readonly principal: Principal; readonly token: string }, signal: AbortSignal): Promise<object | null>;
-}
 
 const PATH = '/mcp';
 const MESSAGE_BYTES_MAX = 1024 * 1024;

@@ -1,6 +1,5 @@
 /** What the API needs of its neighbours; the composition root plugs them in. A part that is null is not there (yet): its routes answer 503 NOT_READY. */
 import type { Identity, Principal } from '#client/identity';
-import type { AssistantPart } from './assistant.ts';
 import type { AuthzenParts } from './authzen/parts.ts';
 import type { ApprovalState, ApprovalView, DelegationView } from '#schemas/approval';
 import type { AgentClaims, AgentView } from '#schemas/agent';
@@ -51,6 +50,12 @@ export interface ApiParts {
   readonly version: string;
   /** Name → environment. */
   readonly targets: Readonly<Record<string, string>>;
+}
+
+/** Interlock's own MCP server. */
+export interface AssistantPart {
+  /** null: a notification. */
+  answer(bytes: Uint8Array, caller: { readonly principal: Principal; readonly token: string }, signal: AbortSignal): Promise<object | null>;
 }
 
 /** `record`: whatever of it somebody who reads everything searched or read. */

@@ -5,6 +5,9 @@ import type { AgentsConfig } from './agents.ts';
 import type { HttpTargetConfig } from './http.ts';
 import type { McpTargetConfig } from './mcp.ts';
 import type { Places } from './places.ts';
+import type { SecretSource } from './secret-kinds.ts';
+
+export type { SecretSource, VaultSecretRef } from './secret-kinds.ts';
 
 export interface LoadedConfig {
   /** As it was named on the command line. */
@@ -106,23 +109,6 @@ export interface IssuerLoginConfig {
   /** null: a public client. */
   readonly clientSecret: SecretSource | null;
   readonly scopes: readonly string[];
-}
-
-/** Where a secret is read from when it is needed (readSecret). */
-export type SecretSource =
-  | { readonly kind: 'file'; readonly path: string }
-  | { readonly kind: 'env'; readonly name: string }
-  | { readonly kind: 'exec'; readonly argv: readonly string[] }
-  /** Of targets alone: read by whoever asks Vault. */
-  | ({ readonly kind: 'vault' } & VaultSecretRef);
-
-/** One field of a key-value secret in Vault. */
-export interface VaultSecretRef {
-  readonly mount: string;
-  readonly path: string;
-  readonly field: string;
-  /** Version of the key-value engine. */
-  readonly kv: 1 | 2;
 }
 
 /** null `caFile`: the system's roots. `off` is accepted towards loopback and unix sockets only. */

@@ -1,6 +1,6 @@
 /** Where a secret is read from, with paths absolute. */
 import type { SecretRef } from '#schemas/config';
-import type { SecretSource } from './config.ts';
+import type { SecretSource } from './secret-kinds.ts';
 
 export type Absolute = (path: string) => string;
 

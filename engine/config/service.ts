@@ -1,7 +1,7 @@
 /** Section `credential` of a service (HTTP, MCP): which secret it is, and what is done with it. */
 import type { ServiceCredential } from '#schemas/config-service';
 import type { LeaseScheme } from '#client/credentials';
-import type { SecretSource } from './config.ts';
+import type { SecretSource } from './secret-kinds.ts';
 import { type Absolute, secretSource } from './secret-source.ts';
 
 export interface ServiceCredentialConfig {

@@ -59,7 +59,14 @@ export type AskedApi = Readonly<Record<string, Partial<Omit<HttpRoute, 'method' 
 export function apiOf(api: AskedApi): HttpCatalog {
   const routes = Object.entries(api).map(([line, said]): HttpRoute => {
     const [method = '', route = ''] = line.split(' ');
-    return { id: line, tags: [], class: method === 'GET' || method === 'HEAD' ? 'read' : method === 'DELETE' ? 'delete' : 'write', ...said, method, route };
+    return {
+      id: line,
+      tags: [],
+      class: method === 'GET' || method === 'HEAD' ? 'read' : method === 'DELETE' ? 'delete' : 'write',
+      ...said,
+      method,
+      route,
+    };
   });
   return { kind: 'http', fingerprint: digest(canonical(api)), base: '', routes };
 }

@@ -5,17 +5,7 @@ import type { Decision, DecisionEffect } from '#schemas/decision';
 import type { Resource, Subject, TransactionState } from '#schemas/decision-request';
 import { ERRORS, InterlockError } from '#schemas/errors';
 import type { Param } from '#schemas/sql-facts';
-import {
-  apiOf,
-  askedHttp,
-  type AskedApi,
-  type AskedHttp,
-  askedMcp,
-  type AskedMcp,
-  type AskedText,
-  type AskedTools,
-  toolsOf,
-} from './asked-text.ts';
+import { apiOf, askedHttp, type AskedApi, type AskedHttp, askedMcp, type AskedMcp, type AskedText, type AskedTools, toolsOf } from './asked-text.ts';
 import type { DryRunInput } from './dry-run.ts';
 
 export interface StatementCase {

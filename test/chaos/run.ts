@@ -1,7 +1,8 @@
 /** All rounds of one fault. */
 import { join } from 'node:path';
 import { ApartBed } from './apart/bed.ts';
-import { APART_FAULTS, playApart } from './apart/rounds.ts';
+import { playApart } from './apart/rounds.ts';
+import { APART_FAULTS } from './apart/round.ts';
 import { openTestBed, type TestBed } from './bed.ts';
 import type { ChaosOptions } from './options.ts';
 import { Random } from '#test/support/random';

@@ -1,5 +1,5 @@
 /** The demo's end: an agent on behalf of Alice, the same policies, the same reviewer. */
-import type { Step } from './steps.ts';
+import type { Step } from './step.ts';
 
 const REFUND = JSON.stringify({ target: 'shop', statement: "UPDATE payments SET status = 'refunded' WHERE id = 4" });
 

@@ -1,5 +1,5 @@
 /** The demo apart: every process is started, killed and started again by a command that is printed. */
-import type { Step } from './steps.ts';
+import type { Step } from './step.ts';
 
 const ENGINE = 'interlock engine -c';
 const READY = (name: string): string => `until [ -s ${name}.json ]; do sleep 0.1; done`;

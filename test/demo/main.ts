@@ -15,7 +15,8 @@ import { apartSteps } from './apart-steps.ts';
 import { launchGateway } from './gateway.ts';
 import { setUp } from './setup.ts';
 import { Shell } from './shell.ts';
-import { steps, type Step } from './steps.ts';
+import type { Step } from './step.ts';
+import { steps } from './steps.ts';
 
 interface Outcome {
   readonly name: string;

@@ -1,19 +1,7 @@
 /** The demo is a list of shell commands: what it runs is what it prints, and what anybody can paste. */
 
 import { agentSteps } from './agent-steps.ts';
-
-export interface Step {
-  readonly name: string;
-  /** One line above the command: what to look at. */
-  readonly say: string;
-  readonly command: string;
-  /** Exit code of the command, part of what is shown. */
-  readonly exit: number;
-  /** The output must contain each of these. */
-  readonly shows: readonly string[];
-  /** … and none of these. */
-  readonly hides?: readonly string[];
-}
+import type { Step } from './step.ts';
 
 /**
  * @param ask the client that asks one statement, e.g. `psql -c`

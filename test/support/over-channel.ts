@@ -66,9 +66,10 @@ export async function inShape(shape: Shape, parts: EnforcerParts, target: string
 }
 
 /** A book tells more than an enforcer may ask; what is none has requests of this target alone. */
-function served(approvals: Approvals & Partial<Pick<ApprovalBook, 'show' | 'ended'>>, target: string): ServedApprovals {
+function served(approvals: Approvals & Partial<Pick<ApprovalBook, 'show' | 'ended' | 'hear'>>, target: string): ServedApprovals {
   return {
     request: (draft) => approvals.request(draft),
+    hear: (approvalId) => approvals.hear?.(approvalId) ?? Promise.resolve(),
     settled: (approvalId, signal) => approvals.settled(approvalId, signal),
     consume: (approvalId, use) => approvals.consume(approvalId, use),
     cancel: (approvalId, by) => approvals.cancel(approvalId, by),

@@ -250,7 +250,7 @@ function body(json: unknown): Request {
 }
 
 function facts({ method, target = '/graphql', type, body: text = '' }: Request, schema: string | null = SCHEMA): HttpFacts {
-  const route = { id: 'graphql', route: '/graphql', tags: [], graphql: true } as const;
+  const route = { id: 'graphql', route: '/graphql', tags: [] as string[], graphql: true };
   const catalog: HttpCatalog = {
     kind: 'http',
     fingerprint: 'x',

@@ -4,7 +4,7 @@ import type { GatewayProcess } from '../process.ts';
 import { after, drained } from '../under-load.ts';
 import type { ApartBed, ApartComponent, Half } from './bed.ts';
 import { admits, openWitness, RESUME_MS, runsWithin } from './clients.ts';
-import type { ApartFault, ApartRound } from './rounds.ts';
+import type { ApartFault, ApartRound } from './round.ts';
 
 /** A fault that closes something has closed it so much later (I6). */
 const CLOSED_MS = 1_000;

@@ -1,9 +1,8 @@
 /** One round apart: load, a fault in one component, what must stand still and what must go on meanwhile, healing, oracles. */
-import type { Random } from '#test/support/random';
 import { checkRound, seenAtTarget, type Finding } from '../checks.ts';
 import type { Part } from '../gateway.ts';
 import { checkModel } from '../model.ts';
-import type { BuiltWrong, Sabotage } from '../options.ts';
+import type { BuiltWrong } from '../options.ts';
 import { recordedIn, type Reading } from '../recorded.ts';
 import { recoverAndVerify } from '../recovered.ts';
 import { startReviewer, type Reviewer } from '../reviewer.ts';
@@ -12,24 +11,11 @@ import { checkSecrets } from '../secrets.ts';
 import { drained, underLoad } from '../under-load.ts';
 import { startWorkload, type Workload } from '../workload.ts';
 import { archiveFindings } from './archive.ts';
-import type { ApartBed, ApartComponent, Built, Half } from './bed.ts';
+import type { ApartBed, Built, Half } from './bed.ts';
 import { runsWithin } from './clients.ts';
 import { outage } from './outages.ts';
+import type { ApartFault, ApartRound } from './round.ts';
 import { tampering } from './tampering.ts';
-
-export const APART_FAULTS = ['kill', 'stop', 'power', 'partition', 'delay', 'clock', 'eio', 'enospc', 'flip'] as const;
-export type ApartFault = (typeof APART_FAULTS)[number];
-
-export interface ApartRound {
-  readonly bed: ApartBed;
-  readonly name: string;
-  readonly random: Random;
-  readonly component: ApartComponent;
-  readonly fault: ApartFault;
-  readonly sabotage: Sabotage | null;
-  /** What is killed stays away for a while, and it is watched who goes on without it; else it is started anew at once. */
-  readonly watched: boolean;
-}
 
 /** Which half is built wrong. */
 const SABOTAGED: Readonly<Record<BuiltWrong, Half>> = {
