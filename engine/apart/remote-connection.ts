@@ -2,7 +2,7 @@
 import { promisify } from 'node:util';
 import { gzip } from 'node:zlib';
 import type { Log } from '#client/log';
-import type { Catalog } from '#schemas/catalog';
+import { isCatalog, type Knowledge } from '#schemas/knowledge';
 import { Digest } from '#schemas/common';
 import { InterlockError } from '#schemas/errors';
 import type { Channel, Stream } from '../channel/parts.ts';
@@ -17,8 +17,13 @@ export interface State {
   readonly masksPossible: boolean;
 }
 
+/** An API and a server of tools have no databases. */
+export function databaseOf(knowledge: Knowledge): string {
+  return isCatalog(knowledge) ? knowledge.database : '';
+}
+
 /** By target and database. */
-export type Catalogs = ReadonlyMap<string, { readonly target: string; readonly catalog: Catalog }>;
+export type Catalogs = ReadonlyMap<string, { readonly target: string; readonly catalog: Knowledge }>;
 
 export class RemoteConnection {
   readonly channel: Channel;
@@ -30,7 +35,7 @@ export class RemoteConnection {
   readonly #catalogs: Catalogs;
   readonly #log: Log;
   /** By key: the catalog that the engine knows, or is being told. */
-  readonly #told: Map<string, Catalog> = new Map();
+  readonly #told: Map<string, Knowledge> = new Map();
   #telling: Promise<void> | null = null;
   #following: Stream | null = null;
 
@@ -62,9 +67,10 @@ export class RemoteConnection {
     this.#following?.close();
   }
 
-  async #tell(missing: readonly (readonly [string, { readonly target: string; readonly catalog: Catalog }])[]): Promise<void> {
+  async #tell(missing: readonly (readonly [string, { readonly target: string; readonly catalog: Knowledge }])[]): Promise<void> {
     for (const [key, { target, catalog }] of missing) {
-      const { database, fingerprint } = catalog;
+      const { fingerprint } = catalog;
+      const database = databaseOf(catalog);
       const head = piece(encode({ target, database, fingerprint }));
       const known = await this.#learn(head);
       if (known[0] !== 1) {

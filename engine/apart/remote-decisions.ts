@@ -3,12 +3,12 @@ import { createHash } from 'node:crypto';
 import type { Clock } from '#client/clock';
 import type { DecisionService, DecisionSession, SessionScope } from '#client/decision-service';
 import type { Log } from '#client/log';
-import type { Catalog } from '#schemas/catalog';
+import type { Knowledge } from '#schemas/knowledge';
 import { InterlockError } from '#schemas/errors';
 import type { Channel, Dialer } from '../channel/parts.ts';
 import type { Deadline } from './deadline.ts';
 import { APART_LIMITS } from './limits.ts';
-import { RemoteConnection, type State } from './remote-connection.ts';
+import { databaseOf, RemoteConnection, type State } from './remote-connection.ts';
 import { RemoteSession, type SessionHome } from './remote-session.ts';
 import { FactsPool } from './remote-statement.ts';
 
@@ -24,7 +24,7 @@ export function openRemoteDecisions(options: RemoteDecisionOptions): RemoteDecis
 
 export class RemoteDecisionService implements DecisionService, SessionHome {
   readonly #options: RemoteDecisionOptions;
-  readonly #catalogs: Map<string, { readonly target: string; readonly catalog: Catalog }> = new Map();
+  readonly #catalogs: Map<string, { readonly target: string; readonly catalog: Knowledge }> = new Map();
   readonly #stop: () => void;
   readonly facts = new FactsPool();
   #connection: RemoteConnection | null = null;
@@ -54,9 +54,9 @@ export class RemoteDecisionService implements DecisionService, SessionHome {
     return this.#options.clock;
   }
 
-  learn(target: string, catalog: Catalog): void {
+  learn(target: string, catalog: Knowledge): void {
     this.generation++;
-    this.#catalogs.set(`${target}\n${catalog.database}`, { target, catalog });
+    this.#catalogs.set(`${target}\n${databaseOf(catalog)}`, { target, catalog });
     this.#connection?.learned()?.catch(() => {}); // whoever reads next is told
   }
 

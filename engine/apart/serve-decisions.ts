@@ -2,7 +2,7 @@
 import { gunzip } from 'node:zlib';
 import type { Clock } from '#client/clock';
 import type { DecisionService } from '#client/decision-service';
-import type { Catalog } from '#schemas/catalog';
+import { isCatalog, type Knowledge } from '#schemas/knowledge';
 import { Client, Resource, Subject } from '#schemas/decision-request';
 import { InterlockError } from '#schemas/errors';
 import type { CallContext, Channel, Handlers, Stream } from '../channel/parts.ts';
@@ -93,13 +93,18 @@ async function learn(decisions: DecisionService, payload: Uint8Array, { peer }: 
   const packed = reading.rest();
   if (packed.length === 0) return Uint8Array.of(known.get(key) === fingerprint ? 1 : 0);
   if (known.size >= limits.catalogs && !known.has(key)) throw new InterlockError('CHANNEL_BUSY', `${known.size} catalogs are known`);
-  const catalog = JSON.parse((await unpacked(Buffer.from(packed), limits.catalogBytes)).toString('utf8')) as Catalog;
-  if (catalog.database !== database || catalog.fingerprint !== fingerprint || !Array.isArray(catalog.relations)) {
+  const catalog = JSON.parse((await unpacked(Buffer.from(packed), limits.catalogBytes)).toString('utf8')) as Knowledge;
+  if (catalog.fingerprint !== fingerprint || !isOf(catalog, database)) {
     throw new InterlockError('CHANNEL_PROTOCOL', 'a catalog that is not the one announced');
   }
   decisions.learn(target, catalog);
   known.set(key, fingerprint);
   return Uint8Array.of(1);
+}
+
+function isOf(catalog: Knowledge, database: string): boolean {
+  if (isCatalog(catalog)) return catalog.database === database && Array.isArray(catalog.relations);
+  return database === '' && Array.isArray(catalog.kind === 'http' ? catalog.routes : catalog.tools);
 }
 
 const HEAD_MAX = 4_096;
