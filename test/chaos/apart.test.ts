@@ -19,7 +19,6 @@ describe('C1 to C8, apart: enforcer, engine and nats-server', () => {
   test.each<Row>([
     ['enforcer', 'kill'],
     ['enforcer', 'eio'],
-    ['enforcer', 'clock'],
     ['enforcer', 'delay'],
     ['engine', 'kill'],
     ['engine', 'stop'],
@@ -27,7 +26,6 @@ describe('C1 to C8, apart: enforcer, engine and nats-server', () => {
     ['engine', 'clock'],
     ['engine', 'flip'],
     ['nats', 'kill'],
-    ['nats', 'partition'],
   ])('%s: %s', { timeout: 120_000 }, (component, fault) => sound(bed, component, fault));
 });
 
@@ -44,7 +42,7 @@ async function sound(bed: ApartBed, component: ApartComponent, fault: Fault): Pr
   expect(report.reached).toBeGreaterThan(30);
 }
 
-/** A check that never fired is no evidence. The last two leave an archive and approvals that are past mending. */
+/** A check that never fired is no evidence; the rest of the table is played by `npm run chaos -- --table`. The last two leave an archive and approvals that are past mending. */
 describe('parts that are built wrong are found', () => {
   let bed: ApartBed;
   beforeAll(async () => {
@@ -52,21 +50,16 @@ describe('parts that are built wrong are found', () => {
   }, 120_000);
   afterAll(() => bed[Symbol.asyncDispose]());
 
-  test.each<Sabotage>(['masks-ignored', 'commit-undone', 'approval-ignored', 'disk-ignored', 'blind-verify', 'archive-gap', 'double-consume'])(
-    '%s',
-    { timeout: 120_000 },
-    async (sabotage) => {
-      const { component, fault, check } = ROWS.find((row) => row.sabotage === sabotage) as (typeof ROWS)[number];
-      const found: string[] = [];
-      for (let round = 0; round < 3 && !found.includes(check); round++) {
-        const report = await runApart(bed, { component, fault, rounds: 1, seed: 50_100 + round, sabotage });
-        found.push(...report.violations.map((violation) => violation.check));
-      }
-      expect(found).toContain(check);
-      await bed.kill('enforcer');
-      await bed.kill('engine');
-    },
-  );
+  test.each<Sabotage>(['masks-ignored', 'commit-undone', 'archive-gap', 'double-consume'])('%s', { timeout: 120_000 }, async (sabotage) => {
+    const { component, fault, check } = ROWS.find((row) => row.sabotage === sabotage) as (typeof ROWS)[number];
+    const found: string[] = [];
+    for (let round = 0; round < 3 && !found.includes(check); round++) {
+      const report = await runApart(bed, { component, fault, rounds: 1, seed: 50_100 + round, sabotage });
+      found.push(...report.violations.map((violation) => violation.check));
+    }
+    expect(found).toContain(check);
+    await bed.kill('enforcer'); // the next one may build the engine wrong
+  });
 });
 
 test('each row of the table has its line in README.md, with the rounds after which it fired', () => {
