@@ -38,9 +38,9 @@ export function assisting(from: AssistingFrom): AssistantParts {
   return {
     version: from.version,
     targets: () => targets().map(({ name, protocol, env }) => ({ name, protocol, env })),
-    opens: async ({ principal }, name) => {
+    opens: ({ principal }, name) => {
       const resource = resourceOf(targetOf(from, name));
-      const session = await from.decisions.openSession({
+      const session = from.decisions.openSession({
         sessionId: '',
         subject: principal.subject,
         resource,
@@ -48,7 +48,7 @@ export function assisting(from: AssistingFrom): AssistantParts {
         supportedObligations: SUPPORTED[resource.type as 'http'],
       });
       session.close();
-      return session.opening.effect !== 'deny';
+      return Promise.resolve(session.opening.effect !== 'deny');
     },
     judge: async (caller, asked) => await judged(from, caller, asked),
     run: async (caller, asked, bounds) =>

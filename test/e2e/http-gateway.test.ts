@@ -72,7 +72,10 @@ afterAll(async () => {
 });
 
 const ask = (path: string, init: RequestInit = {}, of = 'shop', mine = token): Promise<Response> =>
-  fetch(`http://${gateway.ready.targets[of]?.address ?? ''}${path}`, { ...init, headers: { authorization: `Bearer ${mine}`, ...init.headers } });
+  fetch(`http://${gateway.ready.targets[of]?.address ?? ''}${path}`, {
+    ...init,
+    headers: { authorization: `Bearer ${mine}`, ...(init.headers as Record<string, string> | undefined) },
+  });
 
 describe('an API of the configuration', () => {
   test('is read through its description; the credential is added on the way', async () => {

@@ -32,7 +32,20 @@ function commands(): readonly { readonly path: readonly string[]; readonly flags
   return spelled.flatMap((text) => {
     const [name, rest] = [text.split(' ', 1).join(), text.slice(text.indexOf(' ') + 1)];
     const flags = [...new Set([...text.matchAll(/(?<= |\[|\()(--?[a-z][a-z-]*)/g)].map((match) => match[1] ?? ''))];
-    const subs = ['approvals', 'console', 'sessions', 'audit', 'policy', 'projection', 'notify', 'enforcer', 'nats', 'mcp', 'state', 'skill'].includes(name)
+    const subs = [
+      'approvals',
+      'console',
+      'sessions',
+      'audit',
+      'policy',
+      'projection',
+      'notify',
+      'enforcer',
+      'nats',
+      'mcp',
+      'state',
+      'skill',
+    ].includes(name)
       ? rest.split(/[|¦]/).flatMap((part) => /^\s*([a-z][a-z-]*)(?= |$)/.exec(part)?.[1] ?? [])
       : [];
     return subs.length === 0 ? [{ path: [name], flags }] : subs.map((sub) => ({ path: [name, sub], flags }));

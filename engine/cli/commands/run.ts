@@ -89,7 +89,7 @@ function pairs(values: readonly string[]): Record<string, string> {
 
 async function listed(output: Output, runbooks: readonly Runbook[]): Promise<number> {
   const { described: said } = await import('../../runbooks/fill.ts');
-  const shown = runbooks.map(({ file, ...rest }) => (void file, rest));
+  const shown = runbooks.map((runbook) => ({ ...runbook, file: undefined }));
   output.document(shown, () =>
     runbooks.length === 0
       ? ['There are no runbooks.']

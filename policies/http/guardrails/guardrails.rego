@@ -74,7 +74,7 @@ deny contains {
 	"reason": concat("", ["The operation ", input.http.operation.id, " administers the API."]),
 	"hint": "Ask the owner of the API, or for membership in one of the groups that may.",
 } if {
-	input.http.operation["class"] == "admin"
+	input.http.operation.class == "admin"
 	not administers
 }
 
@@ -99,7 +99,7 @@ deny contains {
 
 deny contains {
 	"code": "GRAPHQL_TOO_DEEP",
-	"reason": concat("", ["The operation is nested ", format_int(input.http.graphql.depth, 10), " deep; ", format_int(depth_max, 10), " are allowed."]),
+	"reason": sprintf("The operation is nested %d deep; %d are allowed.", [input.http.graphql.depth, depth_max]),
 	"hint": "Ask for less at a time.",
 } if {
 	input.http.graphql.depth > depth_max
@@ -159,4 +159,4 @@ default depth_max := 10
 
 depth_max := data.http_guardrails.graphql_depth_max
 
-verbs := {effect.verb | some effect in input.http.effects}
+verbs contains effect.verb if some effect in input.http.effects

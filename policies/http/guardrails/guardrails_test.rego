@@ -8,18 +8,27 @@ request(facts) := {
 	"action": {"name": "http.request"},
 	"subject": {"properties": {"groups": ["developers"]}},
 	"resource": {"type": "http", "properties": {"env": "test"}},
-	"http": object.union({"parsed": true, "operation": {"id": "getOrder", "class": "read"}, "effects": [{"verb": "read"}], "opaque": []}, facts),
+	"http": object.union(getting_an_order, facts),
 }
+
+getting_an_order := {
+	"parsed": true,
+	"operation": {"id": "getOrder", "class": "read"},
+	"effects": [{"verb": "read"}],
+	"opaque": [],
+}
+
+admins := {"admins": ["platform"]}
 
 groups := {"read_write": ["developers"], "read_only": ["analysts"]}
 
 codes(facts) := {refusal.code |
-	some refusal in guardrails.deny with input as request(facts) with data.guardrails as groups with data.http_guardrails as {"admins": ["platform"]}
+	some refusal in guardrails.deny with input as request(facts) with data.guardrails as groups with data.http_guardrails as admins
 }
 
 as_groups(facts, mine) := {refusal.code |
 	asked := object.union(request(facts), {"subject": {"properties": {"groups": mine}}})
-	some refusal in guardrails.deny with input as asked with data.guardrails as groups with data.http_guardrails as {"admins": ["platform"]}
+	some refusal in guardrails.deny with input as asked with data.guardrails as groups with data.http_guardrails as admins
 }
 
 test_member_may_connect if {
