@@ -18,6 +18,8 @@ export const LIMITS = {
   messageBytesMax: 268_435_456,
   /** What may stand unanswered at the target before the client is read on (a pipeline segment, SECURITY §1.14). */
   unansweredMessages: 1_000,
+  /** Binds and what describes them, that wait for the execution that they are for. */
+  deferredMessages: 1_000,
   /** What a client may have sent ahead while a statement waits. */
   readAheadBytes: 4_194_304,
   preparedPerSession: 5_000,

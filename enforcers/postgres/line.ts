@@ -23,6 +23,13 @@ export interface LineParts {
   readonly fault: (error: unknown) => void;
 }
 
+interface Deferred {
+  readonly entry: Expected;
+  readonly bytes: Uint8Array;
+  readonly start: number;
+  readonly end: number;
+}
+
 /** What came of texts in the gateway's own name. */
 export interface Told {
   readonly values: (string | null)[];
@@ -39,7 +46,9 @@ export class Line {
   readonly #abort: Buffer;
   readonly #own: string;
   /** Messages went out that no Sync has followed yet. */
-  open = false;
+  #open = false;
+  /** A Bind that no execution has followed yet, and what describes it: they leave with that execution, or not at all (I2). */
+  #deferred: Deferred[] = [];
   /** Counts Syncs and Queries. */
   segment = 0;
   #durable: DurablePosition;
@@ -65,6 +74,16 @@ export class Line {
     return this.expected.length === 0;
   }
 
+  /** The client is in a segment that no Sync has followed yet. */
+  get open(): boolean {
+    return this.#open || this.#deferred.length > 0;
+  }
+
+  /** How many messages wait for an execution. */
+  get deferring(): number {
+    return this.#deferred.length;
+  }
+
   /** An execution waits to leave. */
   get pressing(): boolean {
     return this.#outbox.pressing;
@@ -72,22 +91,54 @@ export class Line {
 
   /** A message of the extended protocol that carries a cleared statement. */
   stage(cleared: ClearedStatement, entry: Expected, bytes: Uint8Array, start?: number, end?: number): void {
-    this.open = true;
+    this.#undefer();
+    this.#open = true;
     this.#outbox.stage(cleared, bytes, start, end);
     this.#expect(entry);
   }
 
   /** A cleared simple Query: a segment of its own, and the end of one that was open. */
   query(cleared: ClearedStatement, bytes: Uint8Array, given: Partial<Expected>): void {
+    this.#undefer();
     this.#outbox.stage(cleared, bytes);
     this.#expect(expect('query', ++this.segment, given));
   }
 
   /** A message that carries no statement. */
   pass(entry: Expected, bytes: Uint8Array, start?: number, end?: number): void {
-    this.open = true;
+    this.#undefer();
+    this.#put(entry, bytes, start, end);
+  }
+
+  #put(entry: Expected, bytes: Uint8Array, start?: number, end?: number): void {
+    this.#open = true;
     this.#outbox.pass(bytes, start, end);
     this.#expect(entry);
+  }
+
+  /** Parameters of an execution that is not judged yet. */
+  defer(entry: Expected, bytes: Uint8Array, start: number, end: number): void {
+    this.#deferred.push({ entry, bytes, start, end });
+  }
+
+  /** What stands behind parameters that wait, waits with them. */
+  passBehind(entry: Expected, bytes: Uint8Array, start: number, end: number): void {
+    if (this.#deferred.length > 0) this.defer(entry, bytes, start, end);
+    else this.#put(entry, bytes, start, end);
+  }
+
+  /** What waited for an execution that is refused: it never leaves. */
+  dropDeferred(): Expected[] {
+    const dropped = this.#deferred.map(({ entry }) => entry);
+    this.#deferred = [];
+    return dropped;
+  }
+
+  #undefer(): void {
+    if (this.#deferred.length === 0) return;
+    const deferred = this.#deferred;
+    this.#deferred = [];
+    for (const { entry, bytes, start, end } of deferred) this.#put(entry, bytes, start, end);
   }
 
   #expect(entry: Expected): void {
@@ -96,6 +147,7 @@ export class Line {
   }
 
   flush(): void {
+    this.#undefer();
     this.#outbox.pass(FLUSH);
   }
 
@@ -105,9 +157,10 @@ export class Line {
   }
 
   #sync(own: Expected['own'], bytes: Uint8Array, start?: number, end?: number): void {
+    this.#undefer();
     this.#outbox.pass(bytes, start, end);
     this.#expect(own === null ? expect('sync', ++this.segment) : expect('sync', ++this.segment, { own }));
-    this.open = false;
+    this.#open = false;
   }
 
   /** Ends the segment at the target; the client is told `instead` where the target's error comes. */
@@ -118,10 +171,10 @@ export class Line {
   /** Takes back everything that has not left, and what was expected for it; the line is as the target sees it. */
   withdraw(): Expected[] {
     this.#outbox.drop();
-    const withdrawn = this.expected.withdraw(this.#waiting + this.#staged);
+    const withdrawn = [...this.expected.withdraw(this.#waiting + this.#staged), ...this.dropDeferred()];
     this.#waiting = this.#staged = 0;
     this.#releasing = false;
-    this.open = this.#openThere;
+    this.#open = this.#openThere;
     return withdrawn;
   }
 
@@ -202,7 +255,7 @@ export class Line {
     const batch = this.#outbox.take();
     this.#waiting = this.#staged;
     this.#staged = 0;
-    this.#openThen = this.open;
+    this.#openThen = this.#open;
     const durable = this.#durable >= batch.intent ? this.#durable : this.#parts.journal.durable(batch.intent);
     if (!isPromise(durable)) return this.#forward(batch, durable);
     this.#releasing = true;

@@ -141,6 +141,7 @@ export class Messages {
     if (this.#unsettled(prepared)) return;
     if (bind.portal.length > LIMITS.nameBytes) return this.#host.refuseExtended(unsupported(PROTOCOL.longName));
     if (this.#portals.full(bind.portal, LIMITS.portalsPerSession)) return this.#host.refuseExtended(refusal('BUDGET_PREPARED'));
+    if (line.deferring >= LIMITS.deferredMessages) return this.#host.refuseExtended(refusal('BUDGET_SEGMENT'));
     const raw = bind.count === 0 ? null : buffer.subarray(bind.paramsAt, bind.paramsEnd);
     const portal: Portal = {
       prepared,
@@ -154,7 +155,7 @@ export class Messages {
     };
     this.#names.apply(buffer, bind.portalAt, bind.portalAt + bind.portal.length);
     this.#names.apply(buffer, bind.statementAt, bind.statementAt + bind.statement.length);
-    line.pass(expect('bind', line.segment, { change: define(this.#portals, bind.portal, portal) }), buffer, start, end);
+    line.defer(expect('bind', line.segment, { change: define(this.#portals, bind.portal, portal) }), buffer, start, end);
   }
 
   /** portal:String rows:Int32 */
@@ -222,7 +223,7 @@ export class Messages {
     const { frames, line } = this.#host;
     const { buffer, start, end } = frames;
     this.#names.apply(buffer, start + HEADER + 1, start + HEADER + 1 + key.length);
-    line.pass(entry, buffer, start, end);
+    line.passBehind(entry, buffer, start, end);
   }
 
   /** `S` or `P`, and a name: Describe and Close. */

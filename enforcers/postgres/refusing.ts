@@ -33,6 +33,8 @@ export class Refusing {
   /** A message of the extended protocol: its segment ends with it. */
   extended(why: Refusal): void {
     const { line, judging, client } = this.#host;
+    // the parameters of what is refused never leave
+    this.#takeBack(line.dropDeferred());
     const said = report(B.error, errorFields(why, 'ERROR'));
     // where the target drops everything already, nothing of ours would be answered
     if (this.discarding || this.#nothingThere) client.write(said);

@@ -17,7 +17,10 @@ beforeAll(async () => {
   relay = await startRelay({ host: server.host, port: server.port });
   gateway = await startTestGateway(server, {
     upstreamPort: relay.port,
-    rule: ({ text }) => (text.includes('DENIED') ? { effect: 'deny', code: 'NO', reason: 'not this one' } : ALLOW),
+    rule: ({ text, moment }) => {
+      const denied = text.includes('DENIED') || (text.includes('when executed') && moment.action === 'sql.execute');
+      return denied ? { effect: 'deny', code: 'NO', reason: 'not this one' } : ALLOW;
+    },
   });
 });
 afterAll(async () => {
@@ -423,5 +426,42 @@ describe('messages', () => {
     expect(new Set(cleared).size).toBe(cleared.length);
     expect(new Set(finished)).toEqual(new Set(cleared));
     expect(finished.length).toBe(cleared.length);
+  });
+});
+
+describe('I2, I3: the parameters of an execution that is refused', () => {
+  const TEXT = 'SELECT $1::text /* when executed */';
+  const bind = say.bind('', 'refused', ['SECRET_OF_THE_REFUSED']);
+
+  test.each([
+    ['at once', [bind, say.execute(''), say.sync]],
+    ['described first', [bind, say.describe('P', ''), say.execute(''), say.sync]],
+    ['behind another execution', [say.parse('', 'SELECT 1'), say.bind('', ''), say.execute(''), bind, say.execute(''), say.sync]],
+  ])('never leave, %s', async (_how, messages) => {
+    await using client = await login();
+    client.send(say.parse('refused', TEXT), say.sync);
+    await client.ready();
+    relay.clear();
+    client.send(...messages);
+    const answer = await client.ready();
+    expect(errorOf(answer)).toMatchObject({ C: '42501' });
+    expect(status(answer)).toBe('I');
+    expect(relay.reached('SECRET_OF_THE_REFUSED')).toBe(false);
+    // and the session goes on: the name of the portal means nothing, the statement stands
+    client.send(say.query('SELECT 42'));
+    expect(firstColumn(await client.ready())).toEqual(['42']);
+    client.send(say.execute(''), say.sync);
+    expect(errorOf(await client.ready())).toMatchObject({ C: '34000' });
+  });
+
+  test('byte by byte, and what is allowed passes in its order', async () => {
+    await using client = await login();
+    client.send(say.parse('fine', 'SELECT $1::text'), say.sync);
+    await client.ready();
+    for (const byte of Buffer.concat([say.bind('', 'fine', ['PASSES']), say.describe('P', ''), say.execute(''), say.sync]))
+      client.send(Buffer.of(byte));
+    const answer = await client.ready();
+    expect(types(answer)).toBe('2TDCZ');
+    expect(firstColumn(answer)).toEqual(['PASSES']);
   });
 });
