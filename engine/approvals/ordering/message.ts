@@ -130,7 +130,7 @@ function idOf(
     case 'enforcer':
       return `enforcer:${String(enforcer)}`;
     case 'agent':
-      return issuer === undefined ? `agent:${String(agent)}` : `agent-issuer:${JSON.stringify(issuer)}`;
+      return typeof issuer === 'string' ? `agent-issuer:${issuer}` : `agent:${String(agent)}`;
     default:
       return null;
   }
