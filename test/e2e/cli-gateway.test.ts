@@ -320,6 +320,7 @@ describe('sessions, events, status, audit', () => {
       'policy_error',
       'problems',
       'projection',
+      'restart',
       'revision',
       'role',
       'sessions',

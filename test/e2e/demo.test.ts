@@ -55,6 +55,7 @@ function normal(output: string): string {
   return output
     .replaceAll(/\b(ses|stm|dec|apr|lea)_[0-9A-Z]{26}/g, '$1_…')
     .replaceAll(/\d{4}-\d\d-\d\d[T ]\d\d:\d\d(:\d\d(\.\d+)?)?( UTC|Z)?/g, '<time>')
+    .replaceAll(/interlock-demo-\w+/g, '<folder>')
     .replaceAll(/127\.0\.0\.1:\d+/g, '<address>')
     .replaceAll(/\b[0-9a-f]{12}\b|[0-9a-f]{64}/g, '<digest>')
     .replaceAll(/\b\d\d:\d\d  /g, '<time>  ')
