@@ -47,7 +47,7 @@ describe('parts that are built wrong are found', () => {
     ['kill', 'deny-ignored', 'C2 nothing denied at the target'],
   ] as const)('%s under %s finds: %s', { timeout: 120_000 }, async (fault, sabotage, check) => {
     const found: string[] = [];
-    for (let round = 0; round < 3 && !found.includes(check); round++) {
+    for (let round = 0; round < 6 && !found.includes(check); round++) {
       const report = await runOn(bed, { fault, rounds: 1, seed: 20_263 + round, sabotage });
       found.push(...report.violations.map((violation) => violation.check));
     }
