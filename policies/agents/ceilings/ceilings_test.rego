@@ -102,3 +102,15 @@ test_read_only_of_tools if {
 		{"defaults": {"read_tools": ["search"]}},
 	) == {"AGENT_READ_ONLY"}
 }
+
+test_read_only_by_class_and_by_effect if {
+	only := request({"read_only": true}, "sql.execute", {})
+	codes(object.union(only, {"sql": {"statements": [{"class": "ddl", "functions": []}], "effects": []}}), {}) == {"AGENT_READ_ONLY"}
+	codes(object.union(only, sql("read", "update")), {}) == {"AGENT_READ_ONLY"}
+}
+
+test_an_agent_without_ceilings_of_its_own_has_those_of_all if {
+	bare := {"subject": {"type": "agent", "properties": {"login": "refunds", "groups": ["refunds"]}}}
+	asked := object.union(json.remove(request({}, "sql.execute", {"usage": usage}), ["subject"]), bare)
+	codes(asked, {"defaults": {"statements_per_minute": 2}}) == {"AGENT_STATEMENTS"}
+}

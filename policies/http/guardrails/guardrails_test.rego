@@ -85,6 +85,12 @@ test_upgrade if codes({"upgrade": "websocket"}) == {"PROTOCOL_SWITCH"}
 
 test_graphql if {
 	codes({"graphql": {"operation": "query", "depth": 3, "introspection": false}}) == set()
+	strict := {"admins": ["platform"], "graphql_depth_max": 2}
+	three_deep := request({"graphql": {"operation": "query", "depth": 3, "introspection": false}})
+	found := {refusal.code |
+		some refusal in guardrails.deny with input as three_deep with data.guardrails as groups with data.http_guardrails as strict
+	}
+	found == {"GRAPHQL_TOO_DEEP"}
 	codes({"graphql": {"operation": "query", "depth": 11, "introspection": true}}) == {"GRAPHQL_TOO_DEEP", "GRAPHQL_INTROSPECTION"}
 	codes({"graphql": {"operation": "subscription", "depth": 1, "introspection": false}}) == {"GRAPHQL_SUBSCRIPTION"}
 }
