@@ -364,7 +364,7 @@ describe.skipIf(chromiumPath() === null)('the console in Chromium (not installed
       total = 3;
       server.tell({ kind: 'approval', id: id('apr', 3), state: 'open' });
       await eventually(async () => await page.locator('[data-row]').count()).toBe(3);
-      expect(await page.title()).toBe('(3) Inbox · Interlock');
+      await eventually(async () => await page.title()).toBe('(3) Inbox · Interlock');
       server.cut();
       await page.getByText('reconnecting').waitFor();
       total = 4;
