@@ -23,9 +23,10 @@ describe('C1 to C8, apart: enforcer, engine and nats-server', () => {
     ['engine', 'kill'],
     ['engine', 'stop'],
     ['engine', 'partition'],
-    ['engine', 'clock'],
     ['engine', 'flip'],
     ['nats', 'kill'],
+    // last: on the same bed, approvals asked for after it were found expired at once (refused, so nothing ran; why is open)
+    ['engine', 'clock'],
   ])('%s: %s', { timeout: 120_000 }, (component, fault) => sound(bed, component, fault));
 });
 
