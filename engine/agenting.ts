@@ -25,6 +25,8 @@ interface RemoteSession {
 export interface AgentingFrom {
   readonly base: Base;
   readonly enforcers: () => Enforcers;
+  /** Where enforcers elsewhere say that they listen. */
+  readonly remote?: () => readonly { readonly target: string; readonly address: string }[];
   /** Open at enforcers elsewhere, as they say. */
   readonly remoteSessions?: () => Promise<readonly RemoteSession[]>;
   readonly terminate: (sessionId: string) => Promise<boolean>;
@@ -43,7 +45,7 @@ export async function openAgenting(from: AgentingFrom): Promise<Agents> {
     url,
     settings: config.agents,
     targets: () => Object.keys(config.targets),
-    targetOf: (resource) => targetOf(resource, url(), { config, enforcers: from.enforcers() }),
+    targetOf: (resource) => targetOf(resource, url(), { config, addresses: (target) => addressesOf(target, from) }),
     workloads: openWorkloads(config.agents.workloads, clock, log),
     sessions: sessionsOf(from),
     clock,
@@ -104,13 +106,18 @@ function sessionsOf({ enforcers, remoteSessions, terminate }: AgentingFrom): Ses
 function targetOf(
   resource: string,
   url: string,
-  { config, enforcers }: { readonly config: LoadedConfig; readonly enforcers: Enforcers },
+  { config, addresses }: { readonly config: LoadedConfig; readonly addresses: (target: string) => readonly string[] },
 ): string | null {
   const [, origin = '', kind = '', name = ''] = /^(https?:\/\/[^/?#]+)\/(targets|mcp)\/([a-z0-9][a-z0-9_-]{0,62})$/.exec(resource) ?? [];
   const target = Object.hasOwn(config.targets, name) ? config.targets[name] : undefined;
   if (target === undefined) return null;
   if (resource === `${url}/${kind}/${name}`) return name;
   if (kind !== 'mcp' || target.mcp === null) return null;
-  const own = enforcers.flatMap(([of, { address }]) => (of === name ? [hostPort(address)] : []));
-  return [...target.mcp.hosts, ...own].includes(origin.replace(/^https?:\/\//, '')) ? name : null;
+  return [...target.mcp.hosts, ...addresses(name)].includes(origin.replace(/^https?:\/\//, '')) ? name : null;
+}
+
+/** Where a target is enforced: in this process, and elsewhere. */
+function addressesOf(target: string, { enforcers, remote }: AgentingFrom): readonly string[] {
+  const here = enforcers().flatMap(([of, { address }]) => (of === target ? [hostPort(address)] : []));
+  return [...here, ...(remote?.() ?? []).flatMap((one) => (one.target === target && one.address !== '' ? [one.address] : []))];
 }

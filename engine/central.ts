@@ -122,6 +122,7 @@ export async function openCentral(base: Base, options: CentralOptions, started: 
   const agents = await openAgenting({
     base,
     enforcers: options.enforcers,
+    ...(options.remote && { remote: options.remote }),
     ...(options.remoteSessions && { remoteSessions: options.remoteSessions }),
     terminate: (id) => terminated(options, id),
     ordering,

@@ -158,7 +158,11 @@ const HeldLeases = { type: 'array', maxItems: 1_000, items: object({ id, handle:
 /** Asked by enforcers, answered by the engine. */
 export const ENGINE_CALLS = {
   'identity.authenticate': {
-    question: object({ target: name, token: { type: 'string', maxLength: 65_536 } }, ['target', 'token']),
+    /** `resource`: what clients call the endpoint of this target, where a token may be for it alone (RFC 8707). */
+    question: object({ target: name, token: { type: 'string', maxLength: 65_536 }, resource: { type: 'string', maxLength: 2_048 } }, [
+      'target',
+      'token',
+    ]),
     answer: Principal,
   },
   'credentials.lease': {

@@ -50,6 +50,8 @@ export const MCP_LIMITS = {
   heldMs: 86_400_000,
   /** How often a client should ask about a task. */
   taskPollMs: 5_000,
+  /** How long one look at a task waits for its verdict: an engine elsewhere needs a moment to say that there is one. */
+  taskLookMs: 500,
   /** Names that a denial says would be allowed. */
   allowedNamed: 20,
   /** How often the server's definitions are compared with the pinned ones. */

@@ -1,6 +1,7 @@
 /** What the gateway answers itself: who it is, whether it is there, and its tasks. */
 import { refusal } from '#enforcers/common/refusal';
 import { digestOf, ended, nowMs, taskState, taskView, verdict } from './holding.ts';
+import { MCP_LIMITS } from './limits.ts';
 import type { RpcOutcome } from './message.ts';
 import { CLIENT_REQUESTS, ERROR, META, VERSIONS } from './protocol.ts';
 import { failed, succeeded } from './reply.ts';
@@ -76,7 +77,7 @@ async function gotTask(asking: Asking, session: McpSession, run: Run): Promise<R
   const { results } = session.house;
   const kept = await results.found(state.approval, nowMs(session));
   if (kept !== null) return answer(kept);
-  const ticket = await verdict(state, session, 0, asking.signal);
+  const ticket = await verdict(state, session, MCP_LIMITS.taskLookMs, asking.signal);
   if (ticket === 'open')
     return succeeded({ resultType: 'complete', ...view, status: 'working', statusMessage: `Approval ${state.approval} is not decided yet.` });
   const why = ended(ticket);

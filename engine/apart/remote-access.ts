@@ -8,9 +8,10 @@ import { APART_LIMITS } from './limits.ts';
 /** For the clients of one target; the engine verifies nothing else for an enforcer. */
 export function remoteIdentity(engines: Engines, target: string): Identity {
   return {
-    authenticate: async (token, { scope }) => {
+    authenticate: async (token, { scope, resource }) => {
       if (scope !== 'connect') throw new InterlockError('AUTH_SCOPE', 'an enforcer lets clients connect, and nothing else');
-      const principal = await askEngine(engines, 'identity.authenticate', { target, token }, { deadlineMs: APART_LIMITS.authenticateMs });
+      const asked = { target, token, ...(resource === undefined ? {} : { resource }) };
+      const principal = await askEngine(engines, 'identity.authenticate', asked, { deadlineMs: APART_LIMITS.authenticateMs });
       const { subject, scopes, expires_at_ms: expiresAtMs, issued_at_ms: issuedAtMs } = principal;
       return { subject, scopes, expiresAtMs, issuedAtMs };
     },

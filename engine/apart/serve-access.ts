@@ -28,9 +28,9 @@ type Asked = 'identity.authenticate' | 'credentials.lease' | 'credentials.keep' 
 
 export function answerAccess({ identity, credentials, publicUrl, describe }: ServedAccess): Answering<Asked> {
   return {
-    'identity.authenticate': async ({ target, token }, { peer }) => {
+    'identity.authenticate': async ({ target, token, resource }, { peer }) => {
       requireGranted(peer, target);
-      const { subject, scopes, expiresAtMs, issuedAtMs } = await identity.authenticate(token, { scope: 'connect' });
+      const { subject, scopes, expiresAtMs, issuedAtMs } = await identity.authenticate(token, { scope: 'connect', ...ofTarget(resource, target) });
       return { subject, scopes: [...scopes], expires_at_ms: expiresAtMs, issued_at_ms: issuedAtMs };
     },
     'credentials.lease': async ({ target }, { peer }) => {
@@ -55,6 +55,14 @@ export function answerAccess({ identity, credentials, publicUrl, describe }: Ser
       };
     },
   };
+}
+
+/** An enforcer says what its own endpoint is called, and no other's: a token for that one is not shown here. */
+function ofTarget(resource: string | undefined, target: string): { readonly resource?: string } {
+  if (resource === undefined) return {};
+  if (!URL.canParse(resource) || resource !== `${new URL(resource).origin}/mcp/${target}`)
+    throw new InterlockError('TARGET_NOT_GRANTED', 'an enforcer may ask about tokens for the endpoint of its own target alone');
+  return { resource };
 }
 
 function known(description: TargetDescription | null, name: string): TargetDescription {

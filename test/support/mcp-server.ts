@@ -15,6 +15,8 @@ export interface TestMcpServer extends AsyncDisposable {
   headers: Readonly<Record<string, unknown>>;
   /** What the description of the tool `search` says from now on. */
   describe(text: string): void;
+  /** `refund` was carried out, and its answer waits for this. */
+  answering: Promise<unknown> | null;
 }
 
 export const SSN = '123-45-6789';
@@ -39,8 +41,10 @@ export async function startMcpServer(): Promise<TestMcpServer> {
       run('picture', args);
       return { content: [{ type: 'image', data: Buffer.from(SSN).toString('base64'), mimeType: 'image/png' }] };
     });
-    server.registerTool('refund', { description: 'Pays money back.', inputSchema: { order: z.number().int(), cents: z.number().int() } }, (args) => {
+    const paid = { order: z.number().int(), cents: z.number().int() };
+    server.registerTool('refund', { description: 'Pays money back.', inputSchema: paid }, async (args) => {
       run('refund', args);
+      await self.answering;
       return { content: [{ type: 'text', text: `refunded ${args.cents} of ${args.order}` }] };
     });
     server.registerTool('read_file', { description: 'Reads a file.', inputSchema: { path: z.string() } }, (args) => {
@@ -63,6 +67,7 @@ export async function startMcpServer(): Promise<TestMcpServer> {
     url: '',
     ran,
     headers: {},
+    answering: null,
     describe: (text) => {
       description = text;
     },

@@ -1,6 +1,7 @@
 /** What an enforcer may ask over the channel, and what crosses it (E6): real connections, and the services behind them as small as they can be. */
 import { expect, test, vi } from 'vitest';
 import type { ApprovalDraft } from '#client/approvals';
+import type { Identity } from '#client/identity';
 import { silentLog } from '#client/log';
 import { draftMessage, draftOf } from '#engine/apart/drafts';
 import { engineHandlers } from '#engine/apart/engine-side';
@@ -29,7 +30,7 @@ interface Engine extends AsyncDisposable {
 }
 
 /** An engine whose requests are all for the target `other`, and an enforcer that may ask for `shop`. */
-async function engine(over: Partial<ServedApprovals> = {}): Promise<Engine> {
+async function engine(over: Partial<ServedApprovals> = {}, identity: Identity = { authenticate: NEVER }): Promise<Engine> {
   const ended: UseEnd[] = [];
   const approvals: ServedApprovals = {
     request: NEVER,
@@ -46,7 +47,7 @@ async function engine(over: Partial<ServedApprovals> = {}): Promise<Engine> {
   const handlers = engineHandlers({
     approvals,
     fleet,
-    identity: { authenticate: NEVER },
+    identity,
     credentials: { lease: NEVER, keep: NEVER, release: NEVER },
     publicUrl: () => 'https://interlock.example.com',
     describe: () => null,
@@ -90,6 +91,27 @@ test('E6: an enforcer asks for nothing that concerns another target than its cer
     asked.map(() => 'TARGET_NOT_GRANTED'),
   );
   ends.close();
+});
+
+test('E6, RFC 8707: an enforcer asks about tokens for the endpoint of its own target, and of no other', async () => {
+  const asked: unknown[] = [];
+  const authenticate = (_token: string, need: unknown): Promise<never> => {
+    asked.push(need);
+    return Promise.reject(new InterlockError('AUTH_FAILED', 'not a token of this test'));
+  };
+  await using at = await engine({}, { authenticate });
+  const identity = remoteIdentity(at.pair.dialer, 'shop');
+  const said = async (resource?: string): Promise<string> =>
+    identity.authenticate('token', { scope: 'connect', ...(resource === undefined ? {} : { resource }) }).then(
+      () => 'authenticated',
+      (error: InterlockError) => error.code,
+    );
+  expect(await said()).toBe('AUTH_FAILED');
+  expect(await said('https://tools.example.com:8443/mcp/shop')).toBe('AUTH_FAILED');
+  expect(asked).toEqual([{ scope: 'connect' }, { scope: 'connect', resource: 'https://tools.example.com:8443/mcp/shop' }]);
+  const foreign = ['/mcp/other', '', '/', '/mcp/shop/', '/mcp/shop?x', '/mcp/../mcp/shop', '/v1'].map((path) => `https://tools.example.com${path}`);
+  for (const resource of [...foreign, 'shop', 'interlock']) expect(await said(resource), resource).toBe('TARGET_NOT_GRANTED');
+  expect(asked).toHaveLength(2);
 });
 
 test('E6: a request that was opened through another engine is heard of before it is called unknown', async () => {
