@@ -222,9 +222,9 @@ export class Delegations {
     return { wallUs, monotonicUs: clock.monotonicUs() + wallUs - Math.max(clock.wallUs(), seenUs) };
   }
 
-  #apply({ stream, events, proposed }: Applied): void {
+  #apply({ stream, events, proposed, past }: Applied): void {
     for (const event of events as readonly DelegationEvent[]) {
-      if (event.type === 'delegation.opened') this.#put(event, { last: event.seq, ended: false }, this.#ordered.shared ? this.#seenUs : 0);
+      if (event.type === 'delegation.opened') this.#put(event, { last: event.seq, ended: false }, past ? this.#seenUs : 0);
       else this.#end(stream, event.seq);
     }
     this.#forget();

@@ -49,18 +49,19 @@ export function timesOf(
  */
 export class StageTimers {
   readonly #clock: Clock;
-  /** Of the last record that was there when the process started, 0: none. */
-  readonly #seenUs: number;
   /** By entry: forgotten with it. */
   readonly #since = new WeakMap<object, { readonly stage: string; readonly askedAt: string; readonly monotonicUs: number }>();
 
-  constructor(clock: Clock, seenUs: number = 0) {
+  constructor(clock: Clock) {
     this.#clock = clock;
-    this.#seenUs = seenUs;
   }
 
-  /** Call about once a second for each open request, inside its change. @param entry the same object as long as the request is in memory */
-  due(entry: object, record: ApprovalRecord, world: World): readonly ApprovalEventDraft[] {
+  /**
+   * Call about once a second for each open request, inside its change.
+   * @param entry the same object as long as the request is in memory
+   * @param seenUs of a request that was there when the process started: when its journal had last seen anything; 0: it came later
+   */
+  due(entry: object, record: ApprovalRecord, world: World, seenUs: number = 0): readonly ApprovalEventDraft[] {
     const timed = record.requirement.stages.some(({ escalate, deny_after_s: after }) => escalate !== undefined || after !== undefined);
     if (record.state !== 'open' || !timed) return [];
     const chain = chainOf(record, world);
@@ -70,7 +71,7 @@ export class StageTimers {
     const askedUs = parseUs(current.askedAt);
     const elapsed = {
       wallUs: nowUs - askedUs,
-      monotonicUs: this.#clock.monotonicUs() - this.#sinceOf(entry, current.stage.id, current.askedAt, nowUs - askedUs),
+      monotonicUs: this.#clock.monotonicUs() - this.#sinceOf(entry, current.stage.id, current.askedAt, Math.max(nowUs, seenUs) - askedUs),
     };
     return due(record, chain, elapsed, nowUs);
   }
@@ -78,8 +79,7 @@ export class StageTimers {
   #sinceOf(entry: object, stage: string, askedAt: string, passedUs: number): number {
     const known = this.#since.get(entry);
     if (known?.stage === stage && known.askedAt === askedAt) return known.monotonicUs;
-    const seenUs = this.#seenUs === 0 ? 0 : this.#seenUs - parseUs(askedAt);
-    const monotonicUs = this.#clock.monotonicUs() - Math.max(0, passedUs, seenUs);
+    const monotonicUs = this.#clock.monotonicUs() - Math.max(0, passedUs);
     this.#since.set(entry, { stage, askedAt, monotonicUs });
     return monotonicUs;
   }

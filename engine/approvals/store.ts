@@ -48,7 +48,7 @@ export class ApprovalStore {
   readonly #onChange: OnChange;
   readonly serial: Serial = new Serial();
   #closedBytes = 0;
-  /** When the journal last saw anything, as its clock stood; 0: never. */
+  /** When the journal had last seen anything at the start, as its clock stood; 0: never. */
   seenUs = 0;
 
   constructor(options: { ordered: OrderedLog; clock: Clock; log: Log; limits: ApprovalLimits; onChange: OnChange }) {
@@ -115,24 +115,29 @@ export class ApprovalStore {
   }
 
   /** What does not begin with a request is of one that was forgotten: it had ended. */
-  #opened({ bytes, proposed, here }: Applied, events: readonly ApprovalEvent[]): void {
+  #opened({ bytes, proposed, here, past }: Applied, events: readonly ApprovalEvent[]): void {
     let record: ApprovalRecord | null = null;
     for (const event of events) record = fold(record, event);
     if (!record) return;
-    const entry = { ...entryOf(record, bytes, this.#clock, this.seenUs), ...proposed?.opening, here };
+    const entry = { ...entryOf(record, bytes, this.#clock, this.#seen(past)), ...proposed?.opening, here };
     remember(entry, events, bytes);
     this.put(entry);
     this.#complain(null, record);
     this.#onChange(entry, null, events, proposed !== null);
   }
 
-  #changed(entry: Entry, record: ApprovalRecord, { events, proposed }: Applied): void {
+  #changed(entry: Entry, record: ApprovalRecord, { events, proposed, past }: Applied): void {
     const before = entry.record;
     entry.record = record;
-    if (before.state !== 'approved' && record.state === 'approved') entry.deadline = grantEnd(this.#clock, record, this.seenUs);
+    if (before.state !== 'approved' && record.state === 'approved') entry.deadline = grantEnd(this.#clock, record, this.#seen(past));
     this.#complain(before, record);
     this.#onChange(entry, before, events as readonly ApprovalEvent[], proposed !== null);
     if (!isLive(record)) this.#retire(entry);
+  }
+
+  /** A wall clock that leapt ahead while the process before lived ends nothing that was asked for since. */
+  #seen(past: boolean): number {
+    return past ? this.seenUs : 0;
   }
 
   #complain(before: ApprovalRecord | null, { approvalId, fault }: ApprovalRecord): void {

@@ -26,14 +26,14 @@ export class Sweep {
     this.#stages = new StageTimers(core.clock);
     core.rules.look();
     // from this moment on the monotonic clock counts for the stage that is now asked: a wall clock that is set before the next sweep says nothing
-    core.listeners.add(({ approvalId }) => this.#begin(core.store.get(approvalId)));
+    core.listeners.add(({ approvalId }) => this.#begin(core.store.get(approvalId), 0));
     this.#timer = setInterval(() => void this.run(), SWEEP_MS).unref();
   }
 
   /** The monotonic clock counts for all that is there, from now on: call it once what the journal tells is restored. @param seenUs its last time */
   begin(seenUs: number): void {
-    this.#stages = new StageTimers(this.#core.clock, seenUs);
-    for (const entry of this.#core.store.all()) this.#begin(entry);
+    this.#stages = new StageTimers(this.#core.clock);
+    for (const entry of this.#core.store.all()) this.#begin(entry, seenUs);
   }
 
   close(): void {
@@ -63,8 +63,8 @@ export class Sweep {
     }
   }
 
-  #begin(entry: Entry | undefined): void {
-    if (entry && isTimed(entry.record)) this.#stages.due(entry, entry.record, this.#core.world(entry.record));
+  #begin(entry: Entry | undefined, seenUs: number): void {
+    if (entry && isTimed(entry.record)) this.#stages.due(entry, entry.record, this.#core.world(entry.record), seenUs);
   }
 
   async #look(entry: Entry): Promise<void> {

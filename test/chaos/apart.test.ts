@@ -20,13 +20,13 @@ describe('C1 to C8, apart: enforcer, engine and nats-server', () => {
     ['enforcer', 'kill'],
     ['enforcer', 'eio'],
     ['enforcer', 'delay'],
+    // not last: what its journal saw by a clock that had leapt ends nothing that is asked for later
+    ['engine', 'clock'],
     ['engine', 'kill'],
     ['engine', 'stop'],
     ['engine', 'partition'],
     ['engine', 'flip'],
     ['nats', 'kill'],
-    // last: on the same bed, approvals asked for after it were found expired at once (refused, so nothing ran; why is open)
-    ['engine', 'clock'],
   ])('%s: %s', { timeout: 120_000 }, (component, fault) => sound(bed, component, fault));
 });
 

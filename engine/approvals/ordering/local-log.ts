@@ -39,7 +39,7 @@ export class LocalLog implements OrderedLog {
       if (events !== null) {
         await this.#journal.durable((events.at(-1) as OrderedEvent).seq);
         const bytes = new Map(proposed.drafts.flatMap(payloadsIn).map((payload): [string, Uint8Array] => [this.#digestOf(payload), payload.bytes]));
-        return this.#tell({ stream, events, bytes, proposed, here: true });
+        return this.#tell({ stream, events, bytes, proposed, here: true, past: false });
       }
       if (proposed.expectedLast < 0) throw new InterlockError('APPROVAL_UNAVAILABLE', `${stream} exists already`);
       await this.#refresh(proposed);
@@ -83,7 +83,7 @@ export class LocalLog implements OrderedLog {
       if (event.seq > expectedLast && event.type !== 'approval.viewed' && streamOf(event) === stream) news.push(event as OrderedEvent);
     }
     if (news.length === 0) throw new InterlockError('APPROVAL_UNAVAILABLE', `the journal does not know ${stream}`);
-    this.#tell({ stream, events: news, bytes: new Map(), proposed: null, here: true });
+    this.#tell({ stream, events: news, bytes: new Map(), proposed: null, here: true, past: false });
   }
 
   #tell(applied: Applied): void {

@@ -38,6 +38,8 @@ export interface Applied {
   readonly proposed: Proposed | null;
   /** Written by this engine, now or before its last start. */
   readonly here: boolean;
+  /** Told at the start, of what was there already: what the journal saw last counts for it, and for nothing that came later. */
+  readonly past: boolean;
 }
 
 export interface OrderedLog {

@@ -56,6 +56,8 @@ class SharedLog implements FollowedLog {
   #own: Claim = null;
   /** Whether others may take its word: what the stream forgot is closed. */
   #speaks = false;
+  /** What was there at the start has been told. */
+  #begun = false;
   /** What stood in the stream when it was last resumed: it must be told before this engine takes part (again). */
   #boundary = 0;
   #trouble: Error | null = new Error('the log of the engines was not read yet');
@@ -206,7 +208,7 @@ class SharedLog implements FollowedLog {
     const pending = this.#publisher.pending(change);
     const bytes = new Map([...beside].flatMap(([digest, { clear }]): [string, Uint8Array][] => (clear ? [[digest, clear.bytes]] : [])));
     const told = events.map((event) => ({ ...event, seq, time }) as unknown as OrderedEvent);
-    this.#listeners.get(kindOf(told))?.({ stream, events: told, bytes, proposed: pending?.proposed ?? null, here });
+    this.#listeners.get(kindOf(told))?.({ stream, events: told, bytes, proposed: pending?.proposed ?? null, here, past: !this.#begun });
     if (!pending) return;
     pending.done = true;
     pending.told.resolve();
@@ -219,6 +221,7 @@ class SharedLog implements FollowedLog {
       this.#trouble = null;
       this.#calm();
       this.#past.forget();
+      this.#begun = true;
       this.#started.resolve();
     }
     this.#waiting.look();
