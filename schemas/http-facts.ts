@@ -23,17 +23,43 @@ export const HttpOperation = {
 } as const;
 export type HttpOperation = Static<typeof HttpOperation>;
 
+/** A field or a file of a `multipart/form-data` body. */
+export const HttpPart = {
+  type: 'object',
+  additionalProperties: false,
+  required: ['name', 'filename', 'kind', 'media', 'bytes', 'sha256'],
+  properties: {
+    name: { type: 'string' },
+    /** null: a field. As it was sent: never with `..`, nor from the root. */
+    filename: { anyOf: [{ type: 'string' }, { type: 'null' }] },
+    /** By what it says it is: nobody looked into a file. */
+    kind: { enum: ['json', 'text', 'binary'] },
+    /** Without parameters, in lower case; empty: none. */
+    media: { type: 'string' },
+    bytes: { type: 'integer', minimum: 0 },
+    /** Of the content, in hexadecimal: what lists of files name. */
+    sha256: { type: 'string', pattern: '^[0-9a-f]{64}$' },
+    /** Of a field of text. */
+    text: { type: 'string' },
+    /** Of JSON, in a field or a file. */
+    json: {},
+  },
+} as const;
+export type HttpPart = Static<typeof HttpPart>;
+
 export const HttpBody = {
   type: 'object',
   additionalProperties: false,
   required: ['kind', 'media', 'bytes', 'keys'],
   properties: {
-    kind: { enum: ['none', 'json', 'form', 'text', 'binary'] },
+    kind: { enum: ['none', 'json', 'form', 'multipart', 'text', 'binary'] },
     /** `application/json`: without parameters, in lower case; empty: none. */
     media: { type: 'string' },
     bytes: { type: 'integer', minimum: 0 },
-    /** The whole document of a JSON body, or the fields of a form as lists of texts; absent otherwise. */
+    /** The whole document of a JSON body, or the fields of a form as lists of texts (of a multipart one, also of JSON); absent otherwise. */
     json: {},
+    /** Of a multipart body: every part, in order; absent otherwise. */
+    parts: { type: 'array', items: HttpPart },
     /** Every key at every depth in lower case, once each: some servers match keys without regard to case (H5). */
     keys: Texts,
   },

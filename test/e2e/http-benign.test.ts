@@ -55,7 +55,7 @@ test(`at least 97 % of ${EACH * FILES.length} requests of ${FILES.join(', ')} ar
     const text = readFileSync(join(FOLDER, file), 'utf8');
     const catalog = readDescription({ openapi: { file, text }, routes: null, graphql: null });
     const gateway = await startHttpGateway({ upstream: target, target: { catalog }, rule: guardrails });
-    for (const made of requestsOf(text, EACH, nextOf(index + 1))) {
+    for (const made of await requestsOf(text, EACH, nextOf(index + 1))) {
       all++;
       const before = target.received.length;
       const { status, text: said } = await send(gateway.port, made);

@@ -52,7 +52,7 @@ const IDS = [
   '3f2504e0-4f89-11d3-9a0c-0305e82c3301',
 ];
 
-export function requestsOf(text: string, count: number, random: Random): MadeRequest[] {
+export async function requestsOf(text: string, count: number, random: Random): Promise<MadeRequest[]> {
   const document = parse(text) as Json;
   const base = basePath(document);
   const operations = Object.entries(document['paths'] as Record<string, Json>).flatMap(([route, item]) =>
@@ -62,10 +62,12 @@ export function requestsOf(text: string, count: number, random: Random): MadeReq
         : [],
     ),
   );
-  return Array.from({ length: count }, () => {
+  const made: MadeRequest[] = [];
+  for (let index = 0; index < count; index++) {
     const { route, method, operation, shared } = operations[Math.floor(random() * operations.length)] as (typeof operations)[number];
-    return make(document, base + route, method, operation, shared, random);
-  });
+    made.push(await make(document, base + route, method, operation, shared, random));
+  }
+  return made;
 }
 
 const METHODS = ['get', 'head', 'post', 'put', 'patch', 'delete'];
@@ -75,7 +77,7 @@ function basePath(document: Json): string {
   return server === undefined ? '' : new URL(String(server['url']), 'http://x').pathname.replace(/\/$/, '');
 }
 
-function make(document: Json, route: string, method: string, operation: Json, shared: readonly Json[], random: Random): MadeRequest {
+async function make(document: Json, route: string, method: string, operation: Json, shared: readonly Json[], random: Random): Promise<MadeRequest> {
   const parameters = [...shared, ...((operation['parameters'] ?? []) as Json[])].map((one) => resolve(document, one));
   const path = route.replace(/\{([^{}]+)\}/g, (_, name: string) => {
     const schema = parameters.find((one) => one['name'] === name && one['in'] === 'path')?.['schema'] as Json | undefined;
@@ -92,14 +94,16 @@ function make(document: Json, route: string, method: string, operation: Json, sh
   // half of all clients encode brackets, and blanks as %20
   const raw = query.toString();
   const text = random() < 0.5 ? raw : raw.replaceAll('+', '%20').replaceAll('%5B', '[').replaceAll('%5D', ']');
-  return { method, target: text === '' ? path : `${path}?${text}`, ...bodyOf(document, operation, random) };
+  return { method, target: text === '' ? path : `${path}?${text}`, ...(await bodyOf(document, operation, random)) };
 }
 
-function bodyOf(document: Json, operation: Json, random: Random): Pick<MadeRequest, 'type' | 'body'> {
+async function bodyOf(document: Json, operation: Json, random: Random): Promise<Pick<MadeRequest, 'type' | 'body'>> {
   if (operation['requestBody'] === undefined) return { type: null, body: new Uint8Array(0) };
   const content = resolve(document, operation['requestBody'] as Json)['content'] as Record<string, Json>;
   const [type, media] = Object.entries(content)[0] as [string, Json];
-  const value = valueOf(document, (media['schema'] ?? {}) as Json, random, 0);
+  const schema = resolve(document, (media['schema'] ?? {}) as Json);
+  const value = valueOf(document, schema, random, 0);
+  if (type === 'multipart/form-data') return formOf(document, schema, value as Json, random);
   if (type === 'application/x-www-form-urlencoded') {
     const form = new URLSearchParams(Object.entries(value as Json).map(([name, one]): [string, string] => [name, String(one)]));
     return { type, body: Buffer.from(form.toString()) };
@@ -107,6 +111,27 @@ function bodyOf(document: Json, operation: Json, random: Random): Pick<MadeReque
   if (/json/.test(type))
     return { type: random() < 0.3 ? `${type}; charset=utf-8` : type, body: Buffer.from(JSON.stringify(value, null, random() < 0.3 ? 2 : 0)) };
   return { type, body: Buffer.from(Array.from({ length: 64 }, () => Math.floor(random() * 256))) };
+}
+
+/** As `fetch` encodes a `FormData`: files for what is binary, a field for each value of a list. */
+async function formOf(document: Json, schema: Json, value: Json, random: Random): Promise<Pick<MadeRequest, 'type' | 'body'>> {
+  const form = new FormData();
+  for (const [name, one] of Object.entries(value)) {
+    const property = resolve(document, ((schema['properties'] ?? {}) as Record<string, Json>)[name] ?? {});
+    for (const each of Array.isArray(one) ? (one as unknown[]) : [one]) {
+      if (property['format'] === 'binary' || (property['items'] as Json | undefined)?.['format'] === 'binary') form.append(name, fileOf(random));
+      else form.append(name, typeof each === 'object' && each !== null ? JSON.stringify(each) : String(each));
+    }
+  }
+  const response = new Response(form);
+  return { type: response.headers.get('content-type') ?? '', body: new Uint8Array(await response.arrayBuffer()) };
+}
+
+function fileOf(random: Random): File {
+  const bytes = Uint8Array.from({ length: Math.floor(random() * 600) }, () => Math.floor(random() * 256));
+  return new File([bytes], pick(['report.pdf', 'photo 1.jpg', 'naïve.csv', 'v1.2.tar.gz', '東京.png'], random), {
+    type: pick(['application/pdf', 'image/jpeg', 'text/csv', 'application/vnd.oasis.opendocument.text', ''], random),
+  });
 }
 
 function valueOf(document: Json, given: Json, random: Random, depth: number): unknown {

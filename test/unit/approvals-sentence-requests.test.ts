@@ -45,6 +45,22 @@ test('A7: an operation, with every value of its body and query', () => {
   );
 });
 
+test('A7: a form with files names each by its size and type, and its fields by value', () => {
+  const file = { name: 'proof', filename: 'a`b.png', kind: 'binary', media: 'image/png', bytes: 12_345, sha256: '0'.repeat(64) } as const;
+  const field = { name: 'reason', filename: null, kind: 'text', media: '', bytes: 4, sha256: '0'.repeat(64), text: 'lost' } as const;
+  const body = {
+    kind: 'multipart',
+    media: 'multipart/form-data',
+    bytes: 13_000,
+    json: { reason: ['lost'] },
+    parts: [field, file],
+    keys: [],
+  } as const;
+  const facts = { ...HTTP, body: { ...body, parts: [...body.parts], keys: [] } };
+  expect(said(facts)).toContain("with reason[0] = 'lost', proof = a file a‹U+0060 GRAVE ACCENT›b.png of 12,345 bytes of image/png");
+  expect(said(facts, false)).not.toMatch(/lost|png of|b\.png/);
+});
+
 test('A7: where payloads are not kept in clear, no value stands in the record', () => {
   expect(said(HTTP, false)).toBe('calls `createRefund` (POST /v1/refunds) with amount = …, customer.id = …, tags = …');
   expect(said(MCP, false)).not.toContain('bob');

@@ -252,9 +252,9 @@ describe('H5: bodies that all servers read alike', () => {
     expect(patch('a=%ff', type).parsed).toBe(false);
   });
 
-  test('what is not read is opaque: no type, multipart, YAML, XML; with a document type it is not understood', () => {
+  test('what is not read is opaque: no type, other multipart, YAML, XML; with a document type it is not understood', () => {
     expect(facts({ method: 'POST', headers: [['content-type', '']], body: 'x' }).opaque).toMatchObject([{ code: 'unsupported' }]);
-    expect(patch('--b\r\n', 'multipart/form-data; boundary=b').opaque).toMatchObject([{ code: 'unsupported' }]);
+    expect(patch('--b\r\n', 'multipart/mixed; boundary=b').opaque).toMatchObject([{ code: 'unsupported' }]);
     expect(patch('a: 1', 'application/yaml').opaque).toMatchObject([{ code: 'unsupported' }]);
     expect(patch('<u/>', 'application/xml')).toMatchObject({ parsed: true, opaque: [{ code: 'unsupported' }] });
     expect(patch('<!DOCTYPE u [<!ENTITY x SYSTEM "file:///etc/passwd">]><u>&x;</u>', 'text/xml').parsed).toBe(false);

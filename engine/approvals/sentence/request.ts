@@ -29,7 +29,20 @@ function bodySaid({ body, graphql }: HttpFacts, literals: boolean): string {
   if (graphql !== undefined) return graphqlSaid(graphql, literals);
   if (body.kind === 'none') return '';
   if (body.kind === 'json' || body.kind === 'form') return documentSaid(body.json, literals);
+  if (body.kind === 'multipart') return partsSaid(body, literals);
   return `a body of ${grouped(body.bytes)} bytes of ${ticked(body.media === '' ? 'no type' : body.media)}`;
+}
+
+/** Fields as those of a form, and each file by name, size and type. */
+function partsSaid({ json, parts = [] }: HttpFacts['body'], literals: boolean): string {
+  const fields = Object.keys(json as object).length === 0 ? '' : documentSaid(json, literals);
+  const files = parts.filter(({ filename }) => filename !== null);
+  const said = files.slice(0, FIELDS_MAX).map(({ name: field, filename, bytes, media }) => {
+    const called = literals ? ` ${ticked(filename ?? '')}` : '';
+    return `${ticked(field)} = a file${called} of ${grouped(bytes)} bytes of ${ticked(media === '' ? 'no type' : media)}`;
+  });
+  if (files.length > said.length) said.push(`${grouped(files.length - said.length)} more files`);
+  return [fields, ...said].filter((text) => text !== '').join(', ');
 }
 
 const FIELDS_MAX = 12;

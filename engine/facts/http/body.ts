@@ -3,7 +3,10 @@ import type { HttpBody } from '#schemas/http-facts';
 import type { Opaque } from '#schemas/sql-facts';
 import { type Fields, folded, readFields } from './fields.ts';
 import { readJson } from './json.ts';
+import { isJson, type Media, readMedia } from './media.ts';
+import { readMultipart } from './multipart.ts';
 import { Trouble } from './trouble.ts';
+import { utf8 } from './utf8.ts';
 
 export interface ReadBody {
   readonly body: HttpBody;
@@ -23,45 +26,27 @@ export function readBody(bytes: Uint8Array, context: BodyContext): ReadBody | Tr
   if (context.type.length > 1) return new Trouble('syntax', 'content-type stands there twice');
   const media = readMedia(context.type[0] ?? '');
   if (media instanceof Trouble) return media;
+  if (!media.isUtf8) return new Trouble('encoding', 'a body in another charset: only UTF-8 is read');
   if (bytes.length === 0) return { body: { kind: 'none', media: media.name, bytes: 0, keys: [] }, opaque: [] };
-  const read = readAs(kindOf(media.name), bytes, media.name);
+  const read = readAs(kindOf(media.name), bytes, media);
   if (read instanceof Trouble) return read;
   return { body: read.body, opaque: [...read.opaque, ...notTaken(media.name, context.consumes, read)] };
 }
 
-interface Media {
-  /** Lower case, without parameters; empty: none said. */
-  readonly name: string;
-}
-
-/** RFC 9110 §8.3.1 */
-const MEDIA =
-  /^([!#$%&'*+.^_`|~0-9A-Za-z-]{1,127}\/[!#$%&'*+.^_`|~0-9A-Za-z-]{1,127})((?:[ \t]*;[ \t]*[!#$%&'*+.^_`|~0-9A-Za-z-]{1,64}=(?:[!#$%&'*+.^_`|~0-9A-Za-z-]{1,256}|"[^"\\]{0,256}"))*)[ \t]*$/;
-const CHARSET = /;[ \t]*charset=("?)([^";\t ]*)\1/gi;
-
-function readMedia(type: string): Media | Trouble {
-  if (type === '') return { name: '' };
-  const [, name, parameters = ''] = MEDIA.exec(type) ?? [];
-  if (name === undefined) return new Trouble('syntax', 'content-type is malformed');
-  for (const [, , charset = ''] of parameters.matchAll(CHARSET)) {
-    if (!/^(utf-?8|us-ascii)$/i.test(charset)) return new Trouble('encoding', `a body in ${charset.slice(0, 40)}: only UTF-8 is read`);
-  }
-  return { name: name.toLowerCase() };
-}
-
-type Kind = 'json' | 'lines' | 'form' | 'xml' | 'text' | 'plain' | 'structured';
+type Kind = 'json' | 'lines' | 'form' | 'multipart' | 'xml' | 'text' | 'plain' | 'structured';
 
 function kindOf(media: string): Kind {
-  if (/^(application|text)\/json$|\+json$/.test(media)) return 'json';
+  if (isJson(media)) return 'json';
   if (/^application\/(x-)?(nd-?json|jsonlines|json-seq)$|^application\/jsonl$/.test(media)) return 'lines';
   if (media === 'application/x-www-form-urlencoded') return 'form';
+  if (media === 'multipart/form-data') return 'multipart';
   if (/[/+]xml$/.test(media)) return 'xml';
   if (/^text\/(plain|csv|markdown)$/.test(media)) return 'text';
   if (/^(image|audio|video|font)\/|^application\/(octet-stream|pdf|zip|gzip|x-tar)$/.test(media)) return 'plain';
   return 'structured';
 }
 
-function readAs(kind: Kind, bytes: Uint8Array, media: string): ReadBody | Trouble {
+function readAs(kind: Kind, bytes: Uint8Array, { name: media, parameters }: Media): ReadBody | Trouble {
   switch (kind) {
     case 'json':
       return readJsonBody(bytes, media);
@@ -69,10 +54,12 @@ function readAs(kind: Kind, bytes: Uint8Array, media: string): ReadBody | Troubl
       return readLines(bytes, media);
     case 'form':
       return readForm(bytes, media);
+    case 'multipart':
+      return readParts(bytes, media, parameters);
     case 'xml':
       return readXml(bytes, media);
     case 'text': {
-      const text = utf8(bytes);
+      const text = utf8(bytes, 'the body');
       return text instanceof Trouble ? text : { body: { kind: 'text', media, bytes: bytes.length, keys: [] }, opaque: [] };
     }
     case 'plain':
@@ -83,7 +70,7 @@ function readAs(kind: Kind, bytes: Uint8Array, media: string): ReadBody | Troubl
 }
 
 function readJsonBody(bytes: Uint8Array, media: string): ReadBody | Trouble {
-  const text = utf8(bytes);
+  const text = utf8(bytes, 'the body');
   if (text instanceof Trouble) return text;
   const document = readJson(text);
   if (document instanceof Trouble) return document;
@@ -92,7 +79,7 @@ function readJsonBody(bytes: Uint8Array, media: string): ReadBody | Trouble {
 
 /** One document a line: to policy the list of them. */
 function readLines(bytes: Uint8Array, media: string): ReadBody | Trouble {
-  const text = utf8(bytes);
+  const text = utf8(bytes, 'the body');
   if (text instanceof Trouble) return text;
   const keys = new Set<string>();
   const values: unknown[] = [];
@@ -106,7 +93,7 @@ function readLines(bytes: Uint8Array, media: string): ReadBody | Trouble {
 }
 
 function readForm(bytes: Uint8Array, media: string): ReadBody | Trouble {
-  const text = utf8(bytes);
+  const text = utf8(bytes, 'the body');
   if (text instanceof Trouble) return text;
   const fields: Fields | Trouble = readFields(text, 'the form');
   if (fields instanceof Trouble) return fields;
@@ -114,9 +101,20 @@ function readForm(bytes: Uint8Array, media: string): ReadBody | Trouble {
   return { body: { kind: 'form', media, bytes: bytes.length, json: fields, keys }, opaque: [] };
 }
 
+/** Fields as those of a form; files are `parts` alone. */
+function readParts(bytes: Uint8Array, media: string, parameters: Media['parameters']): ReadBody | Trouble {
+  const read = readMultipart(bytes, parameters);
+  if (read instanceof Trouble) return read;
+  const { fields, parts, keys, unread } = read;
+  return {
+    body: { kind: 'multipart', media, bytes: bytes.length, json: fields, parts: [...parts], keys: sorted(keys) },
+    opaque: unread.map((what) => ({ code: 'unsupported', detail: `${what} is not read` })),
+  };
+}
+
 /** A document type reads files and addresses where it is parsed; without one it is text whose structure is not read. */
 function readXml(bytes: Uint8Array, media: string): ReadBody | Trouble {
-  const text = utf8(bytes);
+  const text = utf8(bytes, 'the body');
   if (text instanceof Trouble) return text;
   if (/<!(?:doctype|entity)/i.test(text)) return new Trouble('unsupported', 'XML with a document type');
   return {
@@ -128,7 +126,8 @@ function readXml(bytes: Uint8Array, media: string): ReadBody | Trouble {
 function notTaken(media: string, consumes: readonly string[] | null, { opaque, body }: ReadBody): readonly Opaque[] {
   if (opaque.length > 0) return [];
   if (consumes === null) {
-    if (body.kind === 'json' || body.kind === 'form') return [];
+    if (body.kind === 'json' || body.kind === 'form' || (body.kind === 'multipart' && body.parts?.every(({ filename }) => filename === null)))
+      return [];
     return [{ code: 'unsupported', detail: `a body of ${media}, which no description mentions` }];
   }
   if (consumes.some((taken) => takes(taken, media))) return [];
@@ -142,19 +141,6 @@ function takes(pattern: string, media: string): boolean {
 
 function binary(bytes: Uint8Array, media: string): HttpBody {
   return { kind: 'binary', media, bytes: bytes.length, keys: [] };
-}
-
-const strict = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
-
-function utf8(bytes: Uint8Array): string | Trouble {
-  let text: string;
-  try {
-    text = strict.decode(bytes);
-  } catch {
-    return new Trouble('encoding', 'the body is not well-formed UTF-8');
-  }
-  if (text.startsWith('\ufeff')) return new Trouble('encoding', 'the body begins with a byte order mark');
-  return text.includes('\0') ? new Trouble('encoding', 'the body holds NUL') : text;
 }
 
 function sorted(keys: ReadonlySet<string>): string[] {

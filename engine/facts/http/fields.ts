@@ -23,12 +23,18 @@ export function readFields(text: string, where: string): Fields | Trouble {
     const name = decoded(at < 0 ? pair : pair.slice(0, at));
     const value = at < 0 ? '' : decoded(pair.slice(at + 1));
     if (name === null || value === null) return new Trouble('encoding', `${where} is not UTF-8, percent-encoded once, or holds NUL`);
-    if (OVERRIDES.has(name.toLowerCase())) return new Trouble('unsupported', `${where} asks for another method (${name})`);
-    if (isReserved(name)) return new Trouble('unsupported', `${where} holds the name ${name}`);
+    const trouble = nameTrouble(name, where);
+    if (trouble !== null) return trouble;
     if (Object.hasOwn(fields, name)) fields[name]?.push(value);
     else fields[name] = [value];
   }
   return fields;
+}
+
+/** null: a name that means nothing but itself. */
+export function nameTrouble(name: string, where: string): Trouble | null {
+  if (OVERRIDES.has(name.toLowerCase())) return new Trouble('unsupported', `${where} asks for another method (${name})`);
+  return isReserved(name) ? new Trouble('unsupported', `${where} holds the name ${name}`) : null;
 }
 
 export function isReserved(name: string): boolean {

@@ -8,6 +8,10 @@ export const HTTP_FACTS_LIMITS = {
   /** Of a JSON body: nesting, and values altogether. */
   jsonDepth: 100,
   jsonValues: 50_000,
+  /** Of a multipart body: parts, the head of each, a filename. */
+  parts: 200,
+  partHeadBytes: 2_048,
+  filenameBytes: 255,
   /** Requests up to this are kept with their facts, all together within the other. */
   cachedBytes: 4_096,
   cacheBytes: 16 * 1024 * 1024,
