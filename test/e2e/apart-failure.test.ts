@@ -6,16 +6,17 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import pg from 'pg';
 import { alice, type Shop, refusalOf, startShop } from '#test/support/approval-shop';
 import { startProcess, type Running } from '#test/support/processes';
+import { stopwatch } from '#test/support/stopwatch';
 
 const LOST = { code: '58000', detail: 'code=ENGINE_UNAVAILABLE' };
 
 const CONNECTED = 'an enforcer is connected';
 
-/** How long something took, milliseconds. */
+/** How long something took, milliseconds that the machine had for it. */
 async function timed<T>(work: Promise<T>): Promise<{ readonly result: T; readonly ms: number }> {
-  const began = performance.now();
+  using began = stopwatch();
   const result = await work;
-  return { result, ms: performance.now() - began };
+  return { result, ms: began.ms() };
 }
 
 async function kill(shop: Shop): Promise<void> {

@@ -9,6 +9,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 import { type Authority, makeAuthority } from '#test/support/certificates';
 import { type Gateway, startGateway } from '#test/support/gateway';
 import { type PostgresServer, startPostgres } from '#test/support/postgres';
+import { stopwatch } from '#test/support/stopwatch';
 
 const alice = { login: 'alice', groups: ['support'] };
 
@@ -170,9 +171,9 @@ test('what the target is, and how long is waited for approval: sessions from the
   await after.end();
   await reread(() => save((config) => void (config.targets.shop.labels = { state: 'thawed' })));
   const asking = await client();
-  const started = performance.now();
+  using started = stopwatch();
   await expect(asking.query('DELETE FROM orders')).rejects.toMatchObject({ code: 'IL001' });
-  expect(performance.now() - started).toBeLessThan(10_000); // the default is five minutes
+  expect(started.ms()).toBeLessThan(10_000); // the default is five minutes
   await Promise.all([before.end(), asking.end()]);
 });
 

@@ -1,8 +1,8 @@
 /** Lists and pages over a full inbox, what somebody may do, and whom a listener tells. N6 is the API's: `visible` is its question. */
-import { performance } from 'node:perf_hooks';
 import { afterEach, expect, test } from 'vitest';
 import { codeOf, type Desk, draft, HOUR_MS, openDesk, requirement, reviewer, stage, subject } from '#test/support/approvals';
 import { type ByHand, delegation, worldsOf } from '#test/support/worlds';
+import { cost } from '#test/support/stopwatch';
 
 const desks: Desk[] = [];
 afterEach(() => {
@@ -15,7 +15,7 @@ async function desk(more: Parameters<typeof openDesk>[0] = {}): Promise<Desk> {
   return one;
 }
 
-test('10,000 open requests: every page in well under 100 ms, each request on one page, newest first', { timeout: 60_000 }, async () => {
+test('10,000 open requests: a page never costs 100 ms of the processor, each request on one page, newest first', { timeout: 60_000 }, async () => {
   const one = await desk({ limits: { livePerPrincipalMax: 1_000 } });
   const two = requirement({ stages: [stage('dba', 'dba'), stage('security', 'security', 1, 1)], digest: `sha256:${'7'.repeat(64)}` });
   for (let n = 0; n < 10_000; n += 500) {
@@ -33,9 +33,8 @@ test('10,000 open requests: every page in well under 100 ms, each request on one
     let cursor: string | null = null;
     let total = 0;
     do {
-      const start = performance.now();
-      const page = one.book.page(filter, { limit: 500, cursor });
-      times.push(performance.now() - start);
+      const { result: page, ms } = cost(() => one.book.page(filter, { limit: 500, cursor }));
+      times.push(ms);
       for (const view of page.items) seen.add(view.approval_id);
       ({ next: cursor, total } = page);
     } while (cursor !== null);

@@ -20,6 +20,7 @@ import type { SourceContext } from '#engine/approvals/sources/source';
 import { TOKENS_ONLY } from '#engine/approvals/world';
 import { reviewer, subject } from '#test/support/approvals';
 import { FakeClock } from '#test/support/fake-clock';
+import { cpuMs, stopwatch } from '#test/support/stopwatch';
 
 const clean: (() => unknown)[] = [];
 afterEach(async () => {
@@ -94,11 +95,12 @@ describe('directory:…', () => {
 
   test('20,000 people, all of them linked in one line, are one human, and quickly', () => {
     const people = Array.from({ length: 20_000 }, (_, at) => ({ id: `p${at}`, logins: [`u${at}`, `u${at + 1}`] }));
-    const started = performance.now();
-    const linked = new People(people);
-    const [one] = linked.marksOf({ id: 'x', login: 'u0' });
-    expect(linked.marksOf({ id: 'y', login: 'U20000' })).toEqual([one]);
-    expect(performance.now() - started).toBeLessThan(5_000);
+    const took = cpuMs(() => {
+      const linked = new People(people);
+      const [one] = linked.marksOf({ id: 'x', login: 'u0' });
+      expect(linked.marksOf({ id: 'y', login: 'U20000' })).toEqual([one]);
+    });
+    expect(took).toBeLessThan(5_000);
   });
 });
 
@@ -219,10 +221,10 @@ describe('oncall:…', () => {
     expect(who(good)).toEqual(['Bob']);
     for (const path of ['/moved.ics', '/long.ics', '/hangs.ics', '/cut.ics', '/none.ics']) {
       const one = source(read(path), { domain: 'example.com' });
-      const started = performance.now();
+      using started = stopwatch();
       await one.source.refresh(['shop']);
       expect([path, who(one)]).toEqual([path, null]);
-      expect(performance.now() - started).toBeLessThan(5_000);
+      expect(started.ms()).toBeLessThan(5_000);
     }
     await expect(fetchText('http://example.com/a.ics', null, { bytesMax: 1, timeoutMs: 1 })).rejects.toThrow('over https only');
     await expect(fetchText('file:///etc/passwd', null, { bytesMax: 1, timeoutMs: 1 })).rejects.toThrow('over https only');
@@ -246,22 +248,22 @@ describe('oncall:…', () => {
     const one = source(() => (reads++ === 0 ? Promise.resolve(long) : new Promise(() => {})));
     await one.source.refresh(['shop']);
     one.clock.pass(120_000);
-    const started = performance.now();
+    using started = stopwatch();
     await one.source.refresh(['shop']);
     expect([reads, who(one)]).toEqual([2, ['bob']]);
-    expect(performance.now() - started).toBeLessThan(400);
+    expect(started.ms()).toBeLessThan(400);
   });
 
   test('a read that never ends is waited for once, and not by the next verdict again', async () => {
     const errors: string[] = [];
     const log: Log = { ...silentLog, error: (_fields: object, message: string) => void errors.push(message) };
     const one = source(() => new Promise(() => {}), { timeoutMs: -2_900 }, log); // patience: 100 ms
-    const started = performance.now();
+    using started = stopwatch();
     await one.source.refresh(['shop']);
     one.clock.pass(1_000);
     for (const _again of [1, 2]) await one.source.refresh(['shop']);
     expect([who(one), errors]).toEqual([null, ['the on-call calendar is still being read: whatever it is on hangs']]);
-    expect(performance.now() - started).toBeLessThan(2_000);
+    expect(started.ms()).toBeLessThan(2_000);
   });
 });
 

@@ -5,6 +5,7 @@ import { dayRange } from '#engine/console/source/parts/day';
 import { visible } from '#engine/console/source/parts/visible';
 import { type Row, textRows } from '#engine/console/source/request/text-rows';
 import type { ReviewText, ReviewToken } from '#schemas/review';
+import { cpuMs } from '#test/support/stopwatch';
 
 const DIGEST = `sha256:${'0'.repeat(64)}`;
 const textOf = (statements: readonly (readonly ReviewToken[])[]): ReviewText => ({
@@ -47,10 +48,9 @@ describe('rows of a text (A7: nothing is cut off)', () => {
   });
 
   test('a megabyte in one line takes less than a second', () => {
-    const started = performance.now();
-    const rows = textRows(textOf([[{ kind: 'string', text: 'x'.repeat(1024 * 1024) }]]), 100);
-    expect(rows.length).toBe(Math.ceil((1024 * 1024) / 100) + 1);
-    expect(performance.now() - started).toBeLessThan(1000);
+    const text = textOf([[{ kind: 'string', text: 'x'.repeat(1024 * 1024) }]]);
+    const took = cpuMs(() => expect(textRows(text, 100).length).toBe(Math.ceil((1024 * 1024) / 100) + 1));
+    expect(took).toBeLessThan(1000);
   });
 
   /** The lines of a statement, as they were. */

@@ -7,6 +7,7 @@ import { meter } from '#engine/decide/meter';
 import { OpaWorkspace } from '#engine/decide/opa';
 import { Wasm, type WasmModule } from '#engine/decide/wasm-api';
 import { opaProgram } from '#test/support/decide';
+import { cpuMs } from '#test/support/stopwatch';
 
 const RULES = ['out', 'slow', 'large', 'errors', 'echo', 'backtrack', 'texts'] as const;
 let plain: Uint8Array;
@@ -57,9 +58,7 @@ describe('trouble ends one evaluation and no other', () => {
   });
 
   test('a policy that runs past its fuel is stopped, and the next one is judged at once', () => {
-    const started = performance.now();
-    expect(run('slow', { items: items(3_000) })).toMatchObject({ code: 'BUDGET_POLICY' });
-    expect(performance.now() - started).toBeLessThan(1_000);
+    expect(cpuMs(() => expect(run('slow', { items: items(3_000) })).toMatchObject({ code: 'BUDGET_POLICY' }))).toBeLessThan(1_000);
     const tight = new PolicyMachine(module, '{}', { ...MACHINE_LIMITS, fuelUnits: 2_000 });
     for (let round = 0; round < 2_000; round++) expect(run('slow', { items: items(50) }, tight)).toMatchObject({ code: 'BUDGET_POLICY' });
     expect(result('slow', { items: items(2) }, tight)).toEqual([]);
@@ -128,9 +127,7 @@ describe('what goes in and comes out', () => {
   });
 
   test('regular expressions run in linear time: RE2 inside the WASM', () => {
-    const started = performance.now();
-    expect(run('backtrack', { filler: `${'a'.repeat(5_000)}!` }).ok).toBe(true);
-    expect(performance.now() - started).toBeLessThan(2_000);
+    expect(cpuMs(() => expect(run('backtrack', { filler: `${'a'.repeat(5_000)}!` }).ok).toBe(true))).toBeLessThan(2_000);
   });
 
   test('a builtin that the host lacks is refused when the module is loaded (trap 5)', async () => {

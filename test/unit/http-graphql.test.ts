@@ -8,6 +8,7 @@ import { GRAPHQL_LIMITS } from '#engine/facts/http/graphql-limits';
 import { readHttp } from '#engine/facts/http/reader';
 import type { HttpFacts } from '#schemas/http-facts';
 import type { HttpCatalog } from '#schemas/knowledge';
+import { cpuMs } from '#test/support/stopwatch';
 
 const SCHEMA = `
   type Query { order(id: ID!): Order orders(filter: String): [Order!]! search(text: String!): [Hit!]! someone(id: ID!): Person places: [[Place]] }
@@ -181,9 +182,8 @@ describe('facts of GraphQL: budgets (H11)', () => {
       `{ orders { ...A0 } } ${Array.from({ length: 20 }, (_, index) => `fragment A${index} on Order { ...A${index + 1} ... on Order { ...A${index + 1} } }`).join(' ')} fragment A20 on Order { id }`,
     ],
   ])('%s', (_, query) => {
-    const started = process.hrtime.bigint();
-    expect(facts(body({ query }))).toMatchObject({ parsed: false, opaque: [{ code: 'budget' }] });
-    expect(Number(process.hrtime.bigint() - started) / 1e6).toBeLessThan(1_000);
+    const took = cpuMs(() => expect(facts(body({ query }))).toMatchObject({ parsed: false, opaque: [{ code: 'budget' }] }));
+    expect(took).toBeLessThan(1_000);
   });
 
   it('whatever the text, nothing is thrown', () => {

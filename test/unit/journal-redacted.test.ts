@@ -8,6 +8,7 @@ import { readJournal } from '#engine/journal/reader';
 import { verifyJournal } from '#engine/journal/verify';
 import { cleared, decided, received, text } from '#test/support/journal-events';
 import { journalFolder } from '#test/support/journals';
+import { cpuMs } from '#test/support/stopwatch';
 
 describe('SQL without its literals', () => {
   test.each([
@@ -37,9 +38,10 @@ describe('SQL without its literals', () => {
 
   test('hostile texts take linear time', () => {
     for (const piece of ["'", '$a$', '/*', '"', "E'\\", '--', '$', '1.']) {
-      const started = performance.now();
-      redactSql(piece.repeat(200_000 / piece.length));
-      expect(performance.now() - started, piece).toBeLessThan(2_000);
+      expect(
+        cpuMs(() => redactSql(piece.repeat(200_000 / piece.length))),
+        piece,
+      ).toBeLessThan(2_000);
     }
   });
 });
