@@ -27,9 +27,16 @@ export interface RawAnswer {
   readonly text: string;
 }
 
-export async function raw(url: string, token: string | null, body: unknown, headers: Readonly<Record<string, string>> = {}): Promise<RawAnswer> {
+export async function raw(
+  url: string,
+  token: string | null,
+  body: unknown,
+  headers: Readonly<Record<string, string>> = {},
+  signal: AbortSignal | null = null,
+): Promise<RawAnswer> {
   const response = await fetch(url, {
     method: 'POST',
+    signal,
     headers: {
       'content-type': 'application/json',
       accept: 'application/json, text/event-stream',
@@ -58,11 +65,12 @@ export function modern(
   method: string,
   params: Readonly<Record<string, unknown>>,
   capabilities: object = {},
+  signal: AbortSignal | null = null,
 ): Promise<RawAnswer> {
   const _meta = { ...NEW, 'io.modelcontextprotocol/clientCapabilities': capabilities };
   const name = (params['taskId'] ?? params['uri'] ?? params['name']) as string | undefined;
   const headers = { 'mcp-protocol-version': '2026-07-28', 'mcp-method': method, ...(name === undefined ? {} : { 'mcp-name': name }) };
-  return raw(url, token, { jsonrpc: '2.0', id: Math.floor(Math.random() * 1e9), method, params: { ...params, _meta } }, headers);
+  return raw(url, token, { jsonrpc: '2.0', id: Math.floor(Math.random() * 1e9), method, params: { ...params, _meta } }, headers, signal);
 }
 
 /** A session of an older client; what it is called. */

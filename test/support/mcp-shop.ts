@@ -48,7 +48,7 @@ export interface McpShopOptions {
 export async function startMcpShop({ server, mcp, targets, config }: McpShopOptions): Promise<McpShop> {
   const dir = mkdtempSync(join(tmpdir(), 'interlock-mcp-shop-'));
   const pins = join(dir, 'tools.lock.json');
-  await pin(server, pins);
+  await pinTools(server, pins);
   const section = { url: server, pins, poll: '2s', ...mcp };
   const start = (): Promise<Gateway> =>
     startGateway({
@@ -117,7 +117,7 @@ async function issuerOf({ configFile }: Gateway): Promise<{ readonly dir: string
 }
 
 /** As `interlock mcp pin` writes them. */
-async function pin(url: string, file: string): Promise<void> {
+export async function pinTools(url: string, file: string): Promise<void> {
   const link = await openHttpLink({ url, headers: [] }, ourselves('modern'));
   try {
     writePins(file, pinsOf(await listTools(link), timestamp(systemClock.wallUs())));
