@@ -4,6 +4,7 @@ import type { Payload } from '#client/journal';
 import type { Asked, Scene } from '#enforcers/common/asked';
 import type { ClearedStatement } from '#enforcers/common/cleared';
 import { enforce } from '#enforcers/common/enforce';
+import { finishedEvent, type Finish } from '#enforcers/common/events';
 import { isPromise } from '#enforcers/common/promise';
 import { Outbox } from '#enforcers/common/outbox';
 import { refusal, refusalOf, type Refusal } from '#enforcers/common/refusal';
@@ -11,6 +12,7 @@ import { InterlockError } from '#schemas/errors';
 import { parameterHeaders } from './parameter-headers.ts';
 import { answering, type Answering } from './answer.ts';
 import type { RpcOutcome } from './message.ts';
+import { rowsOf } from './rows.ts';
 import type { McpSession } from './session.ts';
 import type { Link, Outgoing, Sink } from './upstream/link.ts';
 import { isObject } from './protocol.ts';
@@ -110,6 +112,8 @@ function said(error: unknown): Refusal {
   return why.code === 'CREDENTIAL_UNAVAILABLE' ? refusal(why.code) : why;
 }
 
+const NOTHING = { rows: 0, bytes: 0, masked: {} } as const;
+
 interface Way {
   readonly link: Link;
   readonly session: McpSession;
@@ -122,7 +126,7 @@ async function sent(cleared: ClearedStatement, call: Call, way: Way): Promise<Ca
   const answerer = answering(call.method, cleared.decided.decision.obligations);
   const approvalId = cleared.use?.receipt.approvalId ?? null;
   if ('refused' in answerer) {
-    finish(cleared, way.session, { outcome: 'aborted', bytes: 0, masked: {}, durationUs: 0 });
+    finish(cleared, way.session, { outcome: 'aborted', ...NOTHING, durationUs: 0 });
     return { kind: 'refused', why: answerer };
   }
   const leaving = { left: false };
@@ -130,15 +134,16 @@ async function sent(cleared: ClearedStatement, call: Call, way: Way): Promise<Ca
     const raw = await forwarded(cleared, call, way, answerer, leaving);
     const answer = answerer.answer(raw);
     const durationUs = clock.monotonicUs() - startedUs;
-    const bytes = answer.bytes;
-    finish(cleared, way.session, { outcome: raw.ok ? 'ok' : 'error', bytes, masked: answer.masked, durationUs });
+    const { bytes } = answer;
+    const rows = 'refusal' in answer ? 0 : rowsOf(call.method, answer.outcome);
+    finish(cleared, way.session, { outcome: raw.ok ? 'ok' : 'error', rows, bytes, masked: answer.masked, durationUs });
     if ('refusal' in answer) return { kind: 'refused', why: answer.refusal };
     return { kind: 'done', outcome: answer.outcome, approvalId };
   } catch (error) {
     if (journal.fault !== null) throw error;
     const why = said(error);
     const outcome = !leaving.left ? 'aborted' : why.code === 'CANCELLED' ? 'cancelled' : 'unknown';
-    finish(cleared, way.session, { outcome, bytes: 0, masked: {}, durationUs: clock.monotonicUs() - startedUs });
+    finish(cleared, way.session, { outcome, ...NOTHING, durationUs: clock.monotonicUs() - startedUs });
     return { kind: 'refused', why };
   }
 }
@@ -182,15 +187,9 @@ function paramsOf(cleared: ClearedStatement, call: Call): Readonly<Record<string
   return message['params'];
 }
 
-interface Finished {
-  readonly outcome: 'ok' | 'error' | 'aborted' | 'cancelled' | 'unknown';
-  readonly bytes: number;
-  readonly masked: Readonly<Record<string, number>>;
-  readonly durationUs: number;
-}
+type Finished = Pick<Finish, 'outcome' | 'rows' | 'bytes' | 'masked' | 'durationUs'>;
 
-function finish({ statementId: statement_id }: ClearedStatement, { scene }: McpSession, { outcome, bytes, masked, durationUs }: Finished): void {
-  const { sessionId: session_id, target } = scene;
-  const base = { type: 'statement.finished', session_id, statement_id, target, outcome, bytes, response_digest: null } as const;
-  scene.journal.append({ ...base, masked, duration_us: Math.round(durationUs), rows: 0 });
+function finish({ statementId }: ClearedStatement, { scene }: McpSession, finished: Finished): void {
+  const durationUs = Math.round(finished.durationUs);
+  scene.journal.append(finishedEvent({ ...finished, statementId, durationUs, tag: null, sqlstate: null }, scene));
 }

@@ -100,6 +100,15 @@ test('RFC 8707: a token for this endpoint alone opens it, one for another does n
   expect(api.status).toBe(401);
 });
 
+test('rows that came back count for the ceilings of an agent, and stand in the record', async () => {
+  const agent = await shop.agent('bot');
+  for (let time = 0; time < 3; time++) expect((await shop.call(agent, 'customers', {})).body.result, String(time)).toBeDefined();
+  expect((await shop.call(agent, 'customers', {})).body.error?.data).toMatchObject({ code: 'AGENT_ROWS' });
+  expect((await shop.call(alice, 'customers', {})).body.result).toBeDefined();
+  const rows = (await shop.events()).flatMap((event) => (event.type === 'statement.finished' ? [event.rows] : []));
+  expect(rows.filter((count) => count === 1).length).toBeGreaterThanOrEqual(4);
+});
+
 test('a session belongs to its token: another principal cannot use its name, and ends none', async () => {
   const bob = await shop.token('bob');
   const session = await begun(shop.url, alice);

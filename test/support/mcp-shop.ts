@@ -24,7 +24,9 @@ export interface McpShop extends AsyncDisposable {
   readonly api: string;
   /** Of somebody of support. */
   token(login: string): Promise<string>;
-  /** The same, for one resource alone (RFC 8707). */
+  /** Of an agent, on behalf of somebody of support. */
+  agent(login: string): Promise<string>;
+  /** Of alice, for one resource alone (RFC 8707). */
   tokenFor(resource: string): Promise<string>;
   call(token: string, name: string, args: object, more?: object, capabilities?: object): Promise<RawAnswer>;
   approve(approvalId: string): Promise<void>;
@@ -79,6 +81,12 @@ export async function startMcpShop({ server, mcp, targets, config }: McpShopOpti
       return gateway.ready.api;
     },
     token: (login) => mint(login, 'connect', 'support'),
+    agent: async (login) => {
+      const issuer = await openTheLocalIssuer(await loadConfig(gateway.configFile), systemClock);
+      const groups = ['support'];
+      return (await issuer.mint({ login, groups, type: 'agent', onBehalfOf: 'alice', behalfGroups: groups, scope: 'connect', ttlMs: 3_600_000 }))
+        .token;
+    },
     tokenFor: async (audience) => {
       const issuer = await openLocalIssuer({ ...(await issuerOf(gateway)), audience, clock: systemClock });
       return (await issuer.mint({ login: 'alice', groups: ['support'], type: 'user', scope: 'connect', ttlMs: 3_600_000 })).token;

@@ -31,6 +31,13 @@ allow contains {"code": "READ", "reason": "Payments may be read."} if {
 	every effect in input.sql.effects { effect.verb == "read" }
 }
 
+# As policies/agents/ceilings has it.
+deny contains {"code": "AGENT_ROWS", "reason": "This agent may fetch 3 rows in an hour, and has."} if {
+	input.subject.type == "agent"
+	input.mcp.method == "tools/call"
+	input.context.usage.rows_last_hour >= 3
+}
+
 named if is_string(input.mcp.tool.name)
 
 asked if {
