@@ -14,6 +14,7 @@ import { ANSWER_OBLIGATIONS, answering } from './response/answering.ts';
 import { Sessions } from './sessions.ts';
 import type { HttpTarget } from './target.ts';
 import { Tokens } from './tokens.ts';
+import { Visitor } from './visitor.ts';
 
 export interface HttpEnforcerOptions extends EnforcerDeps {
   readonly target: HttpTarget;
@@ -197,8 +198,9 @@ class HttpEnforcer implements Enforcer, House {
 
   #host(peer: Peer): ConnectionHost {
     const draining = (): boolean => this.draining;
+    const visitor = new Visitor(peer);
     return {
-      request: (incoming) => serve(incoming, peer, this),
+      request: (incoming) => serve(incoming, visitor, this),
       malformed: (reply, why) => answerMalformed(reply, why, this),
       get draining() {
         return draining();

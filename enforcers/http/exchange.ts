@@ -1,36 +1,36 @@
 /** One request, from its head to the end of its answer: who asks, what is asked, whether it may, and then what the target says. */
-import { writeHttpMessage, type HttpMessage } from '#client/http-message';
+import { httpMessageHead, type HttpMessage } from '#client/http-message';
 import type { Asked, Scene } from '#enforcers/common/asked';
 import { HoldEnded } from '#enforcers/common/asked';
 import type { ClearedStatement } from '#enforcers/common/cleared';
 import { enforce } from '#enforcers/common/enforce';
+import { isPromise } from '#enforcers/common/promise';
 import { receive } from '#enforcers/common/receive';
 import { refusal, refusalOf, type Refusal } from '#enforcers/common/refusal';
 import { refuse } from '#enforcers/common/refuse';
 import { NO_SURVEY } from '#enforcers/common/survey';
 import { InterlockError } from '#schemas/errors';
-import type { HeaderList } from './answer.ts';
+import type { AskedHeaders } from './asked-headers.ts';
 import { forward } from './forward.ts';
 import { Malformed } from './head.ts';
-import type { House, Peer } from './house.ts';
+import type { House } from './house.ts';
 import type { OpenHouse } from './sessions.ts';
-import { HTTP_LIMITS } from './limits.ts';
 import { answerProblem } from './problem.ts';
 import type { Incoming, Reply } from './reply.ts';
-import { preferredWaitMs, screenHeaders } from './request-headers.ts';
 import type { HttpSession, Running } from './session.ts';
-import { credentialHeader } from './signing-in.ts';
 import { UNSUPPORTED, unsupported } from './support.ts';
 import type { TargetConnection } from './target-connection.ts';
-import { presentedToken } from './token.ts';
+import type { Standing, Visitor } from './visitor.ts';
 
 /** Answers on `incoming.reply`, whatever happens. */
-export async function serve(incoming: Incoming, peer: Peer, house: OpenHouse): Promise<void> {
+export async function serve(incoming: Incoming, visitor: Visitor, house: OpenHouse): Promise<void> {
   const { reply } = incoming;
   try {
-    const session = await admitted(incoming, peer, house);
-    if ('refused' in session) return answer(reply, session, house);
-    const exchange = new Exchange(incoming, session, house);
+    const admitted = visitor.admit(incoming.head, house);
+    const standing = isPromise(admitted) ? await admitted : admitted;
+    if ('refused' in standing) return answer(reply, standing, house);
+    const { session } = standing;
+    const exchange = new Exchange(incoming, standing, house);
     session.began(exchange);
     try {
       await exchange.run();
@@ -61,28 +61,13 @@ function fault(error: unknown, reply: Reply, house: House): void {
   answer(reply, refusalOf(error), house);
 }
 
-async function admitted({ head }: Incoming, peer: Peer, house: OpenHouse): Promise<HttpSession | Refusal> {
-  if (house.draining) return refusal('DRAINING');
-  const presented = presentedToken(head.headers);
-  if (presented === null)
-    return refusal('AUTH_FAILED', 'an Interlock token is needed: Authorization: Bearer TOKEN', { hint: 'curl -H "Authorization: Bearer $TOKEN" …' });
-  if (!peer.tls && !isLoopback(peer.address)) return refusal('AUTH_TLS_REQUIRED');
-  const application = head.headers.find(([name]) => name === 'user-agent')?.[1] ?? '';
-  const session = await house.book.of({ ...peer, presented, application: application.slice(0, 200) });
-  if ('refused' in session || session.running < HTTP_LIMITS.requestsPerSession) return session;
-  return refusal('RATE_LIMITED', `more than ${HTTP_LIMITS.requestsPerSession} requests of this session at a time`);
-}
-
-function isLoopback(address: string): boolean {
-  return address === '::1' || address === '' || /^(::ffff:)?127\./.test(address);
-}
-
 /** The same object for each request: it is interned by identity. */
 const SETTINGS: Readonly<Record<string, string>> = {};
 
 class Exchange implements Running {
   readonly #incoming: Incoming;
   readonly #session: HttpSession;
+  readonly #headers: AskedHeaders;
   readonly #house: House;
   readonly #statementId: string;
   #hold: { readonly approvalId: string; readonly controller: AbortController } | null = null;
@@ -92,9 +77,10 @@ class Exchange implements Running {
   /** What is under way at the target is broken off. */
   #breakOff: (() => void) | null = null;
 
-  constructor(incoming: Incoming, session: HttpSession, house: House) {
+  constructor(incoming: Incoming, { session, headers }: Standing, house: House) {
     this.#incoming = incoming;
     this.#session = session;
+    this.#headers = headers;
     this.#house = house;
     this.#statementId = house.deps.ids.next('stm');
     incoming.reply.left(() => {
@@ -116,28 +102,27 @@ class Exchange implements Running {
 
   async run(): Promise<void> {
     const { head, reply } = this.#incoming;
-    const body = await this.#incoming.body(this.#house.limits.statementBytes);
+    const coming = this.#incoming.body(this.#house.limits.statementBytes);
+    const body = isPromise(coming) ? await coming : coming;
     this.#session.bytesIn += body.length + head.target.length;
-    const credential = credentialHeader(this.#session.parts.lease);
-    const { judged, incidental } = screenHeaders(head.headers, { rules: this.#house.target.headers ?? {}, credential });
-    const headers = understoodHeaders(judged);
     const target = head.target === '*' ? '*' : this.#house.place.prefix + head.target;
-    const message: HttpMessage = { method: head.method, target, headers, body };
-    const asked = this.#asked(message);
-    const objection = objectionTo(head.method, head.target, judged);
+    const message: HttpMessage = { method: head.method, target, headers: this.#headers.judged, body };
+    const asked = this.#asked(message, body);
+    const objection = objectionTo(head.method, head.target, this.#headers);
     if (objection !== null) return this.#refuse(asked, objection);
-    const outcome = await enforce(asked, this.#scene());
+    const judged = enforce(asked, this.#scene());
+    const outcome = isPromise(judged) ? await judged : judged;
     if (outcome.refused) return this.#refused(outcome);
-    await this.#pass(outcome, message, incidental);
+    await this.#pass(outcome, message);
     if (this.#left) reply.abort();
   }
 
-  async #pass(cleared: ClearedStatement, message: HttpMessage, incidental: HeaderList): Promise<void> {
+  async #pass(cleared: ClearedStatement, message: HttpMessage): Promise<void> {
     const stopped = this.#stopped;
     const forwarding = {
       cleared,
       message,
-      incidental,
+      headers: this.#headers,
       house: this.#house,
       session: this.#session,
       reply: this.#incoming.reply,
@@ -153,12 +138,12 @@ class Exchange implements Running {
     if (refused !== null) answer(this.#incoming.reply, this.#stopped ?? refused.refusal, this.#house, refused.status);
   }
 
-  #asked(message: HttpMessage): Asked {
+  #asked({ method, target }: HttpMessage, body: Buffer): Asked {
     return {
       statementId: this.#statementId,
       action: 'http.request',
       mode: `http/${this.#incoming.head.version}`,
-      payload: this.#session.payload(Buffer.from(writeHttpMessage(message))),
+      payload: this.#session.payload(httpMessageHead(method, target, this.#headers.lines), body),
       params: null,
       decoded: null,
       known: null,
@@ -171,7 +156,7 @@ class Exchange implements Running {
 
   #scene(): Scene {
     const { approvals } = this.#house.target;
-    const waitMs = Math.min(approvals.waitMs, preferredWaitMs(this.#incoming.head.headers) ?? approvals.waitMs);
+    const waitMs = Math.min(approvals.waitMs, this.#headers.waitMs ?? approvals.waitMs);
     return {
       ...this.#session.parts.scene,
       approvalRules: { waitMs, inTransaction: 'any' },
@@ -230,22 +215,12 @@ interface Objection {
 const METHODS: ReadonlySet<string> = new Set(['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS']);
 
 /** What this enforcer does not do, whatever policy says. */
-function objectionTo(method: string, target: string, headers: HeaderList): Objection | null {
+function objectionTo(method: string, target: string, { encoded }: AskedHeaders): Objection | null {
   if (method === 'CONNECT') return { refusal: unsupported(UNSUPPORTED.connect) };
   if (method === 'TRACE') return { refusal: unsupported(UNSUPPORTED.trace) };
   if (!METHODS.has(method)) return { refusal: unsupported(UNSUPPORTED.method) };
   if (!target.startsWith('/') && target !== '*') return { refusal: unsupported(UNSUPPORTED.absolute), status: 400 };
-  if (headers.some(([name, value]) => name === 'content-encoding' && value.toLowerCase() !== 'identity')) {
-    return { refusal: unsupported(UNSUPPORTED.encoding), status: 415 };
-  }
-  return null;
-}
-
-/** What means nothing is not judged: no encoding, and the upgrade to HTTP/2 that clients offer of themselves. */
-function understoodHeaders(headers: HeaderList): HeaderList {
-  return headers.filter(
-    ([name, value]) => !(name === 'content-encoding' && value.toLowerCase() === 'identity') && !(name === 'upgrade' && value.toLowerCase() === 'h2c'),
-  );
+  return encoded ? { refusal: unsupported(UNSUPPORTED.encoding), status: 415 } : null;
 }
 
 function isUpgrade(facts: object): boolean {

@@ -1,11 +1,13 @@
 /** A cleared request on its way: the last that can be said against it, the disk, the target, and its answer to the client. */
-import type { HttpMessage } from '#client/http-message';
+import { headerLines, type HttpMessage } from '#client/http-message';
 import type { ClearedStatement } from '#enforcers/common/cleared';
 import { finishedEvent, type Finish } from '#enforcers/common/events';
 import { Outbox } from '#enforcers/common/outbox';
+import { isPromise } from '#enforcers/common/promise';
 import { refusal, refusalOf, type Refusal } from '#enforcers/common/refusal';
 import type { Answering, AnswerHead, AnswerPlan, HeaderList } from './answer.ts';
 import { passedHeaders } from './answer-headers.ts';
+import type { AskedHeaders } from './asked-headers.ts';
 import type { Malformed } from './head.ts';
 import type { House } from './house.ts';
 import type { Reply } from './reply.ts';
@@ -18,7 +20,7 @@ export interface Forwarding {
   readonly cleared: ClearedStatement;
   /** What the cleared bytes say. */
   readonly message: HttpMessage;
-  readonly incidental: HeaderList;
+  readonly headers: AskedHeaders;
   readonly house: House;
   readonly session: HttpSession;
   readonly reply: Reply;
@@ -44,20 +46,22 @@ export async function forward(forwarding: Forwarding): Promise<Refused | null> {
   const answering = facts.dialect === 'http' ? house.answering({ facts, obligations }) : refusal('INTERNAL');
   const objection = abandoned ?? (cleared.rewrite !== null ? refusal('INTERNAL') : 'refused' in answering ? answering : upgradeOf(facts));
   if (objection !== null || 'refused' in answering) return withheld(forwarding, objection ?? refusal('INTERNAL'));
-  let connection: TargetConnection | null = forwarding.connection;
+  let connection: TargetConnection | null = forwarding.connection ?? session.parts.pool.known();
   try {
-    connection ??= await session.parts.pool.take();
-    const wire = await wireOf(forwarding, answering);
-    const outbox = new Outbox((bytes) => wire.pieces.push(bytes));
-    outbox.stage(cleared, wire.head);
-    if (forwarding.message.body.length > 0) outbox.stage(cleared, forwarding.message.body);
+    connection ??= await session.parts.pool.fresh();
+    const staged = wireOf(forwarding, answering);
+    const wire = isPromise(staged) ? await staged : staged;
+    const pieces: Uint8Array[] = [];
+    const outbox = new Outbox((bytes) => pieces.push(bytes));
+    for (const piece of wire) outbox.stage(cleared, piece);
     const batch = outbox.take();
     const { journal, clock } = house.deps;
-    const durable = await journal.durable(batch.intent);
+    const placed = journal.durable(batch.intent);
+    const durable = isPromise(placed) ? await placed : placed;
     if (session.ended !== null) return withheld(forwarding, session.ended, connection);
     if (!forwarding.reply.open) return withheld(forwarding, refusal('CANCELLED', 'the client left'), connection);
     outbox.release(batch, durable, clock.monotonicUs());
-    return await new Passage(forwarding, answering, wire.pieces).run(connection);
+    return await new Passage(forwarding, answering, pieces).run(connection);
   } catch (error) {
     house.deps.log.warn({ target: house.target.name, statement: cleared.statementId, err: error }, 'a request could not be sent');
     const why = refusalOf(error);
@@ -76,29 +80,39 @@ function withheld({ cleared, house, session, connection }: Forwarding, why: Refu
   return { refusal: why };
 }
 
-interface Wire {
-  readonly head: Buffer;
-  /** What was released. */
-  readonly pieces: Uint8Array[];
+/** Up to this a body is copied behind its head, for one write. */
+const JOINED_BYTES = 16_384;
+
+/** The request with our own framing, the target's authority, and what signs in: in one piece, or with a long body behind its head. */
+function wireOf(forwarding: Forwarding, answering: Answering): readonly Buffer[] | Promise<readonly Buffer[]> {
+  const { message, headers: asked, house, session } = forwarding;
+  const { place, tokens, deps } = house;
+  const leaving = asked.leaving(answering, () => ownHeaders(house, session));
+  const request = { method: message.method, target: message.target, authority: place.authority, headers: leaving.headers, body: message.body };
+  const credential = signIn(request, session.parts.lease, tokens, deps.clock);
+  if (!isPromise(credential)) return written(message, place.authority, leaving.lines, credential);
+  return credential.then((fetched) => written(message, place.authority, leaving.lines, fetched));
 }
 
-/** The request with our own framing, the target's authority, and what signs in. */
-async function wireOf({ message, incidental, house, session }: Forwarding, answering: Answering): Promise<Wire> {
-  const { method, target, body } = message;
-  const { place, tokens, deps } = house;
-  const set = new Map([...Object.entries(house.target.headers?.set ?? {}), ...answering.set, ['accept-encoding', 'identity']]);
-  const kept = [...message.headers, ...incidental].filter(([name]) => !answering.withheld.has(name) && !set.has(name));
-  const headers: HeaderList = [
-    ...kept,
-    ...set,
-    ['x-forwarded-for', forwardedFor(session.parts.client.address)],
-    ['x-forwarded-proto', session.parts.client.tls ? 'https' : 'http'],
-  ];
-  const credential = signIn({ method, target, authority: place.authority, headers, body }, session.parts.lease, tokens, deps.clock);
-  const all = [...headers, ...(credential instanceof Promise ? await credential : credential)];
+function written({ method, target, body }: HttpMessage, authority: string, lines: string, credential: HeaderList): readonly Buffer[] {
   const framing = body.length > 0 || TAKES_BODY.has(method) ? `content-length: ${body.length}\r\n` : '';
-  const lines = all.map(([name, value]) => `${name}: ${value}\r\n`).join('');
-  return { head: Buffer.from(`${method} ${target} HTTP/1.1\r\nhost: ${place.authority}\r\n${lines}${framing}\r\n`, 'latin1'), pieces: [] };
+  const head = `${method} ${target} HTTP/1.1\r\nhost: ${authority}\r\n${lines}${headerLines(credential)}${framing}\r\n`;
+  if (body.length === 0) return [Buffer.from(head, 'latin1')];
+  if (body.length > JOINED_BYTES) return [Buffer.from(head, 'latin1'), Buffer.from(body.buffer, body.byteOffset, body.byteLength)];
+  const whole = Buffer.allocUnsafe(head.length + body.length);
+  whole.write(head, 0, head.length, 'latin1');
+  whole.set(body, head.length);
+  return [whole];
+}
+
+/** What is said of a header here is said instead of the client. */
+function ownHeaders({ target }: House, { parts }: HttpSession): HeaderList {
+  return [
+    ['x-forwarded-for', forwardedFor(parts.client.address)],
+    ['x-forwarded-proto', parts.client.tls ? 'https' : 'http'],
+    ...Object.entries(target.headers?.set ?? {}),
+    ['accept-encoding', 'identity'],
+  ];
 }
 
 /** Servers that are told of no length of these ask for it (411). */
@@ -139,6 +153,8 @@ class Passage implements AnswerSink {
     const { house, message } = this.#forwarding;
     this.#connection = connection;
     connection.send(message.method, house.target.upstream.answerMs ?? DEFAULT_ANSWER_MS, this, (socket) => {
+      const [whole, body] = this.#pieces;
+      if (whole !== undefined && body === undefined) return void socket.write(whole);
       socket.cork();
       for (const piece of this.#pieces) socket.write(piece);
       socket.uncork();

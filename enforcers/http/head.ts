@@ -40,17 +40,34 @@ const FRAMING = /^(?:host|content-length|transfer-encoding|authorization)[^!#$%&
 
 /** `text`: without the empty line at its end; one character a byte. @throws Malformed */
 export function readRequestHead(text: string, headersMax: number): RequestHead {
-  const [line = '', ...fields] = text.split('\r\n');
+  const { line, fields } = split(text);
+  const asked = readRequestLine(line);
+  const { list, authority } = readRequestFields(fields, headersMax);
+  return { ...asked, authority, headers: list };
+}
+
+/** @throws Malformed */
+export function readRequestLine(line: string): Pick<RequestHead, 'version' | 'method' | 'target'> {
   const [, method, target, version] = REQUEST_LINE.exec(line) ?? [];
   if (method === undefined || target === undefined) throw new Malformed(400, 'the request line is malformed');
   if (version !== '1.1') throw new Malformed(505, `HTTP/${version} is not spoken here`);
-  const headers = readFields(fields, headersMax, true);
-  return { version: '1.1', method, target, authority: onlyValue(headers, 'host') ?? '', headers };
+  return { version: '1.1', method, target };
+}
+
+export interface RequestFields {
+  readonly list: HeaderList;
+  readonly authority: string;
+}
+
+/** All that follows the request line, without the empty line at its end. @throws Malformed */
+export function readRequestFields(text: string | null, headersMax: number): RequestFields {
+  const list = readFields(text, headersMax, true);
+  return { list, authority: onlyValue(list, 'host') ?? '' };
 }
 
 /** @throws Malformed */
 export function readStatusHead(text: string, headersMax: number): StatusHead {
-  const [line = '', ...fields] = text.split('\r\n');
+  const { line, fields } = split(text);
   const [, minor, status] = STATUS_LINE.exec(line) ?? [];
   if (status === undefined) throw new Malformed(502, 'the status line is malformed');
   const headers = readFields(fields, headersMax, false);
@@ -58,7 +75,15 @@ export function readStatusHead(text: string, headersMax: number): StatusHead {
   return { status: Number(status), keepsAlive: minor === '1' && !closes, headers };
 }
 
-function readFields(lines: readonly string[], max: number, strict: boolean): HeaderList {
+/** `fields`: null: there are none. */
+function split(text: string): { readonly line: string; readonly fields: string | null } {
+  const end = text.indexOf('\r\n');
+  return end < 0 ? { line: text, fields: null } : { line: text.slice(0, end), fields: text.slice(end + 2) };
+}
+
+function readFields(text: string | null, max: number, strict: boolean): HeaderList {
+  if (text === null) return [];
+  const lines = text.split('\r\n');
   if (lines.length > max) throw new Malformed(431, `more than ${max} headers`);
   return lines.map((line) => {
     const [, name, value] = FIELD.exec(line) ?? [];

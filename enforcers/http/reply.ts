@@ -29,6 +29,6 @@ export interface Reply {
 export interface Incoming {
   readonly head: RequestHead;
   readonly reply: Reply;
-  /** Bytes of the whole body. Rejects Malformed (413 over `bytesMax`, 408, 400): the connection ends behind the refusal. */
-  body(bytesMax: number): Promise<Buffer>;
+  /** Bytes of the whole body; a value where it is there already. Rejects Malformed (413 over `bytesMax`, 408, 400): the connection ends behind the refusal. */
+  body(bytesMax: number): Buffer | Promise<Buffer>;
 }

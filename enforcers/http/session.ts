@@ -71,14 +71,14 @@ export class HttpSession {
     this.lastMs = nowMs;
   }
 
-  /** The same object for the same bytes, where they are short: the journal stores them once. */
-  payload(bytes: Buffer): Payload {
-    if (bytes.length > HTTP_LIMITS.sharedTextBytes) return { bytes, media: 'text' };
-    const key = bytes.toString('latin1');
+  /** A head, one character a byte, and what follows it. The same object for the same bytes, where they are short: the journal stores them once. */
+  payload(head: string, body: Buffer): Payload {
+    if (head.length + body.length > HTTP_LIMITS.sharedTextBytes) return { bytes: Buffer.concat([Buffer.from(head, 'latin1'), body]), media: 'text' };
+    const key = body.length === 0 ? head : head + body.toString('latin1');
     const known = this.#texts.get(key);
     if (known !== undefined) return known;
     if (this.#texts.size >= HTTP_LIMITS.sharedTexts) this.#texts.delete(this.#texts.keys().next().value as string);
-    const payload: Payload = { bytes, media: 'text' };
+    const payload: Payload = { bytes: Buffer.from(key, 'latin1'), media: 'text' };
     this.#texts.set(key, payload);
     return payload;
   }

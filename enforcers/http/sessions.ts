@@ -43,13 +43,18 @@ export class Sessions {
     // the token itself is kept nowhere
     const key = `${hash('sha256', presented.token, 'base64')} ${presented.login ?? ''} ${address} ${tls ? 's' : 'p'}`;
     const known = this.#byKey.get(key);
-    if (known !== undefined && known.ended === null && !this.#late(known)) return known;
+    if (known !== undefined && this.lives(known)) return known;
     let opening = this.#opening.get(key);
     if (opening === undefined) {
       opening = this.#open(key, arrival).finally(() => this.#opening.delete(key));
       this.#opening.set(key, opening);
     }
     return opening;
+  }
+
+  /** It has not ended, nor has its token. */
+  lives(session: HttpSession): boolean {
+    return session.ended === null && !this.#late(session);
   }
 
   find(id: string): HttpSession | null {

@@ -2,6 +2,7 @@
 import type { Socket } from 'node:net';
 import type { AnswerHead } from './answer.ts';
 import { ChunkReader } from './chunks.ts';
+import { Deadline } from './deadline.ts';
 import { type Framing, framingOf, Malformed, readStatusHead } from './head.ts';
 import { HTTP_LIMITS } from './limits.ts';
 
@@ -31,7 +32,8 @@ export class TargetConnection {
   #keeps = true;
   #interim = 0;
   #answered = false;
-  #timer: NodeJS.Timeout | null = null;
+  readonly #deadline = new Deadline(() => this.#late());
+  #answerMs = 0;
   #keepMs: number = HTTP_LIMITS.idleConnectionMs;
   /** Requests that it carried. */
   carried = 0;
@@ -43,7 +45,7 @@ export class TargetConnection {
     socket.on('end', () => this.#ended());
     socket.on('close', () => this.#ended());
     socket.on('error', () => socket.destroy());
-    this.#await(this.#keepMs, () => this.destroy());
+    this.#deadline.within(this.#keepMs);
   }
 
   get usable(): boolean {
@@ -58,7 +60,8 @@ export class TargetConnection {
     this.#interim = 0;
     this.#answered = false;
     this.carried++;
-    this.#await(answerMs, () => this.#fail(new Malformed(504, `the target did not answer within ${answerMs} ms`)));
+    this.#answerMs = answerMs;
+    this.#deadline.within(answerMs);
     write(this.#socket);
   }
 
@@ -105,7 +108,7 @@ export class TargetConnection {
       if (++this.#interim > HTTP_LIMITS.interimAnswers) throw new Malformed(502, 'it says too much before its answer');
       return true;
     }
-    this.#stopWaiting();
+    this.#deadline.met();
     const bodiless = this.#bodiless || status === 204 || status === 304;
     this.#framing = bodiless ? { kind: 'none' } : framingOf(headers, 'close');
     this.#keeps = keepsAlive && this.#framing.kind !== 'close';
@@ -156,7 +159,7 @@ export class TargetConnection {
     } else {
       this.#state = 'idle';
       this.#socket.resume();
-      this.#await(this.#keepMs, () => this.destroy());
+      this.#deadline.within(this.#keepMs);
     }
     sink?.end();
   }
@@ -178,20 +181,15 @@ export class TargetConnection {
   }
 
   #shut(): void {
-    this.#stopWaiting();
+    this.#deadline.end();
     if (this.#state === 'closed') return;
     this.#state = 'closed';
     this.#closed(this);
   }
 
-  #await(ms: number, late: () => void): void {
-    this.#stopWaiting();
-    this.#timer = setTimeout(late, ms);
-  }
-
-  #stopWaiting(): void {
-    if (this.#timer !== null) clearTimeout(this.#timer);
-    this.#timer = null;
+  #late(): void {
+    if (this.#state === 'head') this.#fail(new Malformed(504, `the target did not answer within ${this.#answerMs} ms`));
+    else if (this.#state === 'idle') this.destroy();
   }
 }
 

@@ -34,9 +34,20 @@ export const HTTP_INCIDENTAL: ReadonlySet<string> = new Set([
 ]);
 
 export function writeHttpMessage({ method, target, headers, body }: HttpMessage): Uint8Array {
-  const head = `${method} ${target}\r\n${headers.map(([name, value]) => `${name}: ${value}\r\n`).join('')}\r\n`;
-  const start = Buffer.from(head, 'latin1');
+  const start = Buffer.from(httpMessageHead(method, target, headerLines(headers)), 'latin1');
   return body.length === 0 ? start : Buffer.concat([start, body]);
+}
+
+/** All in front of the body, one character a byte. @param lines of `headerLines` */
+export function httpMessageHead(method: string, target: string, lines: string): string {
+  return `${method} ${target}\r\n${lines}\r\n`;
+}
+
+/** `name: value` and a line end, for each. */
+export function headerLines(headers: HttpMessage['headers']): string {
+  let lines = '';
+  for (const [name, value] of headers) lines += `${name}: ${value}\r\n`;
+  return lines;
 }
 
 /** null: not one that `writeHttpMessage` makes. The body is not copied. */
