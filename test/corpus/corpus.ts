@@ -17,7 +17,8 @@ export interface CorpusOptions {
   readonly config: string | null;
   /** Of the gateway; that of the run by default. */
   readonly shape?: Shape;
-  readonly mode?: 'simple' | 'extended';
+  /** `turns`: each case in one of them, every other one in the other. */
+  readonly mode?: 'simple' | 'extended' | 'turns';
   readonly only?: RegExp;
   /** Mutants of each run, beside it. */
   readonly mutate: number;
@@ -37,8 +38,10 @@ export async function runCorpus(cases: readonly CorpusCase[], options: CorpusOpt
     await using subject = options.config === null ? direct(upstream) : await interlock(options.config, upstream, options.shape);
     revision ??= subject.revision;
     const bench: Bench = { database, relay, subject, direct: direct(upstream) };
-    for (const record of group.map((one) => filled(one, database.places))) {
-      for (const run of runsOf(record, options.mode).flatMap((plain) => [plain, ...mutants(plain, options.mutate, options.seed)])) {
+    for (const [at, record] of group.map((one) => filled(one, database.places)).entries()) {
+      const turn = record.modes.length > 1 ? (['simple', 'extended'] as const)[at % 2] : undefined;
+      const mode = options.mode === 'turns' ? turn : options.mode;
+      for (const run of runsOf(record, mode).flatMap((plain) => [plain, ...mutants(plain, options.mutate, options.seed)])) {
         const verdict = await verdictOf(run, bench);
         judged.push({ record, verdict });
         options.onVerdict?.({ record, verdict });
