@@ -2,9 +2,10 @@
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { loadHttpCases } from './http/case.ts';
-import { mcpVerdict, SPELLINGS, startMcpSubject, type McpSubject } from './mcp/runner.ts';
+import { asFetch, mcpVerdict, SPELLINGS, startMcpSubject, type McpSubject } from './mcp/runner.ts';
 
-const cases = loadHttpCases(fileURLToPath(new URL('./public/http.jsonl', import.meta.url))).filter(({ payload }) => payload.kind === 'mcp');
+const all = loadHttpCases(fileURLToPath(new URL('./public/http.jsonl', import.meta.url)));
+const cases = [...all.filter(({ payload }) => payload.kind === 'mcp'), ...all.filter(({ payload }) => payload.kind === 'url').map(asFetch)];
 
 let subject: McpSubject;
 beforeAll(async () => {
@@ -21,4 +22,4 @@ test.each(spelt)('%s', async (_name, one, spelling) => {
   if (say.method !== undefined) await expect.poll(() => answers).toMatchObject([{ error: { code: -32_601 } }]);
 });
 
-test('the corpus was read', () => expect(cases.length).toBeGreaterThanOrEqual(25));
+test('the corpus was read', () => expect(cases.length).toBeGreaterThanOrEqual(40));

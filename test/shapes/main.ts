@@ -1,5 +1,5 @@
 /**
- * `npm run shapes`: the end-to-end and conformance suites in all three shapes, the public corpus in each, whose outcomes must be equal, and the demo
+ * `npm run shapes`: the end-to-end and conformance suites in all three shapes, the corpora in each, whose outcomes must be equal, and the demo
  * apart.
  */
 import { spawnSync } from 'node:child_process';
@@ -12,7 +12,11 @@ import type { CorpusReport } from '../corpus/report.ts';
 import { differences } from './differences.ts';
 import { SUITES, unplaced } from './suites.ts';
 
-const CASES = ['test/corpus/public/sql.jsonl', 'test/corpus/public/mask.jsonl'];
+/** Databases and HTTP are run apart: their servers are others. */
+const CORPORA: readonly (readonly string[])[] = [
+  ['test/corpus/public/sql.jsonl', 'test/corpus/public/mask.jsonl'],
+  ['test/corpus/public/http.jsonl', 'test/corpus/cases/http.jsonl'],
+];
 
 process.exitCode = main(process.argv.slice(2));
 
@@ -31,13 +35,13 @@ function main(asked: readonly string[]): number {
   const shapes = SHAPES.filter((shape) => asked.length === 0 || asked.includes(shape));
   const failed = shapes.filter((shape) => !suites(shape));
   const shown = asked.length > 0 || demo();
-  const reports = shapes.map((shape) => corpus(shape));
-  const [first, ...others] = reports as [CorpusReport, ...CorpusReport[]];
-  const differing = others.flatMap((report, index) => differences(first, report).map((line) => `${shapes[index + 1] ?? ''}: ${line}`));
+  const compared = CORPORA.map((files) => compare(shapes, files));
+  const differing = compared.flatMap((one) => one.differing);
+  const cases = compared.reduce((sum, one) => sum + one.cases, 0);
   for (const line of differing) process.stdout.write(`${line}\n`);
   process.stdout.write(
     `${shapes.length} shapes, ${SUITES.length} suites each; ${failed.length === 0 ? 'all passed' : `failed in ${failed.join(', ')}`}; ` +
-      `corpus: ${first.totals.cases} cases each, ${differing.length} different outcomes${shown ? '' : '; the demo apart failed'}\n`,
+      `corpus: ${cases} cases each, ${differing.length} different outcomes${shown ? '' : '; the demo apart failed'}\n`,
   );
   return failed.length === 0 && differing.length === 0 && shown ? 0 : 1;
 }
@@ -53,12 +57,18 @@ function suites(shape: Shape): boolean {
   return spawnSync(process.execPath, args, { cwd: root, stdio: 'inherit', env }).status === 0;
 }
 
-function corpus(shape: Shape): CorpusReport {
-  process.stdout.write(`shapes: the public corpus, ${shape}\n`);
+function compare(shapes: readonly Shape[], files: readonly string[]): { readonly cases: number; readonly differing: readonly string[] } {
+  const [first, ...others] = shapes.map((shape) => corpus(shape, files)) as [CorpusReport, ...CorpusReport[]];
+  const differing = others.flatMap((report, index) => differences(first, report).map((line) => `${shapes[index + 1] ?? ''}: ${line}`));
+  return { cases: first.totals.cases, differing };
+}
+
+function corpus(shape: Shape, files: readonly string[]): CorpusReport {
+  process.stdout.write(`shapes: the corpus of ${files.join(', ')}, ${shape}\n`);
   const scratch = mkdtempSync(join(tmpdir(), 'interlock-shapes-'));
   const file = join(scratch, 'report.json');
   try {
-    const args = ['test/corpus/main.ts', ...CASES.flatMap((cases) => ['--cases', cases]), '--json', file, '--shape', shape];
+    const args = ['test/corpus/main.ts', ...files.flatMap((cases) => ['--cases', cases]), '--json', file, '--shape', shape];
     // what fails in every shape is the corpus test's to judge; here it is compared
     spawnSync(process.execPath, args, { cwd: root, stdio: ['ignore', 'inherit', 'inherit'] });
     return JSON.parse(readFileSync(file, 'utf8')) as CorpusReport;

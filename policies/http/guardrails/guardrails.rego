@@ -12,6 +12,8 @@
 #       undescribed: false              # true: also what no description has; for APIs without one
 #       graphql_depth_max: 10           # how deep a GraphQL operation may be nested
 #       introspection: false            # true: the schema of a GraphQL API may be read
+#       refused: [deleteOrder, Mutation.deleteCustomer]   # operations, and fields of GraphQL, that nobody may ask for; none
+#       protected_fields: [role]        # members of bodies, parameters and arguments that nobody may write; none
 # scope: package
 package policies.http.guardrails
 
@@ -79,6 +81,28 @@ deny contains {
 }
 
 deny contains {
+	"code": "REFUSED_OPERATION",
+	"reason": concat("", [effect.object.name, " is refused to everybody."]),
+	"hint": "Ask the owner of the API.",
+} if {
+	some effect in input.http.effects
+	some name in [effect.object.name, effect.object.qualified]
+	name in data.http_guardrails.refused
+}
+
+deny contains {
+	"code": "PROTECTED_FIELD",
+	"reason": concat("", ["The field ", field, " is not written through this gateway."]),
+	"hint": "Leave it out, or ask the owner of the API.",
+} if {
+	over_http
+	some verb in verbs
+	verb != "read"
+	some field in data.http_guardrails.protected_fields
+	lower(field) in written
+}
+
+deny contains {
 	"code": "READ_ONLY",
 	"reason": concat("", ["You may only read here, and this would ", verb, " something."]),
 	"hint": "Ask for operations that read.",
@@ -131,6 +155,12 @@ known if input.http.operation.id
 
 known if data.http_guardrails.undescribed == true
 
+# What the server can do as such: no operation of the API.
+known if {
+	input.http.method == "OPTIONS"
+	input.http.path == "*"
+}
+
 member if may_write
 
 member if may_only_read
@@ -160,3 +190,23 @@ default depth_max := 10
 depth_max := data.http_guardrails.graphql_depth_max
 
 verbs contains effect.verb if some effect in input.http.effects
+
+# Names that values are given for: members of bodies at any depth, `user[role]` and `user.role` of forms and queries, arguments of GraphQL.
+written contains piece if {
+	some key in input.http.body.keys
+	some piece in pieces(key)
+}
+
+written contains piece if {
+	some name, _ in input.http.query
+	some piece in pieces(name)
+}
+
+written contains lower(step) if {
+	some field in input.http.graphql.fields
+	walk(field.arguments, [path, _])
+	some step in path
+	is_string(step)
+}
+
+pieces(name) := split(replace(replace(lower(name), "]", ""), "[", "."), ".")

@@ -94,3 +94,43 @@ test_graphql if {
 	codes({"graphql": {"operation": "query", "depth": 11, "introspection": true}}) == {"GRAPHQL_TOO_DEEP", "GRAPHQL_INTROSPECTION"}
 	codes({"graphql": {"operation": "subscription", "depth": 1, "introspection": false}}) == {"GRAPHQL_SUBSCRIPTION"}
 }
+
+restricted := {"refused": ["deleteOrder", "Mutation.deleteCustomer"], "protected_fields": ["Role"]}
+
+writing := {
+	"effects": [{"verb": "insert", "object": {"name": "createOrder", "qualified": "POST /orders"}}],
+	"query": {},
+	"body": {"keys": []},
+}
+
+writes(facts) := {refusal.code |
+	some refusal in guardrails.deny with input as request(object.union(writing, facts))
+		with data.guardrails as groups
+		with data.http_guardrails as restricted
+}
+
+test_refused_operations if {
+	writes({"effects": [{"verb": "delete", "object": {"name": "deleteOrder", "qualified": "DELETE /orders/{id}"}}]}) == {"REFUSED_OPERATION"}
+	field := {"verb": "execute", "object": {"name": "deleteCustomer", "qualified": "Mutation.deleteCustomer"}}
+	writes({"effects": [field]}) == {"REFUSED_OPERATION"}
+	writes({"effects": [{"verb": "read", "object": {"name": "deleteCustomer", "qualified": "Query.deleteCustomer"}}]}) == set()
+}
+
+test_protected_fields if {
+	writes({}) == set()
+	writes({"body": {"keys": ["item", "user[role]"]}}) == {"PROTECTED_FIELD"}
+	writes({"query": {"user.ROLE": ["admin"]}}) == {"PROTECTED_FIELD"}
+	writes({"graphql": {"operation": "mutation", "fields": [{"arguments": {"input": [{"role": 1}]}}]}}) == {"PROTECTED_FIELD"}
+	writes({"body": {"keys": ["roles", "roleplay"]}}) == set()
+}
+
+test_protected_fields_may_be_read if {
+	writes({"effects": [{"verb": "read", "object": {"name": "find", "qualified": "GET /orders"}}], "query": {"role": ["admin"]}}) == set()
+}
+
+test_what_the_server_can_do if {
+	asking := {"operation": null, "method": "OPTIONS", "path": "*"}
+	codes(asking) == set()
+	codes(object.union(asking, {"path": "/orders"})) == {"UNKNOWN_OPERATION"}
+	codes(object.union(asking, {"method": "GET"})) == {"UNKNOWN_OPERATION"}
+}

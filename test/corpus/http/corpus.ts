@@ -2,7 +2,7 @@
 import type { Shape } from '#test/support/shapes';
 import { reportOf, type CorpusReport, type Judged } from '../report.ts';
 import type { HttpCase } from './case.ts';
-import { mcpVerdict, SPELLINGS, startMcpSubject } from '../mcp/runner.ts';
+import { asFetch, mcpVerdict, SPELLINGS, startMcpSubject } from '../mcp/runner.ts';
 import { mutants } from './mutate.ts';
 import { perform, plainRun, type HttpRun, type HttpSeen } from './run.ts';
 import { bare, directly, gateway, type HttpSubject } from './subject.ts';
@@ -36,17 +36,24 @@ export async function runHttpCorpus(cases: readonly HttpCase[], options: HttpCor
     judged.push(one);
     options.onVerdict?.(one);
   };
-  for (const record of chosen.filter(({ payload }) => payload.kind !== 'mcp')) {
+  for (const record of chosen.filter(overHttp)) {
     const why = later(record, subject);
     const plain = why === null ? plainRun(record) : null;
     if (plain === null) skipped.push({ id: record.id, why: why ?? 'not run over HTTP' });
     else for (const run of [plain, ...mutants(plain, options.mutate, options.seed)]) add(record, await verdictOf(run, subject, upstream));
   }
-  const messages = chosen.filter(({ payload }) => payload.kind === 'mcp');
+  const messages = chosen
+    .filter(({ payload }) => payload.kind === 'mcp' || payload.kind === 'url')
+    .map((one) => (one.payload.kind === 'url' ? asFetch(one) : one));
   if (options.config === null) skipped.push(...messages.map(({ id }) => ({ id, why: 'MCP needs the gateway' })));
   else await overMcp(messages, options.mutate, add);
   const report = reportOf(judged, { revision: subject.revision, server: `node ${process.versions.node}`, seed: options.seed });
   return { ...report, skipped };
+}
+
+/** An address to be fetched is a tool's argument; a forward proxy, which none of them may find here, is what only the forbidden ones ask for. */
+function overHttp({ payload, expected }: HttpCase): boolean {
+  return payload.kind !== 'mcp' && !(payload.kind === 'url' && expected === 'must-allow');
 }
 
 /** MCP has an enforcer and a server of its own, in this process. */

@@ -8,8 +8,10 @@ import { startLaxServer, type LaxServer } from './upstream.ts';
 
 type Message = Readonly<Record<string, unknown>>;
 
-/** search, read_file below /workspace, run_sql that only reads; what is masked is masked wherever it may be. */
-const ALLOWED = new Set(['search', 'read_file', 'run_sql']);
+/** search, read_file below /workspace, run_sql that only reads, fetch of one host; what is masked is masked wherever it may be. */
+const ALLOWED = new Set(['search', 'read_file', 'run_sql', 'fetch']);
+/** The one place that `fetch` may ask. */
+const FETCHED = 'allowed.example';
 const HARMLESS = new Set(['read', 'execute', 'read_file']);
 const rule: McpRule = ({ facts }) => {
   const deny = { effect: 'deny', code: 'NOT_IN_PROFILE', reason: 'not in the profile' } as const;
@@ -18,7 +20,11 @@ const rule: McpRule = ({ facts }) => {
   if (facts.prompt === 'admin_prompt' || facts.uri?.startsWith('file:') === true) return deny;
   // a server elsewhere may follow links that nobody here sees: only what is known to be a file is named
   if (facts.nested.some(({ path }) => path?.canonical.includes('link') === true)) return deny;
-  if (facts.effects.some(({ verb }) => !HARMLESS.has(verb)) || functions.some(({ class: kind }) => kind !== 'pure' && kind !== 'catalog'))
+  if (facts.nested.some(({ as, url }) => as === 'url' && url?.headers['host']?.[0] !== FETCHED)) return deny;
+  if (
+    facts.effects.some(({ verb }) => !HARMLESS.has(verb) && !(verb === 'connect_out' && facts.tool?.name === 'fetch')) ||
+    functions.some(({ class: kind }) => kind !== 'pure' && kind !== 'catalog')
+  )
     return deny;
   if (facts.method === 'tools/list' || facts.method.startsWith('prompts/list')) return { effect: 'allow' };
   return { effect: 'mask', paths: { '$..ssn': { using: 'redact' }, '$..card_number': { using: 'redact' }, '$..email': { using: 'redact' } } };
@@ -30,7 +36,7 @@ export const SPELLINGS: Readonly<Record<string, (text: string) => string>> = {
   blanks: (text) => text.replaceAll('":', '" :\n\t'),
   escapes: (text) =>
     text.replace(
-      /"(run_shell|run_sql|search|tools\/call)"/g,
+      /"(run_shell|run_sql|search|fetch|tools\/call)"/g,
       (_all, word: string) => `"${Array.from(word, (char) => `\\u${char.charCodeAt(0).toString(16).padStart(4, '0')}`).join('')}"`,
     ),
 };
@@ -50,6 +56,7 @@ export async function startMcpSubject(): Promise<McpSubject> {
       arguments: {
         run_sql: [{ argument: '$.sql', as: 'sql' }],
         read_file: [{ argument: '$.path', as: 'path', root: '/workspace' }],
+        fetch: [{ argument: '$.url', as: 'url' }],
         run_shell: [{ argument: '$.cmd', as: 'shell' }],
       },
     },
@@ -93,6 +100,15 @@ function textOf(message: unknown): string {
   if (Array.isArray(message)) return JSON.stringify(message);
   const { http: _http, from: _from, ...rest } = message as Message;
   return JSON.stringify(rest);
+}
+
+/** An address that somebody wants fetched, as the argument of a tool that fetches. */
+export function asFetch(one: HttpCase): HttpCase {
+  const { url } = one.payload as { url: string };
+  return {
+    ...one,
+    payload: { kind: 'mcp', message: { jsonrpc: '2.0', id: 1, method: 'tools/call', params: { name: 'fetch', arguments: { url } } } },
+  };
 }
 
 /** As a verdict of the report. What a server says of itself is about its answer: no canary and no question of its own may pass. */

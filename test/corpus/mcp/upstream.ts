@@ -19,7 +19,7 @@ const tool = (name: string, argument: string): object => ({
   annotations: { readOnlyHint: true },
   inputSchema: { type: 'object', properties: { [argument]: { type: 'string' } }, required: [argument] },
 });
-const TOOLS = [tool('search', 'q'), tool('read_file', 'path'), tool('run_sql', 'sql'), tool('run_shell', 'cmd')];
+const TOOLS = [tool('search', 'q'), tool('read_file', 'path'), tool('run_sql', 'sql'), tool('run_shell', 'cmd'), tool('fetch', 'url')];
 
 function resultOf(method: string, params: Readonly<Record<string, unknown>>): object {
   switch (method) {
