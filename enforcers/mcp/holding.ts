@@ -20,6 +20,8 @@ export interface HeldState {
   readonly who: string;
   /** Wall clock, milliseconds. */
   readonly until: number;
+  /** How often it was asked to come back with the state. */
+  readonly rounds?: number;
   /** Of a task: the call itself. */
   readonly call?: { readonly params: Readonly<Record<string, unknown>>; readonly createdMs: number };
 }
@@ -44,8 +46,8 @@ export function doesTasks(capabilities: Json): boolean {
 }
 
 /** What a client of the newest protocol is told: come back with this state; the human at the client, where one can be told, is pointed to the page. */
-export function inputRequired(held: Held, session: McpSession, capabilities: Json): Json {
-  const requestState = seal('state', stateOf(held, session), session);
+export function inputRequired(held: Held, session: McpSession, capabilities: Json, rounds = 0): Json {
+  const requestState = seal('state', { ...stateOf(held, session), rounds }, session);
   const url = /https?:\/\/[^\s)]+/.exec(held.who)?.[0];
   const canTell = url !== undefined && objectOf(capabilities['elicitation'])['url'] !== undefined;
   const message = `Held for approval ${held.approvalId}: ${visible(held.who)}. Go on to wait for the verdict; decline to take the call back.`;
@@ -83,7 +85,7 @@ export function taskView(taskId: string, { until, call }: HeldState, session: Mc
   };
 }
 
-/** What an older client is told: an ordinary result, so that its agent reads it and can come back. */
+/** What an older client is told, and one that came back often enough: an ordinary result, so that its agent reads it and can come back. */
 export function pendingResult(held: Held, hasOutputSchema: boolean): Json {
   const failed = hasOutputSchema ? { isError: true } : {};
   return { content: [{ type: 'text', text: pendingText(held) }], ...failed, _meta: { [META.approval]: described(held) } };

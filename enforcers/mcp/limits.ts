@@ -48,6 +48,8 @@ export const MCP_LIMITS = {
   resultMs: 600_000,
   /** How long a state or a task counts that belongs to a call which waits. */
   heldMs: 86_400_000,
+  /** So often a client waits for `mcp.poll` with a state; then its agent is told that the call is pending. The reference client gives up after ten. */
+  heldRounds: 3,
   /** How often a client should ask about a task. */
   taskPollMs: 5_000,
   /** How long one look at a task waits for its verdict: an engine elsewhere needs a moment to say that there is one. */

@@ -102,7 +102,9 @@ async function waited(state: HeldState, params: Readonly<Record<string, unknown>
   }
   const why = refusal('APPROVAL_PENDING', `${state.approval} is not decided yet`, { detail: `code=APPROVAL_PENDING approval=${state.approval}` });
   const held: Held = { approvalId: state.approval, who: state.who, payload, params, why };
-  return succeeded(inputRequired(held, session, capabilities));
+  const { rounds = 0 } = state;
+  if (rounds < MCP_LIMITS.heldRounds) return succeeded(inputRequired(held, session, capabilities, rounds + 1));
+  return inWords(held, asking, session);
 }
 
 /** Once, however many ask for it; it runs to its end even if they leave, as its approval is used up. */
@@ -192,9 +194,15 @@ function pending(held: Held, { asking }: Ready, session: McpSession): RpcOutcome
     if (made !== null) return succeeded(made);
   }
   if (era === 'modern' && MAY_ASK.has(request.method)) return succeeded(inputRequired(held, session, capabilities));
+  return inWords(held, asking, session);
+}
+
+/** A client that asks again and again by itself would tell its agent nothing, and give up after some rounds without a word of the approval. */
+function inWords(held: Held, { era, request }: Asking, session: McpSession): RpcOutcome {
   if (request.method !== 'tools/call') return failed(rpcErrorOf(held.why, [], held));
   const definition = session.house.keeper.definition(String(held.params['name']));
-  return succeeded(pendingResult(held, definition?.['outputSchema'] !== undefined));
+  const result = pendingResult(held, definition?.['outputSchema'] !== undefined);
+  return succeeded(era === 'modern' ? { resultType: 'complete', ...result } : result);
 }
 
 async function done(outcome: RpcOutcome, ready: Ready, session: McpSession): Promise<RpcOutcome> {

@@ -167,6 +167,27 @@ test('a wait that is long is answered with the same question, and no request han
   expect(book.list({ state: 'open' }).filter((one) => one.payload_text.includes(`"order":${args.order},`))).toHaveLength(1);
 });
 
+test('a client that waits by itself is told in words after three rounds, and may come back without the state', async () => {
+  const approvals = (): Promise<ApprovalBook> => Promise.resolve(book);
+  await using quick = await startMcpGateway({ upstream: { kind: 'http', url: server.url }, rule, journal, target: { pollMs: 300 }, approvals });
+  await using client = await modernClient(quick.url, MCP_TOKEN);
+  const args = fresh();
+  const pending = await client.callTool({ name: 'refund', arguments: args });
+  const request = await opened(args.order);
+  expect(pending).toMatchObject({
+    content: [
+      {
+        type: 'text',
+        text: expect.stringContaining(`PENDING: this call needs approval and has not been carried out. Approval ${request.approval_id}`),
+      },
+    ],
+  });
+  expect(server.ran).toEqual([]);
+  await verdict(request.approval_id, 'approve');
+  expect(await client.callTool({ name: 'refund', arguments: args })).toMatchObject({ content: [{ text: `refunded 500 of ${args.order}` }] });
+  expect(server.ran).toEqual([{ tool: 'refund', args }]);
+});
+
 test('the human at a client that can be told is pointed to the page, and may take the call back', async () => {
   const args = fresh();
   const held = await refund(args, {}, { elicitation: { url: {} } });
