@@ -197,6 +197,11 @@ export const ERRORS = {
     meaning: 'The target did not accept the gateway’s connection.',
     remedy: '`interlock doctor` names the step that fails.',
   },
+  TARGET_BUSY: {
+    sqlstate: '55P03',
+    meaning: 'The target did not give an approved statement its locks, or could not look at it once more, for a reason that passes.',
+    remedy: 'Run the same statement again in a moment: nothing of it was sent, and its approval is not used.',
+  },
   CLOCK: { sqlstate: '58000', meaning: 'Wall clock and monotonic clock disagree.', remedy: 'Mend the time service of the machine.' },
   ENGINE_UNAVAILABLE: {
     sqlstate: '58000',

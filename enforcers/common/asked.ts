@@ -5,6 +5,7 @@ import type { Ids } from '#client/ids';
 import type { Journal, Payload } from '#client/journal';
 import type { Param } from '#schemas/sql-facts';
 import type { ApprovalContext, Subject, TransactionState } from '#schemas/decision-request';
+import type { Given } from './cleared.ts';
 import type { Meter } from './meters.ts';
 import type { Refusal } from './refusal.ts';
 import type { Survey } from './survey.ts';
@@ -60,6 +61,11 @@ export interface Examiner {
   objection(asked: Asked, statement: Statement): Refusal | null;
   /** `asking`: with what the target's planner thinks of it. @throws InterlockError CATALOG_UNAVAILABLE: nobody can be asked, and nothing used */
   survey(asked: Asked, statement: Statement, purpose: 'asking' | 'using'): Promise<Survey>;
+  /**
+   * Right before its approval is used: takes what it needs at the target (a transaction, its locks) and looks at it once more. What this refuses is not
+   * used; what is refused after it gives back what was taken.
+   */
+  enter?(asked: Asked, statement: Statement, given: Given): Promise<Refusal | null>;
 }
 
 /** What a protocol says to its client while a statement waits. */

@@ -29,9 +29,8 @@ export interface ClearedStatement {
 
 export type Outcome = ClearedStatement | Refusal;
 
-/** A use of an approval: the engine has consumed it. */
-export interface Use {
-  readonly receipt: Receipt;
+/** An approval that is about to be used. */
+export interface Given {
   readonly approval: ApprovalContext;
   /** What the names meant a moment ago, as it was approved: it must be so when the statement runs. */
   readonly survey: Survey;
@@ -41,6 +40,11 @@ export interface Use {
   readonly settings: Readonly<Record<string, string>>;
   /** For the client: which decision, which approval. */
   readonly detail: string;
+}
+
+/** A use of an approval: the engine has consumed it. */
+export interface Use extends Given {
+  readonly receipt: Receipt;
 }
 
 export type Mint = (asked: Asked, statement: Statement, decided: Decided, scene: Scene, use: Use | null) => Outcome;

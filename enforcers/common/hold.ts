@@ -2,15 +2,14 @@
 import type { Ticket } from '#client/approvals';
 import type { Decided, Statement } from '#client/decision-service';
 import type { ApprovalContext } from '#schemas/decision-request';
-import type { Requirement } from '#schemas/decision';
 import { HoldEnded, type Asked, type Scene } from './asked.ts';
-import type { Mint, Outcome, Use } from './cleared.ts';
+import type { Mint, Outcome } from './cleared.ts';
 import { draftOf } from './draft.ts';
 import { decidedEvent, heldEvent } from './events.ts';
 import { momentOf } from './moment.ts';
 import { noLongerFits, policyRefusal, refusal, refusalOf, verdictDetail, type Refusal } from './refusal.ts';
 import { refuse } from './refuse.ts';
-import { difference, NO_SURVEY, type Survey } from './survey.ts';
+import { type Approved, approvalReason, fits, surveyOf, useOnce } from './using.ts';
 import { visible } from './visible.ts';
 
 /** Requirements that change under our eyes are asked for anew at most this often. */
@@ -39,8 +38,9 @@ async function held(asked: Asked, statement: Statement, first: Decided, scene: S
     scene.journal.append(decidedEvent(asked, statement, decided, scene));
     if (decided.decision.effect === 'deny') return refuse(asked, policyRefusal(decided.decision), scene);
     if (fits(decided, ticket.approval)) {
-      const use = await used(asked, statement, { ticket, asking, survey }, scene);
-      return 'refused' in use ? refuse(asked, use, scene) : mint(asked, statement, decided, scene, use);
+      const decidedUs = scene.clock.monotonicUs();
+      const used = await useOnce(asked, statement, { ticket, asking, survey, decided, decidedUs }, scene);
+      return 'refused' in used ? refuse(asked, used, scene) : mint(asked, statement, used.decided, scene, used.use);
     }
     await scene.approvals.supersede(ticket.approvalId, `requirement changed: revision ${first.decision.revision} to ${decided.decision.revision}`);
     if (!decided.decision.approval) break;
@@ -61,40 +61,6 @@ async function deniedEvenIfApproved(asked: Asked, statement: Statement, first: D
   const assumed: ApprovalContext = { valid: true, id: 'apr_assumed', approved_by: [], requirement: approval.digest };
   const then = await scene.decisions.decide(statement, { ...momentOf(asked, statement, scene), approval: assumed });
   return then.decision.effect === 'deny' ? policyRefusal({ ...then.decision, decision_id }) : null;
-}
-
-/** What stands behind the names, where the protocol can find out. */
-function surveyOf(asked: Asked, statement: Statement, purpose: 'asking' | 'using', scene: Scene): Promise<Survey> {
-  return scene.examiner?.survey(asked, statement, purpose) ?? Promise.resolve(NO_SURVEY);
-}
-
-interface Approved extends Ticket {
-  readonly approval: ApprovalContext;
-}
-
-interface Granted {
-  readonly ticket: Approved;
-  readonly asking: Decided;
-  /** As it was approved. */
-  readonly survey: Survey;
-}
-
-/** Looks again at what the names mean, and consumes the approval: once, or it is the refusal that says why not. */
-async function used(asked: Asked, statement: Statement, { ticket, asking, survey }: Granted, scene: Scene): Promise<Use | Refusal> {
-  const now = await surveyOf(asked, statement, 'using', scene);
-  const detail = verdictDetail(asking.decision, approvalReason(asking), ticket.approvalId);
-  const differs = difference(survey.objects, now.objects);
-  if (differs !== null) return noLongerFits(ticket.approvalId, differs, detail);
-  if (!scene.voice.alive()) return refusal('CANCELLED', 'the client left; the approval is not used');
-  const { statementId } = asked;
-  const draft = draftOf(asked, statement, asking, now, scene);
-  try {
-    const use = { statementId, enforcer: scene.enforcer, nonce: scene.ids.next('non'), draft };
-    const receipt = await scene.approvals.consume(ticket.approvalId, use);
-    return { receipt, approval: ticket.approval, survey: now, rowCeiling: ticket.rowCeiling, settings: asked.settings, detail };
-  } catch (error) {
-    return unused(error, detail);
-  }
 }
 
 /** Waits until the request is approved; anything else is the refusal it ends in. */
@@ -152,24 +118,11 @@ function verdictRefusal(ticket: Ticket, decided: Decided): Refusal {
   return noLongerFits(ticket.approvalId, ticket.why ?? `it is ${ticket.state}`, detail);
 }
 
-/** Somebody else was first, or it ended meanwhile: the engine says what. */
-function unused(error: unknown, detail: string): Refusal {
-  const why = refusalOf(error);
-  return why.code === 'APPROVAL_VOID' ? { ...why, detail } : why;
-}
-
 function inTransaction(decided: Decided): Refusal {
   const reason = approvalReason(decided);
   return refusal('APPROVAL_IN_TRANSACTION', `needs approval (${reason.reason}), but its transaction already did work`, {
     detail: verdictDetail(decided.decision, { ...reason, code: 'APPROVAL_IN_TRANSACTION' }),
   });
-}
-
-/** The approval counts only for the requirement it was given for. */
-function fits(decided: Decided, approval: ApprovalContext): boolean {
-  if (decided.decision.effect === 'require_approval') return false;
-  const requirement: Requirement | null = decided.decision.approval;
-  return requirement === null || requirement.digest === approval.requirement;
 }
 
 function whoDecides(ticket: Ticket): string {
@@ -189,10 +142,4 @@ function approvalDetail(ticket: Ticket, decided: Decided): string {
 /** The reviewer is shown the same digits (SECURITY A7). */
 function prefix(digest: Ticket['digest']): string {
   return digest.slice('sha256:'.length).slice(0, 12);
-}
-
-function approvalReason(decided: Decided): Decided['decision']['reasons'][number] {
-  const { reasons } = decided.decision;
-  const reason = reasons.find((one) => one.effect === 'require_approval') ?? reasons[0];
-  return reason ?? { policy: 'interlock', code: 'APPROVAL', reason: 'needs approval', effect: 'require_approval' };
 }

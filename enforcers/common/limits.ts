@@ -49,7 +49,7 @@ export const LIMITS = {
   surveyMs: 5_000,
   /** Statements that wait for the gateway's own connection to one database. */
   surveysWaiting: 64,
-  /** How long an approved write waits for its locks: its decision must still be good when it leaves. */
+  /** How long an approved write waits for its locks; its approval is used only when it has them. */
   approvedLockMs: 3_000,
   /** What an approved write answers is kept back until it is committed: all of it together. */
   withheldBytes: 4_194_304,
@@ -60,6 +60,8 @@ export const LIMITS = {
 
   /** A decision is good for this long (M6). */
   decisionMs: 5_000,
+  /** One that is older than this when everything else is there is made anew, so that there is time left to record the use. */
+  decisionReusedMs: 1_000,
   /** How long a session that ends waits for what is running at the target. */
   closeMs: 10_000,
   drainMs: 30_000,

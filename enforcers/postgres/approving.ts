@@ -31,6 +31,10 @@ export class Approving {
       objection: (_asked, statement) => judging.approvable(statement, this.controlled.open),
       survey: ({ settings }, { facts, text }, purpose) =>
         surveyor.survey({ database, settings, facts: sqlOf(facts), text, bound: judging.bound }, purpose),
+      enter: async ({ mode }, statement, given) => {
+        const way = judging.wayOf(statement);
+        return way === null ? null : this.controlled.enter({ statement, given, way, message: mode === 'simple' ? 'query' : 'execute' });
+      },
     };
   }
 
@@ -40,5 +44,11 @@ export class Approving {
     this.#host.wait(this.controlled.run({ cleared, use, way, message, send }), (verdict) => {
       if (verdict !== null && verdict !== 'said') this.#host.refuse(message, verdict);
     });
+  }
+
+  /** A Query is refused: what was taken for it is given back before the client hears of it. */
+  refuseQuery(why: Refusal): void {
+    if (!this.controlled.entered) return this.#host.refuse('query', why);
+    this.#host.wait(this.controlled.leave(), () => this.#host.refuse('query', why));
   }
 }

@@ -4,18 +4,22 @@
  * client could mean otherwise.
  *
  *   client                      target
- *   idle, Query Q               own  BEGIN, LOCK TABLE …, survey            Sync
- *                               Q                                          its answers are kept back
- *                               own  survey, rows touched, COMMIT or ROLLBACK  Sync
- *   idle, … Execute E, Sync     own  BEGIN, LOCK TABLE …, survey            Flush, behind the Parse and Bind of the same segment: they hold the
- *                               E                                          locks of what they mean by their names
- *                               own  survey, rows touched                   Flush
- *                               own  COMMIT or ROLLBACK                     Sync, in place of the client's own
+ *   idle, Query Q               own  BEGIN, LOCK TABLE …, survey               Sync
+ *                                    — the approval is used, its use is recorded —
+ *                               Q                                             its answers are kept back
+ *                               own  survey, rows touched, COMMIT or ROLLBACK     Sync
+ *   idle, … Execute E, Sync     own  BEGIN, LOCK TABLE …, survey               Flush, behind what left of the same segment
+ *                                    — the approval is used, its use is recorded —
+ *                               Bind, E                                        names that mean something else by now are seen after it ran
+ *                               own  survey, rows touched                      Flush
+ *                               own  COMMIT or ROLLBACK                        Sync, in place of the client's own
  *   after BEGIN, Q or E         the same without BEGIN, COMMIT, ROLLBACK: a difference leaves a failed transaction
  *
+ * What fails above the line uses no approval: the same statement, run again, has it. Below it the use stands in the record and nothing is tried again.
  * The client is told what it would be told without all this, after the COMMIT. A connection that ends before the COMMIT has left takes
  * everything back; one that ends after it leaves `unknown`.
  */
+import type { Clock } from '#client/clock';
 import type { Journal } from '#client/journal';
 import type { ClearedStatement, Use } from '#enforcers/common/cleared';
 import { LIMITS } from '#enforcers/common/limits';
@@ -23,7 +27,7 @@ import { refusal, refusalOf, type Refusal } from '#enforcers/common/refusal';
 import { cannedReport } from './canned.ts';
 import type { FinishOutcome, Running } from './expected.ts';
 import type { Told } from './line.ts';
-import { lookAgain, lookBack, type Approved, type Found, type Looking, type Verdict } from './look-again.ts';
+import { differs, lookAgain, lookBack, uncountable, type Approved, type Entering, type Found, type Looking, type Verdict } from './look-again.ts';
 import type { Outcomes } from './outcomes.ts';
 import { B, ready, report, TRANSACTION } from './protocol.ts';
 import type { Sink } from './replies.ts';
@@ -31,6 +35,7 @@ import { Withheld } from './withheld.ts';
 
 export interface ControlHost extends Looking {
   readonly journal: Journal;
+  readonly clock: Clock;
   readonly outcomes: Outcomes;
   /** Answers of the target go there; null: to the client, as usual. */
   divert(to: Sink | null): void;
@@ -54,6 +59,8 @@ export class Controlled {
   #uncommitted: Running | null = null;
   #withholds = false;
   #found: Found | null = null;
+  /** A text of ours ended the client's segment, and the client has not been told. */
+  #untold = false;
 
   constructor(host: ControlHost) {
     this.#host = host;
@@ -68,6 +75,38 @@ export class Controlled {
   ready(status: number): 0 {
     this.#status = status;
     return 0;
+  }
+
+  /** Our transaction is open for a Query that has not been sent. */
+  get entered(): boolean {
+    return this.active && !this.open;
+  }
+
+  /** Asked once: whether the refusal of what was entered is the first that the client hears of its segment's end. */
+  takeUntold(): boolean {
+    const untold = this.#untold;
+    this.#untold = false;
+    return untold;
+  }
+
+  /** Before the approval is used: the transaction, the locks, the last look. */
+  async enter(entering: Entering): Promise<Refusal | null> {
+    const { way, message } = entering;
+    const unknowable = uncountable(entering);
+    if (unknowable !== null) return unknowable;
+    this.active = way === 'ours';
+    // a segment ends with the client's Sync, and our transaction with it, whatever becomes of the statement
+    this.open = this.active && message === 'execute';
+    this.#found = await lookAgain(entering, this.#host);
+    const { verdict } = this.#found;
+    this.#untold = verdict !== null && verdict !== 'said';
+    return verdict === 'said' ? refusal('CANCELLED', 'what stands before it in its segment has failed; the approval is not used') : verdict;
+  }
+
+  /** What was entered does not run. */
+  async leave(): Promise<void> {
+    await this.#rollback();
+    this.active = false;
   }
 
   async run(approved: Approved): Promise<Verdict> {
@@ -85,13 +124,13 @@ export class Controlled {
 
   async #run(approved: Approved): Promise<Verdict> {
     const { cleared, way, message } = approved;
-    const verdict = await this.#enter(approved);
+    const verdict = (await this.#undurable(approved)) ?? this.#late(approved) ?? (this.#host.alive() ? null : 'said');
     // the session ended while the disk or the target was waited for: it stands in the record already, and nothing leaves
     if (this.#unrecorded === null) return 'said';
     this.#unrecorded = null;
     if (verdict !== null) {
       this.#host.outcomes.withheld(cleared, verdict === 'said' ? null : verdict.sqlstate);
-      return this.#refused(approved, verdict);
+      return this.#refused(verdict);
     }
     if (way === 'check') {
       approved.send(null);
@@ -133,19 +172,10 @@ export class Controlled {
     this.#giveUp();
     this.active = false;
     this.open = false;
+    this.#untold = false;
   }
 
   // — before —
-
-  async #enter(approved: Approved): Promise<Verdict> {
-    const host = this.#host;
-    const why = await this.#undurable(approved);
-    if (why !== null) return why;
-    if (!host.alive()) return 'said';
-    this.active = approved.way === 'ours';
-    this.#found = await lookAgain(approved, host);
-    return this.#found.verdict;
-  }
 
   /** Why its intent is not where it has to be; null: it is. */
   async #undurable({ cleared }: Approved): Promise<Refusal | null> {
@@ -160,15 +190,15 @@ export class Controlled {
     }
   }
 
+  /** Its decision must still be good when it leaves (M6). */
+  #late({ cleared, use }: Approved): Refusal | null {
+    const ageMs = (this.#host.clock.monotonicUs() - cleared.decidedUs) / 1000;
+    return ageMs < LIMITS.decisionMs - MARGIN_MS ? null : differs(use, 'recording its use took so long that it would have to be decided again');
+  }
+
   /** It never ran. */
-  async #refused({ way, message }: Approved, why: Refusal | 'said'): Promise<Verdict> {
-    if (way !== 'ours') return why;
-    // a segment ends with the client's Sync, and our transaction with it
-    if (message === 'execute') this.open = this.active;
-    else {
-      await this.#rollback();
-      this.active = false;
-    }
+  async #refused(why: Refusal | 'said'): Promise<Verdict> {
+    if (this.entered) await this.leave();
     return why;
   }
 
@@ -281,6 +311,9 @@ export class Controlled {
     return this.#host.line.tell(texts, sync);
   }
 }
+
+/** Between what is looked at and what leaves. */
+const MARGIN_MS = 500;
 
 function outcomeOf(told: Told, lost: boolean): FinishOutcome {
   if (!told.failed) return 'ok';

@@ -203,7 +203,7 @@ export class Line {
     return told.failed ? null : told.values;
   }
 
-  /** The same, and what the target says against it. `sync`: ends the segment; else one that is open stays open. */
+  /** The same, and what the target says against it. `sync`: ends the segment; else one that is open stays open, and parameters that wait go on waiting. */
   tell(texts: readonly string[], sync: boolean = !this.open): Promise<Told> {
     const { promise, resolve } = Promise.withResolvers<Told>();
     const values: (string | null)[] = [];
@@ -231,7 +231,7 @@ export class Line {
       this.#ask(text, each, sync || index < texts.length - 1 ? each : last);
     }
     if (sync) this.#sync(last, SYNC);
-    else this.flush();
+    else this.#outbox.pass(FLUSH);
     this.send(); // nobody else may be there to hand it over
     return promise;
   }
@@ -240,13 +240,13 @@ export class Line {
     const name = this.#own;
     const { segment } = this;
     // one before it may have failed before its own Close, in a transaction that is still there
-    this.pass(expect('own', segment, { own: each }), message(F.close, Buffer.from('P'), name));
-    this.pass(expect('own', segment, { own: each }), message(F.close, Buffer.from('S'), name));
-    this.pass(expect('own', segment, { own: each }), message(F.parse, name, text, int16(0)));
-    this.pass(expect('own', segment, { own: each }), message(F.bind, name, name, int16(0), int16(0), int16(0)));
-    this.pass(expect('own', segment, { own: each }), message(F.execute, name, int32(0)));
-    this.pass(expect('own', segment, { own: each }), message(F.close, Buffer.from('P'), name));
-    this.pass(expect('own', segment, { own: last }), message(F.close, Buffer.from('S'), name));
+    this.#put(expect('own', segment, { own: each }), message(F.close, Buffer.from('P'), name));
+    this.#put(expect('own', segment, { own: each }), message(F.close, Buffer.from('S'), name));
+    this.#put(expect('own', segment, { own: each }), message(F.parse, name, text, int16(0)));
+    this.#put(expect('own', segment, { own: each }), message(F.bind, name, name, int16(0), int16(0), int16(0)));
+    this.#put(expect('own', segment, { own: each }), message(F.execute, name, int32(0)));
+    this.#put(expect('own', segment, { own: each }), message(F.close, Buffer.from('P'), name));
+    this.#put(expect('own', segment, { own: last }), message(F.close, Buffer.from('S'), name));
   }
 
   /** The one wait for the disk: everything staged leaves together once its intents are durable. */

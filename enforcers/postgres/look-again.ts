@@ -1,7 +1,7 @@
-/** Right before an approved statement runs, and right after: its locks, and whether everything is as it was approved, on the session's own connection (A3). */
-import type { Clock } from '#client/clock';
+/** Right before the approval of a statement is used, and right after it ran: its locks, and whether everything is as it was approved, on the session's own connection (A3). */
+import type { Statement } from '#client/decision-service';
 import { sqlOf } from '#schemas/facts';
-import type { ClearedStatement, Use } from '#enforcers/common/cleared';
+import type { ClearedStatement, Given, Use } from '#enforcers/common/cleared';
 import { LIMITS } from '#enforcers/common/limits';
 import { noLongerFits, refusal, type Refusal } from '#enforcers/common/refusal';
 import { difference } from '#enforcers/common/survey';
@@ -13,6 +13,14 @@ import { countsOf, tooMany, type Counts } from './touched.ts';
 
 /** `ours`: the client has no transaction; `theirs`: it has one; `check`: it only reads, and is looked at again before. */
 export type Way = 'ours' | 'theirs' | 'check';
+
+/** A statement whose approval is about to be used. */
+export interface Entering {
+  readonly statement: Statement;
+  readonly given: Given;
+  readonly way: Way;
+  readonly message: 'query' | 'execute';
+}
 
 /** A statement that is to run, and how its message is sent. */
 export interface Approved {
@@ -29,14 +37,10 @@ export type Verdict = Refusal | 'said' | null;
 
 export interface Looking {
   readonly line: Line;
-  readonly clock: Clock;
   /** Texts of the target are withheld (M14). */
   canned(): boolean;
   alive(): boolean;
 }
-
-/** Between what is looked at and what leaves. */
-const MARGIN_MS = 500;
 
 /** What was found right before it ran. */
 export interface Found {
@@ -49,21 +53,26 @@ export interface Found {
 
 const NOTHING = { before: {}, meanings: [] } as const;
 
-/** Opens the transaction if it is to be ours. */
-export async function lookAgain(approved: Approved, host: Looking): Promise<Found> {
-  const { cleared, use, way, message } = approved;
-  const unknowable = uncountable(approved);
-  if (unknowable) return { ...NOTHING, verdict: unknowable };
-  const survey = questionOf(sqlOf(cleared.statement.facts));
-  if (way === 'check') return { ...NOTHING, verdict: surveyed(await host.line.tell([survey]), 0, use, host) };
+/** Why nobody could say how many rows it takes; null: they are counted. */
+export function uncountable({ statement, given }: Entering): Refusal | null {
+  if (given.rowCeiling === null || !statement.facts.effects.some(({ verb }) => verb === 'truncate')) return null;
+  return differs(given, `TRUNCATE does not tell how many rows it takes, and it was approved for at most ${given.rowCeiling}`);
+}
+
+/** Opens the transaction if it is to be ours. Nothing of the client's leaves by it: parameters of an execution wait for its clearance (I2). */
+export async function lookAgain(entering: Entering, host: Looking): Promise<Found> {
+  const { statement, given, way, message } = entering;
+  const survey = questionOf(sqlOf(statement.facts));
+  if (way === 'check') return { ...NOTHING, verdict: surveyed(await host.line.tell([survey]), 0, given, host) };
   // a segment that is open takes part; a Query ends it first, so that an error of ours cannot stand in it
   if (message === 'query' && host.line.open) await host.line.tell([], true);
   const begin = way === 'ours' ? ['BEGIN'] : [];
-  const told = await host.line.tell([...begin, ...lockTexts(use), survey, ...(use.rowCeiling === null ? [] : [TOUCHED_SQL])]);
-  const verdict = surveyed(told, 1, use, host);
+  const told = await host.line.tell([...begin, ...lockTexts(given), survey, ...(given.rowCeiling === null ? [] : [TOUCHED_SQL])]);
+  const verdict = surveyed(told, 1, given, host);
   if (verdict !== null) return { ...NOTHING, verdict };
   const unlimited = await host.line.tell([`SET LOCAL lock_timeout = ${literal(told.values[0] ?? '0')}`]);
-  return { verdict: inTime(unlimited, approved, host), before: countsOf(told.values[2]), meanings: meaningsOf(documentOf(told.values[1])) };
+  const trouble = unlimited.failed ? troubleOf(unlimited, given, host) : null;
+  return { verdict: trouble, before: countsOf(told.values[2]), meanings: meaningsOf(documentOf(told.values[1])) };
 }
 
 /**
@@ -82,23 +91,18 @@ export async function lookBack({ cleared, use }: Approved, found: Found, written
   return touched === null ? null : differs(use, touched);
 }
 
-export function differs(use: Use, what: string): Refusal {
+export function differs(use: Given, what: string): Refusal {
   return noLongerFits(use.approval.id, what, use.detail);
 }
 
-function uncountable({ cleared, use }: Approved): Refusal | null {
-  if (use.rowCeiling === null || !cleared.statement.facts.effects.some(({ verb }) => verb === 'truncate')) return null;
-  return differs(use, `TRUNCATE does not tell how many rows it takes, and it was approved for at most ${use.rowCeiling}`);
-}
-
-function lockTexts({ survey }: Use): string[] {
+function lockTexts({ survey }: Given): string[] {
   const modes = Map.groupBy(survey.locks, ({ mode }) => mode);
   const locks = [...modes].map(([mode, some]) => `LOCK TABLE ${some.map(({ object }) => object).join(', ')} IN ${mode} MODE`);
   return ['SHOW lock_timeout', `SET LOCAL lock_timeout = ${LIMITS.approvedLockMs}`, ...locks];
 }
 
-function surveyed(told: Told, at: number, use: Use, host: Looking): Verdict {
-  if (told.failed) return trouble(told, use, host);
+function surveyed(told: Told, at: number, use: Given, host: Looking): Verdict {
+  if (told.failed) return troubleOf(told, use, host);
   const document = documentOf(told.values[at]);
   for (const [name, value] of Object.entries(document.settings)) {
     const approved = use.settings[name];
@@ -108,19 +112,17 @@ function surveyed(told: Told, at: number, use: Use, host: Looking): Verdict {
   return found === null ? null : differs(use, found);
 }
 
-function inTime(told: Told, { cleared, use }: Approved, host: Looking): Verdict {
-  if (told.failed) return trouble(told, use, host);
-  if (!host.alive()) return 'said';
-  const ageMs = (host.clock.monotonicUs() - cleared.decidedUs) / 1000;
-  return ageMs < LIMITS.decisionMs - MARGIN_MS ? null : differs(use, 'its locks took so long that it would have to be decided again');
-}
+/** What says nothing about the target's objects: locks that others keep, a deadlock, a server short of something. */
+const PASSES = /^(?:08|40|53|55|57P|58)/;
 
 /** Our own texts were refused, or dropped because of what the client sent before them. */
-function trouble({ fields }: Told, use: Use, host: Looking): Verdict {
+function troubleOf({ fields }: Told, given: Given, host: Looking): Verdict {
   if (fields === null) return 'said';
-  if (fields['C'] === '57014') {
-    return refusal('CANCELLED', 'canceling statement due to user request', { detail: use.detail, hint: 'The approval is used up.' });
-  }
+  const { detail, approval } = given;
+  const code = fields['C'] ?? 'XX000';
+  if (code === '57014') return refusal('CANCELLED', 'canceling statement due to user request', { detail, hint: 'The approval is not used.' });
+  if (code === '25P02') return refusal('TRANSACTION_ABORTED');
   const words = host.canned() ? '' : `: ${fields['M'] ?? ''}`;
-  return differs(use, `the target said ${fields['C'] ?? 'XX000'} when it was to be locked and looked at again${words}`);
+  const what = `the target said ${code} when it was to be locked and looked at again${words}`;
+  return PASSES.test(code) ? refusal('TARGET_BUSY', what, { detail: `code=TARGET_BUSY approval=${approval.id}` }) : differs(given, what);
 }

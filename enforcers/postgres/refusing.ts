@@ -44,6 +44,12 @@ export class Refusing {
     this.discarding = true;
   }
 
+  /** The target drops everything up to Sync: so do we, parameters that have not left among it. */
+  skips(): void {
+    this.#takeBack(this.#host.line.dropDeferred());
+    this.discarding = true;
+  }
+
   simple(why: Refusal): void {
     const { line, judging, client } = this.#host;
     const said = report(B.error, errorFields(why, 'ERROR'));

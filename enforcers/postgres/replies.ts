@@ -250,8 +250,8 @@ export class Replies {
       first = false;
     }
     // the last change first: each takes back what it finds as it left it
-    for (const change of changes.toReversed()) change.revert();
     if (this.expected.length === 0) this.#sink.skipping();
+    for (const change of changes.toReversed()) change.revert();
   }
 
   #notice(body: Buffer): Buffer | typeof PASS {

@@ -320,7 +320,7 @@ export class PostgresSession {
       judging: this.#judging,
       enforce: (asked, next) => this.#enforce(asked, next),
       refuseExtended: (why) => this.#refusing.extended(why),
-      refuseSimple: (why) => this.#refusing.simple(why),
+      refuseSimple: (why) => this.#approving.refuseQuery(why),
       approved: (use, cleared, form, send) => this.#approving.run(use, cleared, form, send),
       broken: (why) => this.end('client', why),
       again: () => {
@@ -335,8 +335,12 @@ export class PostgresSession {
     const outcome = enforce(asked, this.#scene);
     if (!isPromise(outcome)) return next(outcome);
     const late = (came: Outcome): void => void (came.refused || this.#outcomes.withheld(came));
-    // its segment may have failed meanwhile: then it is dropped like everything up to Sync
-    this.#wait(outcome, (came) => (this.#refusing.discarding && asked.mode === 'extended' ? late(came) : next(came)), late);
+    this.#wait(outcome, (came) => (this.#gaveUp(asked) ? late(came) : next(came)), late);
+  }
+
+  /** Its segment failed meanwhile, and the client was told: it is dropped like everything up to Sync. Where a text of ours failed, nobody has told it. */
+  #gaveUp({ mode }: Asked): boolean {
+    return !this.#controlled.takeUntold() && this.#refusing.discarding && mode === 'extended';
   }
 
   /** The disk has the intents; the archive, which the target asks for, has not. A journal that is dead ends the session (I6). */
@@ -384,9 +388,7 @@ export class PostgresSession {
         this.activity++;
         return status;
       },
-      skipping: () => {
-        this.#refusing.discarding = true;
-      },
+      skipping: () => this.#refusing.skips(),
       parameter: (name, value) => (this.#parts.decisions.masksPossible ? (this.#parts.told.get(name) ?? null) : value),
       copyIn: () => {
         this.#target.write(message(F.copyFail, 'COPY FROM is not supported by the gateway'));

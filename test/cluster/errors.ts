@@ -3,7 +3,13 @@ import pg from 'pg';
 import type { ErrorCode } from '#schemas/errors';
 
 /** Nothing of the statement has run, the request for approval stands, and the remedy is to do the same again. */
-const RETRYABLE: ReadonlySet<string> = new Set<ErrorCode>(['DRAINING', 'APPROVAL_UNAVAILABLE', 'ENGINE_UNAVAILABLE', 'CREDENTIAL_UNAVAILABLE']);
+const RETRYABLE: ReadonlySet<string> = new Set<ErrorCode>([
+  'DRAINING',
+  'APPROVAL_UNAVAILABLE',
+  'ENGINE_UNAVAILABLE',
+  'CREDENTIAL_UNAVAILABLE',
+  'TARGET_BUSY',
+]);
 /** Not approved in time: the request stays open. The code may be that of the policy that asks for it. */
 const PENDING = 'IL001';
 

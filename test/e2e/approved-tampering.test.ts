@@ -95,7 +95,7 @@ describe.each([15, 17] as const)('PostgreSQL %i', (major) => {
     await hasty.approve(approval_id);
     if (tampers) for (const sql of one.tamper) await client.query(sql);
     const refused = await refusalOf(send(client, text, one.mode, (tampers ? one.values_then : undefined) ?? one.values));
-    const used = one.refused === 'IL003' ? { state: 'consumed', uses: 1 } : { state: 'approved', uses: 0 };
+    const used = { state: one.refused === 'IL003' ? 'superseded' : 'approved', uses: 0 };
     expect(hasty.book.show(approval_id)).toMatchObject(used);
     return refused;
   }

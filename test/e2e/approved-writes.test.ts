@@ -53,10 +53,11 @@ async function administrator(): Promise<pg.Client & AsyncDisposable> {
   return Object.assign(client, { [Symbol.asyncDispose]: () => client.end() });
 }
 
-/** Resolves once something waits for a lock. */
-async function somebodyWaits(): Promise<void> {
+/** Resolves once something waits for a lock, and has for so long. */
+async function somebodyWaits(ms: number = 0): Promise<void> {
+  const long = `wait_event_type = 'Lock' AND clock_timestamp() - query_start > '${ms} ms'`;
   const waiting = async (): Promise<number> =>
-    Number((await server.query<{ n: string }>("SELECT count(*) AS n FROM pg_stat_activity WHERE wait_event_type = 'Lock'")).rows[0]?.n);
+    Number((await server.query<{ n: string }>(`SELECT count(*) AS n FROM pg_stat_activity WHERE ${long}`)).rows[0]?.n);
   await expect.poll(waiting, { timeout: 10_000, interval: 10 }).not.toBe(0);
 }
 
@@ -131,7 +132,7 @@ describe('the ceiling', () => {
     expect(types(await client.ready())).toBe('NEZ');
     client.send(say.parse('', text), say.bind('', ''), say.describe('P', ''), say.execute(''), say.sync);
     await desk.approve((await desk.opened(text)).approval_id);
-    expect(types(await client.ready())).toBe('N12TEZ');
+    expect(types(await client.ready())).toBe('N1EZ'); // what Bind and Describe would be answered too: they leave with their execution
     expect(await sum()).toBe(0);
     expect((await run('UPDATE payments SET n = 1 WHERE id <= 10 RETURNING id')).rows).toHaveLength(10);
   });
@@ -210,10 +211,10 @@ describe('under its locks', () => {
     const why = await running;
     expect(why).toMatchObject({ code: 'IL003' });
     expect(why.message).toMatch(says);
-    // used up all the same, and nothing is tried again
-    expect(desk.book.show(approval_id)).toMatchObject({ state: 'consumed', uses: 1 });
-    expect(desk.book.list({ state: 'open' })).toEqual([]);
-    expect(await outcomes(text)).toContain('aborted IL003');
+    // nobody used it, nobody can any more, and nothing is tried again
+    expect(desk.book.show(approval_id)).toMatchObject({ state: 'superseded', uses: 0 });
+    expect(desk.book.list({ state: ['open', 'approved'] })).toEqual([]);
+    expect(await outcomes(text)).toEqual([]);
     expect((await client.query('SELECT 1 AS one')).rows).toEqual([{ one: 1 }]);
     await client.end();
   });
@@ -254,19 +255,104 @@ describe('under its locks', () => {
     expect((await run('UPDATE payments SET n = 1 WHERE id = 1 AND NOT EXISTS (SELECT FROM parted)')).rowCount).toBe(1);
   });
 
-  test('locks that others keep: not longer than the decision is good for', async () => {
-    await using other = await administrator();
+  /** A statement whose locks somebody else holds until `free`. */
+  async function blocked(text: string, values: readonly unknown[] = []) {
+    const other = await administrator();
     const client = await desk.client();
-    const text = 'UPDATE payments SET n = 3';
-    const running = refusalOf(client.query(`${text} ${ASK}`));
+    const running = client.query(`${text} ${ASK}`, [...values]);
     const { approval_id } = await desk.opened(text);
     await other.query('BEGIN; LOCK TABLE payments IN ACCESS EXCLUSIVE MODE');
     await desk.approve(approval_id);
-    const why = await running;
-    expect(why).toMatchObject({ code: 'IL003' });
-    expect(why.message).toContain('the target said 55P03');
+    const free = async (): Promise<void> => {
+      await other.query('COMMIT');
+      await other.end();
+    };
+    return { client, running, approvalId: approval_id, free, again: () => client.query(`${text} ${ASK}`, [...values]) };
+  }
+
+  test('A5: locks that others keep: not for ever, the approval is not used, and the next try has it', async () => {
+    const text = 'UPDATE payments SET n = 3';
+    const { client, running, approvalId, free, again } = await blocked(text);
+    const why = await refusalOf(running);
+    expect(why).toMatchObject({ code: '55P03', detail: `code=TARGET_BUSY approval=${approvalId}` });
+    expect(why.message).toMatch(/^the target said 55P03 .*: canceling statement due to lock timeout$/);
     expect((await client.query('SELECT 1 AS one')).rows).toEqual([{ one: 1 }]);
-    expect(await outcomes(text)).toContain('aborted IL003');
+    expect(await outcomes(text)).toEqual([]);
+    expect(desk.book.show(approvalId)).toMatchObject({ state: 'approved', uses: 0 });
+    await free();
+    expect((await again()).rowCount).toBe(100);
+    expect(desk.book.show(approvalId)).toMatchObject({ state: 'consumed', uses: 1 });
+    expect(await outcomes(text)).toEqual(['ok']);
+    // and never again
+    await client.end();
+    expect(desk.book.list({ state: ['open', 'approved'] })).toEqual([]);
+  });
+
+  test("the same in the client's own transaction, and with parameters that have not left", async () => {
+    const text = 'UPDATE payments SET n = 4 WHERE id < 90';
+    for (const values of [[], ['4']]) {
+      await using client = await RawClient.login(desk.gateway.port, TOKEN);
+      await using other = await administrator();
+      const sql = `${text} ${values.length === 0 ? '' : 'AND id <> $1::int'} ${ASK}`;
+      if (values.length === 0) {
+        client.send(say.query('BEGIN'));
+        await client.ready();
+        client.send(say.query(sql));
+      } else {
+        client.send(say.parse('s', sql), say.sync);
+        await client.ready();
+        client.send(say.bind('', 's', values), say.execute(''), say.sync);
+      }
+      const { approval_id } = await desk.opened(text);
+      await other.query('BEGIN; LOCK TABLE payments IN ACCESS EXCLUSIVE MODE');
+      await desk.approve(approval_id);
+      const answers = await client.ready();
+      expect(errorOf(answers)).toMatchObject({ C: '55P03', D: `code=TARGET_BUSY approval=${approval_id}` });
+      expect(status(answers)).toBe(values.length === 0 ? 'E' : 'I');
+      expect(desk.book.show(approval_id)).toMatchObject({ state: 'approved', uses: 0 });
+      await other.query('COMMIT');
+      if (values.length === 0) {
+        for (const sent of ['ROLLBACK', 'BEGIN', sql, 'COMMIT']) {
+          client.send(say.query(sent));
+          expect(types(await client.ready())).toBe('CZ');
+        }
+      } else {
+        client.send(say.bind('', 's', values), say.execute(''), say.sync);
+        expect(types(await client.ready())).toBe('2CZ');
+      }
+      expect(desk.book.show(approval_id)).toMatchObject({ state: 'consumed', uses: 1 });
+    }
+  });
+
+  test('M6: locks that came late: it is decided anew, held for them as the record says, and runs once', async () => {
+    const text = 'UPDATE payments SET n = 5';
+    const { client, running, approvalId, free } = await blocked(text);
+    await somebodyWaits(LIMITS.decisionReusedMs);
+    await free();
+    expect((await running).rowCount).toBe(100);
+    await client.end();
+    expect(desk.book.show(approvalId)).toMatchObject({ state: 'consumed', uses: 1 });
+    expect((await desk.story(text)).map(({ type }) => type)).toEqual([
+      'statement.received',
+      'statement.decided',
+      'statement.held',
+      'statement.decided',
+      'statement.held',
+      'statement.decided',
+      'statement.cleared',
+      'statement.finished',
+    ]);
+  });
+
+  test('A5: whoever has the locks but not the approval any more gives them back', async () => {
+    const text = 'UPDATE payments SET n = 6';
+    const { client, running, approvalId, free } = await blocked(text);
+    await somebodyWaits();
+    await desk.book.supersede(approvalId, 'somebody was faster');
+    await free();
+    expect(await refusalOf(running)).toMatchObject({ code: 'IL003' });
+    await server.query("SET lock_timeout = '1s'; ALTER TABLE payments ADD COLUMN free int");
+    expect((await client.query('SELECT sum(n) AS n FROM payments')).rows).toEqual([{ n: '0' }]);
     await client.end();
   });
 
@@ -283,7 +369,7 @@ describe('under its locks', () => {
     expect(why).toMatchObject({ code: '55P03' });
     expect(why.detail).toBeUndefined(); // the server's own words
     expect((await client.query('SELECT 1 AS one')).rows).toEqual([{ one: 1 }]);
-    expect(await outcomes(text)).toEqual(['aborted']);
+    expect(await outcomes(text)).toEqual([]);
     await client.end();
   });
 

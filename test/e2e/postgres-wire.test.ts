@@ -198,6 +198,18 @@ describe('messages', () => {
     expect(firstColumn(await client.ready())).toEqual(['2']);
   });
 
+  test('P11: the target drops a segment in which parameters still wait for their execution: so do we, and the session goes on', async () => {
+    await using client = await login();
+    client.send(say.parse('q', 'SELECT n FROM nowhere'), say.flush, say.bind('', 'q'), say.close('S', 'q'));
+    expect(errorOf(await client.until('E'))).toMatchObject({ C: '42P01' });
+    client.send(say.sync);
+    expect(types(await client.ready())).toBe('Z');
+    client.send(say.parse('q', 'SELECT 7'), say.bind('', 'q'), say.execute(''), say.sync);
+    const answers = await client.ready();
+    expect(types(answers)).toBe('12DCZ');
+    expect(firstColumn(answers)).toEqual(['7']);
+  });
+
   test('P11: Flush ends a part of a segment; a denial after it still undoes it', async () => {
     await using client = await login();
     client.send(say.parse('', "INSERT INTO payments VALUES (97, 'x')"), say.bind('', ''), say.execute(''), say.flush);

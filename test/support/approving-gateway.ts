@@ -25,6 +25,8 @@ export interface ApprovingGateway extends AsyncDisposable {
   approve(id: string): Promise<void>;
   /** Runs it, approved by the reviewer while it waits. */
   approved<T>(running: Promise<T>, text: string): Promise<T>;
+  /** What the record says of the statements whose text holds this, in order. */
+  story(text: string): Promise<readonly Event[]>;
   /** Outcomes of the statements whose text holds this, in order. */
   finished(text: string): Promise<readonly Extract<Event, { type: 'statement.finished' }>[]>;
 }
@@ -83,7 +85,7 @@ export async function startApproving(
       await approving.approve((await approving.opened(text)).approval_id);
       return running;
     },
-    finished: async (text) => {
+    story: async (text) => {
       const events = await gateway.events();
       const ids = new Set<string>();
       for (const event of events) {
@@ -91,8 +93,9 @@ export async function startApproving(
         const bytes = await gateway.journal.payload(event.payload);
         if (bytes !== null && Buffer.from(bytes).toString().includes(text)) ids.add(event.statement_id ?? '');
       }
-      return events.filter((event) => event.type === 'statement.finished').filter((event) => ids.has(event.statement_id ?? ''));
+      return events.filter((event) => event.type.startsWith('statement.') && ids.has(event.statement_id ?? ''));
     },
+    finished: async (text) => (await approving.story(text)).filter((event) => event.type === 'statement.finished'),
     [Symbol.asyncDispose]: async () => {
       open.close();
       await gateway[Symbol.asyncDispose]();
