@@ -5,7 +5,7 @@ import type { Ids } from '#client/ids';
 import type { Journal, Payload } from '#client/journal';
 import type { Param } from '#schemas/sql-facts';
 import type { ApprovalContext, Subject, TransactionState } from '#schemas/decision-request';
-import type { Given } from './cleared.ts';
+import type { Given } from './given.ts';
 import type { Meter } from './meters.ts';
 import type { Refusal } from './refusal.ts';
 import type { Survey } from './survey.ts';

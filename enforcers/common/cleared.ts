@@ -3,8 +3,8 @@ import type { Decided, Rewrite, Statement } from '#client/decision-service';
 import type { Position } from '#client/journal';
 import type { ApprovalContext } from '#schemas/decision-request';
 import type { Asked, Scene } from './asked.ts';
+import type { Given } from './given.ts';
 import type { Refusal } from './refusal.ts';
-import type { Survey } from './survey.ts';
 
 declare const cleared: unique symbol;
 
@@ -28,19 +28,6 @@ export interface ClearedStatement {
 }
 
 export type Outcome = ClearedStatement | Refusal;
-
-/** An approval that is about to be used. */
-export interface Given {
-  readonly approval: ApprovalContext;
-  /** What the names meant a moment ago, as it was approved: it must be so when the statement runs. */
-  readonly survey: Survey;
-  /** The most rows that it may touch; null: no ceiling. */
-  readonly rowCeiling: number | null;
-  /** As they were approved. */
-  readonly settings: Readonly<Record<string, string>>;
-  /** For the client: which decision, which approval. */
-  readonly detail: string;
-}
 
 /** A use of an approval: the engine has consumed it. */
 export interface Use extends Given {

@@ -1,7 +1,8 @@
 /** Right before the approval of a statement is used, and right after it ran: its locks, and whether everything is as it was approved, on the session's own connection (A3). */
 import type { Statement } from '#client/decision-service';
 import { sqlOf } from '#schemas/facts';
-import type { ClearedStatement, Given, Use } from '#enforcers/common/cleared';
+import type { ClearedStatement, Use } from '#enforcers/common/cleared';
+import type { Given } from '#enforcers/common/given';
 import { LIMITS } from '#enforcers/common/limits';
 import { noLongerFits, refusal, type Refusal } from '#enforcers/common/refusal';
 import { difference } from '#enforcers/common/survey';
