@@ -3,8 +3,9 @@
  * principal by the additional data, so that nobody else's and nothing else's opens.
  */
 import { createCipheriv, createDecipheriv, randomBytes } from 'node:crypto';
-import { mkdirSync, openSync, closeSync, readFileSync, writeSync, fsyncSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { makePrivateFile } from '#client/private-file';
 import { InterlockError } from '#schemas/errors';
 import { MCP_LIMITS } from './limits.ts';
 
@@ -46,14 +47,10 @@ export function openSealer(stateDir: string, target: string): Sealer {
 
 function keyIn(dir: string): Buffer {
   const file = join(dir, 'seal.key');
-  mkdirSync(dir, { recursive: true, mode: 0o700 });
   try {
-    const handle = openSync(file, 'wx', 0o600);
-    writeSync(handle, randomBytes(32));
-    fsyncSync(handle);
-    closeSync(handle);
+    if (!existsSync(file)) makePrivateFile(file, randomBytes(32));
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw new InterlockError('CONFIG_INVALID', `${file} cannot be written`, { cause: error });
+    throw new InterlockError('CONFIG_INVALID', `${file} cannot be written`, { cause: error });
   }
   const key = readFileSync(file);
   if (key.length !== 32) throw new InterlockError('CONFIG_INVALID', `${file} is not a key of 32 bytes`);

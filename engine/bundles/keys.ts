@@ -1,6 +1,7 @@
 /** Keys of bundles: Ed25519; private ones as PKCS #8, mode 0600, public ones as SPKI beside them (`.pub`). */
 import { createPrivateKey, createPublicKey, generateKeyPairSync, hash, type KeyObject } from 'node:crypto';
 import { existsSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import { makePrivateFile } from '#client/private-file';
 import { InterlockError } from '#schemas/errors';
 
 export interface SigningKey {
@@ -26,7 +27,8 @@ export function loadOrMakeSigningKey(path: string): SigningKey {
 export function makeSigningKey(path: string): SigningKey {
   const { privateKey } = generateKeyPairSync('ed25519');
   try {
-    writeFileSync(path, privateKey.export({ type: 'pkcs8', format: 'pem' }), { mode: 0o600, flag: 'wx', flush: true });
+    if (!makePrivateFile(path, privateKey.export({ type: 'pkcs8', format: 'pem' })))
+      throw Object.assign(new Error('there is one'), { code: 'EEXIST' });
     const made = signingKey(privateKey);
     writeFileSync(`${path}.pub`, made.publicKeyPem, { mode: 0o644, flush: true });
     return made;

@@ -1,5 +1,5 @@
 /** The state directory: 0700, keys 0600. Anything laxer refuses the start (STATE_MODE). */
-import { chmod, mkdir, open, readdir, stat } from 'node:fs/promises';
+import { chmod, mkdir, readdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { InterlockError } from '#schemas/errors';
 
@@ -28,14 +28,6 @@ export async function openStateDir(dir: string): Promise<StateDir> {
 /** For a key that stands elsewhere, too. */
 export async function checkKeyFile(path: string): Promise<void> {
   await checkMode(path, KEY);
-}
-
-/** Writes a new key, mode 0600, durable, never over an old one. */
-export async function writeKeyFile(path: string, bytes: Uint8Array | string): Promise<void> {
-  await using handle = await open(path, 'wx', KEY);
-  await handle.writeFile(bytes);
-  await handle.chmod(KEY); // the umask may have taken bits, a default ACL given some
-  await handle.sync();
 }
 
 async function makeFolder(folder: string): Promise<void> {

@@ -6,6 +6,7 @@ import { createHash, createPrivateKey, randomBytes, webcrypto, X509Certificate }
 import { mkdir, open, readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Clock } from '#client/clock';
+import { makePrivateFile } from '#client/private-file';
 import { InterlockError } from '#schemas/errors';
 import { makeKey } from './certificate-request.ts';
 import { type Holder, urisOf } from './certificate-names.ts';
@@ -123,12 +124,12 @@ async function make(files: { key: string; certificate: string }, clock: Clock): 
     ],
   });
   // the certificate first: a crash between the two leaves no key, and both are made again
-  await write(files.certificate, `${certificate.toString('pem')}\n`, 'w');
-  await write(files.key, pem, 'wx');
+  await write(files.certificate, `${certificate.toString('pem')}\n`);
+  makePrivateFile(files.key, pem);
 }
 
-async function write(path: string, text: string, flag: 'w' | 'wx'): Promise<void> {
-  await using handle = await open(path, flag, PRIVATE);
+async function write(path: string, text: string): Promise<void> {
+  await using handle = await open(path, 'w', PRIVATE);
   await handle.writeFile(text);
   await handle.chmod(PRIVATE); // the umask may have taken bits, a default ACL given some
   await handle.sync();

@@ -1,7 +1,8 @@
 /** A key of this process' own to sign tokens with, in a folder that nobody else reads. */
-import { chmodSync, linkSync, lstatSync, mkdirSync, openSync, closeSync, fsyncSync, readFileSync, statSync, unlinkSync, writeSync } from 'node:fs';
+import { lstatSync, mkdirSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { calculateJwkThumbprint, type CryptoKey, exportJWK, generateKeyPair, importJWK, type JWK } from 'jose';
+import { makePrivateFile } from '#client/private-file';
 import { InterlockError } from '#schemas/errors';
 
 export const OWN_KEY_ALGORITHM = 'EdDSA';
@@ -31,22 +32,9 @@ export async function openOwnKey(dir: string): Promise<OwnKey> {
   return { kid, key, jwk: { ...open, kid, alg: OWN_KEY_ALGORITHM, use: 'sig' } };
 }
 
-/** Whole or not at all, and only one process' key: `link` fails where a file stands. */
 async function makeKey(path: string): Promise<void> {
   const { privateKey } = await generateKeyPair(OWN_KEY_ALGORITHM, { extractable: true });
-  const written = `${path}.${process.pid}.new`;
-  const file = openSync(written, 'wx', 0o600);
-  try {
-    chmodSync(written, 0o600);
-    writeSync(file, JSON.stringify(await exportJWK(privateKey)));
-    fsyncSync(file);
-    linkSync(written, path);
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
-  } finally {
-    closeSync(file);
-    unlinkSync(written);
-  }
+  makePrivateFile(path, JSON.stringify(await exportJWK(privateKey)));
 }
 
 function exists(path: string): boolean {

@@ -1,7 +1,8 @@
 /** The id of a journal before it has a record: what may write to the archive is set up by it. */
 import { randomUUID } from 'node:crypto';
-import { closeSync, mkdirSync, openSync, readFileSync, readSync, writeFileSync } from 'node:fs';
+import { closeSync, openSync, readFileSync, readSync } from 'node:fs';
 import { join } from 'node:path';
+import { makePrivateFile } from '#client/private-file';
 import { InterlockError } from '#schemas/errors';
 import { SEGMENT_HEADER_BYTES } from './format.ts';
 import { readSegmentHeader, segmentName } from './segment-header.ts';
@@ -14,10 +15,8 @@ export function journalIdIn(dir: string): string {
   if (begun !== null) return begun;
   const reserved = reservedId(dir);
   if (reserved !== null) return reserved;
-  mkdirSync(dir, { recursive: true, mode: 0o700 });
-  const id = randomUUID().replaceAll('-', '');
-  writeFileSync(join(dir, FILE), `${id}\n`, { mode: 0o600, flag: 'wx', flush: true });
-  return id;
+  makePrivateFile(join(dir, FILE), `${randomUUID().replaceAll('-', '')}\n`);
+  return reservedId(dir) as string; // of whoever came first
 }
 
 /** What was reserved; null: nothing. @throws InterlockError JOURNAL_CORRUPT when the file holds something else */

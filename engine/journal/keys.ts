@@ -1,7 +1,8 @@
 /** The checkpoint key pair: Ed25519, PKCS #8 beside SPKI (`.pub`), made at first use. */
 import { createPrivateKey, createPublicKey, generateKeyPairSync, type KeyObject } from 'node:crypto';
-import { chmodSync, existsSync, mkdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { dirname } from 'node:path';
+import { makePrivateFile } from '#client/private-file';
 import { InterlockError } from '#schemas/errors';
 
 export interface CheckpointKey {
@@ -28,8 +29,7 @@ export function loadCheckpointKey(path: string): CheckpointKey {
 /** Durable before anything is signed with it: what a power cut leaves is signed by the key that it leaves. */
 function create(path: string): void {
   const { privateKey } = generateKeyPairSync('ed25519');
-  writeFileSync(path, privateKey.export({ type: 'pkcs8', format: 'pem' }), { mode: 0o600, flag: 'wx', flush: true });
-  chmodSync(path, 0o600);
+  makePrivateFile(path, privateKey.export({ type: 'pkcs8', format: 'pem' }));
 }
 
 function read(path: string): KeyObject {

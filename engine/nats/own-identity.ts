@@ -1,6 +1,6 @@
 /** The key file of a process: made once, readable by its owner alone; what is handed on of it is the public half. */
-import { chmodSync, existsSync, mkdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
-import { dirname } from 'node:path';
+import { existsSync, readFileSync, statSync } from 'node:fs';
+import { makePrivateFile } from '#client/private-file';
 import { InterlockError } from '#schemas/errors';
 import { createIdentity, readIdentity } from './identity.ts';
 
@@ -10,11 +10,7 @@ import { createIdentity, readIdentity } from './identity.ts';
  */
 export function ownIdentity(path: string): { readonly publicKey: string; readonly created: boolean } {
   const created = !existsSync(path);
-  if (created) {
-    mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
-    writeFileSync(path, `${createIdentity().seed}\n`, { mode: 0o600, flag: 'wx', flush: true });
-    chmodSync(path, 0o600);
-  }
+  if (created) makePrivateFile(path, `${createIdentity().seed}\n`);
   const mode = statSync(path).mode & 0o777;
   if ((mode & 0o077) !== 0) throw new InterlockError('STATE_MODE', `${path} has mode 0${mode.toString(8)}; it must be 0600`);
   return { publicKey: readIdentity(readFileSync(path, 'utf8')).publicKey, created };
