@@ -20,6 +20,7 @@ import type { Enrolment } from './enrolment/parts.ts';
 import { fleetReports } from './fleet-reports.ts';
 import { folding } from './folding.ts';
 import { located } from './located.ts';
+import { placedTools } from './mcp-target.ts';
 import { openOrdering } from './ordering.ts';
 import { openPublishing } from './policies.ts';
 import { hostPort, running, type Running } from './running.ts';
@@ -99,7 +100,7 @@ function openChannel({ config, live, clock, log, version }: Base, { central, enr
     publicUrl: () => publicUrl,
     describe: (target) => described(live.config, target),
   });
-  const judging = serveDecisions({ decisions, clock });
+  const judging = serveDecisions({ decisions, clock, placed: (knowledge) => placedTools(knowledge, live.config) });
   return openListener({
     listen: config.engine?.listen ?? { host: '127.0.0.1', port: 0 },
     tls: () => enrolment.tls(),

@@ -6,7 +6,7 @@ import type { McpTarget, McpUpstream } from '#enforcers/mcp/target';
 import type { Enforcer, EnforcerDeps } from '#enforcers/common/enforcer';
 import type { Resource } from '#schemas/decision-request';
 import { InterlockError } from '#schemas/errors';
-import type { ArgumentKind } from '#schemas/knowledge';
+import { type ArgumentKind, isCatalog, type Knowledge } from '#schemas/knowledge';
 import type { LoadedConfig, TargetConfig } from './config/config.ts';
 import { pem } from './located.ts';
 
@@ -72,15 +72,24 @@ export function upstreamOf(server: NonNullable<TargetConfig['mcp']>['server']): 
 }
 
 /** Arguments that are statements say what their target is to policies, where this configuration knows it. */
-export function withResources(target: TargetConfig, { targets }: LoadedConfig): TargetConfig {
+export function withResources(target: TargetConfig, config: LoadedConfig): TargetConfig {
   if (target.mcp === null) return target;
-  const placed = (kinds: readonly ArgumentKind[]): readonly ArgumentKind[] =>
-    kinds.map((kind) => {
-      const named = kind.target !== undefined && Object.hasOwn(targets, kind.target) ? targets[kind.target] : undefined;
-      return named?.protocol === 'postgresql' ? { ...kind, resource: resourceOf(named) } : kind;
-    });
-  const args = Object.fromEntries(Object.entries(target.mcp.arguments).map(([tool, kinds]) => [tool, placed(kinds)]));
+  const args = Object.fromEntries(Object.entries(target.mcp.arguments).map(([tool, kinds]) => [tool, placed(kinds, config)]));
   return { ...target, mcp: { ...target.mcp, arguments: args } };
+}
+
+/** The same of what an enforcer elsewhere tells: it knows its own target alone, and what another is to policies is not for it to say. */
+export function placedTools(knowledge: Knowledge, config: LoadedConfig): Knowledge {
+  if (isCatalog(knowledge) || knowledge.kind !== 'mcp') return knowledge;
+  return { ...knowledge, tools: knowledge.tools.map((tool) => ({ ...tool, arguments: placed(tool.arguments, config) })) };
+}
+
+function placed(kinds: readonly ArgumentKind[], { targets }: LoadedConfig): readonly ArgumentKind[] {
+  return kinds.map(({ argument, as, target, root }) => {
+    const kind: ArgumentKind = { argument, as, ...(target === undefined ? {} : { target }), ...(root === undefined ? {} : { root }) };
+    const named = kind.target !== undefined && Object.hasOwn(targets, kind.target) ? targets[kind.target] : undefined;
+    return named?.protocol === 'postgresql' ? { ...kind, resource: resourceOf(named) } : kind;
+  });
 }
 
 function resourceOf({ name, env, labels, upstream }: TargetConfig): Resource {

@@ -8,6 +8,7 @@ import { finishedEvent, type Finish } from '#enforcers/common/events';
 import { isPromise } from '#enforcers/common/promise';
 import { Outbox } from '#enforcers/common/outbox';
 import { refusal, refusalOf, type Refusal } from '#enforcers/common/refusal';
+import type { Obligation } from '#schemas/decision';
 import { InterlockError } from '#schemas/errors';
 import { parameterHeaders } from './parameter-headers.ts';
 import { answering, type Answering } from './answer.ts';
@@ -123,7 +124,7 @@ interface Way {
 async function sent(cleared: ClearedStatement, call: Call, way: Way): Promise<CallOutcome> {
   const { journal, clock } = way.session.scene;
   const startedUs = clock.monotonicUs();
-  const answerer = answering(call.method, cleared.decided.decision.obligations);
+  const answerer = answering(call.method, leftToDo(cleared));
   const approvalId = cleared.use?.receipt.approvalId ?? null;
   if ('refused' in answerer) {
     finish(cleared, way.session, { outcome: 'aborted', ...NOTHING, durationUs: 0 });
@@ -146,6 +147,18 @@ async function sent(cleared: ClearedStatement, call: Call, way: Way): Promise<Ca
     finish(cleared, way.session, { outcome, ...NOTHING, durationUs: clock.monotonicUs() - startedUs });
     return { kind: 'refused', why };
   }
+}
+
+/** Masks on columns are in the statement already where the call was rewritten: its server reads nothing else. */
+function leftToDo({ rewrite, decided }: ClearedStatement): readonly Obligation[] {
+  const { obligations } = decided.decision;
+  if (rewrite === null) return obligations;
+  return obligations.flatMap((obligation): Obligation[] => {
+    if (obligation.type !== 'mask') return [obligation];
+    const { paths, detectors } = obligation.properties;
+    if (Object.keys(paths).length + detectors.length === 0) return [];
+    return [{ ...obligation, properties: { ...obligation.properties, columns: {} } }];
+  });
 }
 
 /** Exactly the cleared bytes, with the proof that the intent is on stable storage. */

@@ -41,6 +41,10 @@ const REFUSED: readonly Entry[] = [
     what: 'Ask the server’s maker for a plainer schema: the tool cannot be called.',
   },
   { feature: 'shell commands as arguments (`as: shell`)', what: 'Nothing understands them yet, so such a call is refused.' },
+  {
+    feature: 'SQL in an argument that names a target which is not known to whoever judges',
+    what: 'Run both in one process, or apart with `judging: remote` for both.',
+  },
   { feature: 'sampling, elicitation and roots, asked by the server', what: '`from_server` of the target’s section allows them, one by one.' },
   { feature: 'log messages of the server', what: '`from_server.logging`; never of a masked call.' },
   { feature: 'tasks of the server, and `task` in a call (2025-11-25)', what: 'Call without it: the gateway answers when the server does.' },

@@ -16,6 +16,8 @@ export interface ServeDecisionsOptions {
   readonly decisions: DecisionService;
   readonly clock: Clock;
   readonly limits?: Partial<DecisionLimits>;
+  /** What the engine itself says of something that an enforcer tells it; absent: nothing. */
+  readonly placed?: (knowledge: Knowledge) => Knowledge;
 }
 
 /** For the listener, beside whatever else it answers. Sessions belong to their connection and end with it. */
@@ -45,7 +47,7 @@ export function serveDecisions(options: ServeDecisionsOptions): Required<Handler
         of(context).end(new Reading(payload, 'the end of a session').u32());
         return NOTHING;
       },
-      [METHOD.learn]: (payload, context) => learn(options.decisions, payload, context, limits),
+      [METHOD.learn]: (payload, context) => learn(options, payload, context, limits),
     },
     streams: { [METHOD.state]: (stream) => tellState(options.decisions, stream) },
   };
@@ -83,7 +85,12 @@ const LEARN = form(
 /** By target and database: what this engine learned last. A reconnecting enforcer need not send it again. */
 const learned = new WeakMap<DecisionService, Map<string, string>>();
 
-async function learn(decisions: DecisionService, payload: Uint8Array, { peer }: CallContext, limits: DecisionLimits): Promise<Uint8Array> {
+async function learn(
+  { decisions, placed }: ServeDecisionsOptions,
+  payload: Uint8Array,
+  { peer }: CallContext,
+  limits: DecisionLimits,
+): Promise<Uint8Array> {
   const reading = new Reading(payload, 'a catalog');
   const { target, database, fingerprint } = LEARN.read(reading.piece(HEAD_MAX));
   requireGranted(peer, target);
@@ -97,7 +104,7 @@ async function learn(decisions: DecisionService, payload: Uint8Array, { peer }: 
   if (catalog.fingerprint !== fingerprint || !isOf(catalog, database)) {
     throw new InterlockError('CHANNEL_PROTOCOL', 'a catalog that is not the one announced');
   }
-  decisions.learn(target, catalog);
+  decisions.learn(target, placed?.(catalog) ?? catalog);
   known.set(key, fingerprint);
   return Uint8Array.of(1);
 }

@@ -1,4 +1,5 @@
 /** One client session as the decision service sees it: text → facts → judgement → decision (DESIGN §1, §4). */
+import type { Catalog } from '#schemas/catalog';
 import type { Decision, Judgement, MaskObligation } from '#schemas/decision';
 import type { DecisionRequest } from '#schemas/decision-request';
 import { isSql } from '#schemas/facts';
@@ -13,7 +14,19 @@ import type { InForce } from './in-force.ts';
 import { foreignTarget, humanBehind } from './intersection.ts';
 import type { Part, StatementPart } from './judgement-cache.ts';
 import { maskedForm, pruned, withFields } from './masking.ts';
-import { nestedIn, type NestedStatement, unknownTarget, unmaskable, withNested, withoutMasks } from './nested.ts';
+import {
+  denied,
+  inDatabase,
+  nestedIn,
+  type NestedJudged,
+  type NestedStatement,
+  rewrittenCall,
+  unchanged,
+  unknownTarget,
+  unmaskable,
+  withNested,
+  withoutMasks,
+} from './nested.ts';
 import type { FactsReader, MaskRewriter, ReadContext } from './ports.ts';
 import { inputText, sessionText, statementText, wholeRequest } from './request.ts';
 import { type MaskedForm, ReadStatement } from './statement.ts';
@@ -33,6 +46,8 @@ export interface SessionHost {
   /** Another number after each reading of a catalog. */
   generation(): number;
   contextOf(scope: SessionScope, settings: Readonly<Record<string, string>>): ReadContext;
+  /** Of a target's first database; null: none was read. */
+  catalogOf(target: string): Catalog | null;
   statement(text: Uint8Array, facts: ReadStatement['facts'], context: ReadContext): ReadStatement;
 }
 
@@ -75,10 +90,37 @@ export class LocalSession implements DecisionSession {
     if (!force) return this.#bind(tooOld(this.#host.revision), statement, moment, null, false, startedUs);
     const refusal = foreignTarget(this.#scope, force.judge.revision) ?? ownRefusal(statement, force);
     if (refusal) return this.#bind(refusal, statement, moment, null, true, startedUs);
-    const { combined, cached } = this.#judge(force, statement, moment);
-    const whole = this.#withNested(force, combined, statement, moment);
-    if (!(whole instanceof Promise)) return this.#decided(force, { combined: whole, cached }, statement, moment, startedUs);
-    return whole.then((both) => this.#decided(force, { combined: both, cached }, statement, moment, startedUs));
+    const found = this.#judge(force, statement, moment);
+    const nested = nestedIn(statement.facts, statement.context);
+    if (nested.length === 0) return this.#decided(force, found, statement, moment, startedUs);
+    const whole = this.#withNested(force, found.combined, nested, moment);
+    const decided = (both: NestedJudged): Decided | Promise<Decided> => this.#decidedCall(force, found, both, statement, moment, startedUs);
+    return whole instanceof Promise ? whole.then(decided) : decided(whole);
+  }
+
+  /** Invariant 1: a call whose statements are masked leaves as it was read and judged again. */
+  #decidedCall(
+    force: InForce,
+    call: Found,
+    whole: NestedJudged,
+    statement: ReadStatement,
+    moment: Moment,
+    startedUs: number,
+  ): Decided | Promise<Decided> {
+    const { combined, forms } = whole;
+    const found = { combined, cached: call.cached };
+    const { mask } = combined;
+    // what the call itself asks to be masked by column is no statement's, and is refused
+    if (forms.length === 0 || mask === null || call.combined.mask !== null || combined.judgement.effect === 'deny')
+      return this.#decided(force, found, statement, moment, startedUs);
+    const rewrite = rewrittenCall(statement.text, forms);
+    const finish = (facts: ReadStatement['facts']): Decided => {
+      const form = { ok: true, rewrite, statement: this.#host.statement(rewrite.text, facts, statement.context) } as const;
+      const made = this.#masked(form, { combined, judgement: withApproval(combined, moment), mask }, force, moment);
+      return this.#bind(made.judgement, statement, moment, made.rewrite, call.cached, startedUs);
+    };
+    const read = this.#host.facts.read(rewrite.text, statement.context);
+    return read instanceof Promise ? read.then(finish) : finish(read);
   }
 
   #decided(force: InForce, { combined, cached }: Found, statement: ReadStatement, moment: Moment, startedUs: number): Decided | Promise<Decided> {
@@ -101,32 +143,37 @@ export class LocalSession implements DecisionSession {
   }
 
   /** A call with the statements that stand in its arguments. */
-  #withNested(force: InForce, call: Combined, { facts, context }: ReadStatement, moment: Moment): Combined | Promise<Combined> {
-    const nested = nestedIn(facts, context);
-    if (nested.length === 0) return call;
+  #withNested(force: InForce, call: Combined, nested: readonly NestedStatement[], moment: Moment): NestedJudged | Promise<NestedJudged> {
     const combining = force.judge.combining(this.#scope.supportedObligations);
-    return nested.reduce<Combined | Promise<Combined>>((so, one) => {
+    return nested.reduce<NestedJudged | Promise<NestedJudged>>((so, one) => {
       const judged = this.#judgeNested(force, one, moment);
       return so instanceof Promise || judged instanceof Promise
         ? Promise.all([so, judged]).then(([before, found]) => withNested(before, one.argument, found, combining))
         : withNested(so, one.argument, judged, combining);
-    }, call);
+    }, unchanged(call));
   }
 
-  #judgeNested(force: InForce, { resource, facts, text }: NestedStatement, { statementId }: Moment): Combined | Promise<Combined> {
+  #judgeNested(force: InForce, nested: NestedStatement, { statementId }: Moment): NestedJudged | Promise<NestedJudged> {
+    const { argument, resource, facts, text } = nested;
     const combining = force.judge.combining(this.#scope.supportedObligations);
     if (resource === null) return unknownTarget(combining);
-    const session = new LocalSession(this.#host, { ...this.#scope, resource }, this.#opening);
+    const at = inDatabase(resource, this.#host.catalogOf(resource.id));
+    const session = new LocalSession(this.#host, { ...this.#scope, resource: at }, this.#opening);
     const statement = this.#host.statement(text, facts, session.#context(NESTED_SETTINGS));
     const refusal = foreignTarget(session.#scope, force.judge.revision) ?? ownRefusal(statement, force);
-    if (refusal !== null) return { judgement: refusal, approved: null, mask: null, masks: [], answers: [] };
+    if (refusal !== null) return denied(refusal);
     const asked: Moment = { action: 'sql.execute', statementId, transaction: 'idle', settings: NESTED_SETTINGS, params: null };
     const { combined } = session.#judge(force, statement, asked);
-    if (combined.mask === null || combined.judgement.effect === 'deny') return combined;
-    const masked = (form: MaskedForm): Combined =>
-      form.ok && form.rewrite.masked.length === 0 ? withoutMasks(combined, combining) : unmaskable(combining);
-    const form = maskedForm(statement, combined.mask.properties.columns, this.#host);
-    return form instanceof Promise ? form.then(masked, () => unmaskable(combining)) : masked(form);
+    const { mask, judgement } = combined;
+    if (mask === null || judgement.effect === 'deny') return unchanged(combined);
+    const masked = (form: MaskedForm): NestedJudged => {
+      if (!form.ok) return unmaskable(form, combining);
+      if (form.rewrite.masked.length === 0) return unchanged(withoutMasks(combined, combining));
+      const made = session.#masked(form, { combined, judgement, mask }, force, asked);
+      return made.rewrite === null ? denied(made.judgement) : { combined, forms: [{ argument, rewrite: made.rewrite }] };
+    };
+    const form = maskedForm(statement, mask.properties.columns, this.#host);
+    return form instanceof Promise ? form.then(masked, () => unmaskable(null, combining)) : masked(form);
   }
 
   close(): void {

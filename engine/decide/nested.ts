@@ -1,7 +1,11 @@
 /**
  * What an argument of a tool is itself: SQL in it is judged once more, as a statement on the target that it belongs to, by that target's policies
- * (SECURITY §1.9). The strictest of both counts. Nothing of it is rewritten: where its masks would have to be, the call is refused.
+ * (SECURITY §1.9). The strictest of both counts. What it reads is masked in it, as on its own target: the call leaves with the rewritten statement
+ * (ADR 30), and where that cannot be had it is refused.
  */
+import type { Rewrite } from '#client/decision-service';
+import { writeMcpMessage } from '#client/mcp-message';
+import type { Catalog } from '#schemas/catalog';
 import type { Judgement } from '#schemas/decision';
 import type { Resource } from '#schemas/decision-request';
 import { type Facts, isMcp } from '#schemas/facts';
@@ -10,6 +14,7 @@ import type { ArgumentFacts } from '#schemas/mcp-facts';
 import type { SqlFacts } from '#schemas/sql-facts';
 import { type CombineContext, type Combined, combine, ownDenial } from './combine.ts';
 import type { ReadContext } from './ports.ts';
+import type { MaskedForm } from './statement.ts';
 
 export interface NestedStatement {
   readonly argument: string;
@@ -19,9 +24,23 @@ export interface NestedStatement {
   readonly text: Uint8Array;
 }
 
+/** What one of them becomes. */
+export interface NestedForm {
+  readonly argument: string;
+  readonly rewrite: Rewrite;
+}
+
+/** A call with its statements: what counts, and which of them leave rewritten. */
+export interface NestedJudged {
+  readonly combined: Combined;
+  readonly forms: readonly NestedForm[];
+}
+
+const NONE: readonly NestedStatement[] = [];
+
 /** Of an argument that names no target there is nothing to judge by but its facts. */
 export function nestedIn(facts: Facts, { knowledge }: ReadContext): readonly NestedStatement[] {
-  if (!isMcp(facts) || facts.nested.length === 0 || knowledge?.kind !== 'mcp') return [];
+  if (!isMcp(facts) || facts.nested.length === 0 || knowledge?.kind !== 'mcp') return NONE;
   const kinds = knowledge.tools.find(({ name }) => name === facts.tool?.name)?.arguments ?? [];
   return facts.nested.flatMap((nested) => statementOf(nested, facts.arguments, kinds));
 }
@@ -44,30 +63,62 @@ function valueAt(given: Readonly<Record<string, unknown>>, argument: string): st
   return typeof value === 'string' ? value : '';
 }
 
+/** Where the configuration names no database, it is the one by whose catalog the statement was read. */
+export function inDatabase(resource: Resource, catalog: Catalog | null): Resource {
+  const { database = catalog?.database } = resource.properties;
+  return database === undefined ? resource : { ...resource, properties: { ...resource.properties, database } };
+}
+
 /** A call, and what one of its arguments is by itself. */
-export function withNested(call: Combined, argument: string, nested: Combined, context: CombineContext): Combined {
-  if (nested.judgement.effect !== 'deny') {
-    return call.judgement.effect === 'deny' ? call : combine([...call.answers, ...nested.answers], context);
+export function withNested({ combined: call, forms }: NestedJudged, argument: string, nested: NestedJudged, context: CombineContext): NestedJudged {
+  const { judgement, answers } = nested.combined;
+  if (judgement.effect !== 'deny') {
+    const combined = call.judgement.effect === 'deny' ? call : combine([...call.answers, ...answers], context);
+    return { combined, forms: [...forms, ...nested.forms] };
   }
-  const said = nested.judgement.reasons.map((reason) => ({ ...reason, reason: `its ${argument}: ${reason.reason}` }));
+  const said = judgement.reasons.map((reason) => ({ ...reason, reason: `its ${argument}: ${reason.reason}` }));
   const own = call.judgement.effect === 'deny' ? call.judgement.reasons : [];
-  return denial({ ...nested.judgement, reasons: [...own, ...said] });
+  return { combined: denial({ ...judgement, reasons: [...own, ...said] }), forms: [] };
 }
 
-export function unknownTarget({ revision }: CombineContext): Combined {
-  return denial(ownDenial('NESTED_TARGET', 'the target of its statement is not known here', revision));
+export function unchanged(combined: Combined): NestedJudged {
+  return { combined, forms: [] };
 }
 
-/** Its masks are for rows that pass the gateway, and these do not. */
-export function unmaskable({ revision }: CombineContext): Combined {
-  return denial(
-    ownDenial(
-      'MASK_IMPOSSIBLE',
-      'it reads masked columns, and what a tool answers cannot be masked by column',
-      revision,
-      'Ask the database’s own target.',
-    ),
+export function denied(judgement: Judgement): NestedJudged {
+  return unchanged(denial(judgement));
+}
+
+/** The call with its statements as they are masked. */
+export function rewrittenCall(text: Uint8Array, forms: readonly NestedForm[]): Rewrite {
+  const { method, params } = JSON.parse(Buffer.from(text.buffer, text.byteOffset, text.byteLength).toString('utf8')) as {
+    readonly method: string;
+    readonly params: Readonly<Record<string, unknown>>;
+  };
+  const given = forms.reduce<unknown>(
+    (args, { argument, rewrite }) => replaced(args, argument.split('.').slice(1), Buffer.from(rewrite.text).toString('utf8')),
+    params['arguments'],
   );
+  const masked = [...new Set(forms.flatMap(({ rewrite }) => rewrite.masked))].toSorted();
+  return { text: writeMcpMessage({ method, params: { ...params, arguments: given } }), masked, toOriginal: () => null };
+}
+
+/** The path is there: a statement was read at its end. */
+function replaced(node: unknown, [key, ...rest]: readonly string[], value: string): unknown {
+  if (key === undefined) return value;
+  const members = node as Readonly<Record<string, unknown>>;
+  return { ...members, [key]: replaced(members[key], rest, value) };
+}
+
+export function unknownTarget({ revision }: CombineContext): NestedJudged {
+  const reason = 'the target of its statement is not known here';
+  return denied(ownDenial('NESTED_TARGET', reason, revision, 'Statements in arguments are judged where their target is enforced too.'));
+}
+
+/** Its masks cannot be put into it. */
+export function unmaskable(form: (MaskedForm & { readonly ok: false }) | null, { revision }: CombineContext): NestedJudged {
+  if (form === null) return denied(ownDenial('MASK_IMPOSSIBLE', 'its masks could not be applied', revision, 'Ask the database’s own target.'));
+  return denied(ownDenial(form.code, form.reason, revision, form.hint));
 }
 
 /** It reads no masked column. */

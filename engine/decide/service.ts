@@ -274,6 +274,7 @@ export class LocalDecisionService implements DecisionService, PolicyHome {
       inForce: (nowUs) => fixed ?? this.inForce(nowUs),
       generation: () => this.#readings.generation,
       contextOf: (scope, settings) => this.#readings.contextOf(scope, settings),
+      catalogOf: (target) => this.#readings.catalogOf(target),
       statement: (text, read, context) => this.#readings.statement(text, read, context),
     };
   }

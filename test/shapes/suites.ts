@@ -24,6 +24,7 @@ export const SUITES: readonly string[] = [
   'test/e2e/masked-record.test.ts',
   'test/e2e/mcp-gateway.test.ts',
   'test/e2e/mcp-restart.test.ts',
+  'test/e2e/mcp-sql.test.ts',
   'test/e2e/notify.test.ts',
   'test/e2e/policy-reload.test.ts',
   'test/e2e/policy-shadow.test.ts',

@@ -21,7 +21,8 @@ export interface TestMcpServer extends AsyncDisposable {
 
 export const SSN = '123-45-6789';
 
-export async function startMcpServer(): Promise<TestMcpServer> {
+/** @param runs what the tool `run_sql` does with its text; absent: there is no such tool */
+export async function startMcpServer(runs?: (sql: string) => Promise<readonly object[]>): Promise<TestMcpServer> {
   const ran: { tool: string; args: unknown }[] = [];
   let description = 'Finds things.';
   const transports = new Map<string, StreamableHTTPServerTransport>();
@@ -55,6 +56,12 @@ export async function startMcpServer(): Promise<TestMcpServer> {
       run('run_shell', args);
       return { content: [{ type: 'text', text: 'done' }] };
     });
+    if (runs !== undefined)
+      server.registerTool('run_sql', { description: 'Runs a statement.', inputSchema: { sql: z.string().max(4_000) } }, async (args) => {
+        run('run_sql', args);
+        const rows = await runs(args.sql);
+        return { content: [{ type: 'text', text: JSON.stringify(rows) }], structuredContent: { rows } };
+      });
     server.registerResource('notes', 'file:///workspace/notes.txt', { description: 'Notes.' }, (uri) => ({
       contents: [{ uri: uri.href, text: 'some notes' }],
     }));

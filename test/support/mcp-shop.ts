@@ -45,9 +45,14 @@ export interface McpShopOptions {
   /** Beside `tools`. */
   readonly targets?: object;
   readonly config?: object;
+  /** Default: test/policies/tools. */
+  readonly policies?: { readonly dir: string; readonly data?: readonly string[] };
 }
 
-export async function startMcpShop({ server, mcp, targets, config }: McpShopOptions): Promise<McpShop> {
+/** Policies that allow `search`, `customers` (masked), `run_sql`, and `refund` with an approval, to group `support`. */
+export const TOOLS: string = join(root, 'test', 'policies', 'tools');
+
+export async function startMcpShop({ server, mcp, targets, config, policies }: McpShopOptions): Promise<McpShop> {
   const dir = mkdtempSync(join(tmpdir(), 'interlock-mcp-shop-'));
   const pins = join(dir, 'tools.lock.json');
   await pinTools(server, pins);
@@ -55,7 +60,7 @@ export async function startMcpShop({ server, mcp, targets, config }: McpShopOpti
   const start = (): Promise<Gateway> =>
     startGateway({
       upstream: { host: '127.0.0.1', port: 1, user: 'x', password: 'x', database: 'x' },
-      policies: { dir: join(root, 'test', 'policies', 'tools') },
+      policies: policies ?? { dir: TOOLS },
       dir,
       config: {
         api: { listen: '127.0.0.1:0', readers: ['auditors'] },

@@ -12,6 +12,7 @@ import { openJudging } from '#engine/judging';
 import type { CatalogRelation } from '#schemas/catalog';
 import type { Decision } from '#schemas/decision';
 import type { Resource } from '#schemas/decision-request';
+import type { McpCatalog } from '#schemas/knowledge';
 
 const root = join(import.meta.dirname, '..', '..');
 const SHOP: Resource = { type: 'postgresql', id: 'shop', properties: { env: 'production', labels: {}, database: 'shop', server_version: '15' } };
@@ -79,6 +80,38 @@ async function judged(
   return decision;
 }
 
+interface Left {
+  readonly params: Readonly<Record<string, unknown>>;
+}
+
+function sqlOf(left: Left | null): string {
+  return String((left?.params['arguments'] as { readonly sql?: unknown } | undefined)?.sql);
+}
+
+/** As an enforcer asks: what is decided, and what would leave in the place of the call. */
+async function decided(
+  given: Readonly<Record<string, unknown>>,
+  inputSchema: object = { type: 'object' },
+): Promise<{ readonly decision: Decision; readonly left: Left | null }> {
+  const knowledge: McpCatalog = {
+    kind: 'mcp',
+    fingerprint: JSON.stringify(inputSchema),
+    tools: [
+      { name: 'run_sql', digest: '', state: 'pinned', inputSchema, arguments: [{ argument: '$.sql', as: 'sql', target: 'shop', resource: SHOP }] },
+    ],
+  };
+  service.learn('tools', knowledge);
+  const subject = { type: 'user' as const, id: 'test|alice', properties: { login: 'alice', groups: ['app'] } };
+  const client = { address: '127.0.0.1', application: 'test', tls: true };
+  const session = service.openSession({ sessionId: 'ses_1', subject, resource: TOOLS, client, supportedObligations: ['mask', 'mask.paths'] });
+  const { statement } = askedMcp({ tool: 'run_sql', arguments: given });
+  const read = await session.read(Buffer.from(statement), {});
+  const moment = { action: 'mcp.call', statementId: 'stm_1', transaction: 'idle', settings: {}, params: null } as const;
+  const { decision, rewrite } = await session.decide(read, moment);
+  session.close();
+  return { decision, left: rewrite === null ? null : (JSON.parse(Buffer.from(rewrite.text).toString('utf8')) as Left) };
+}
+
 test('a statement that its target allows', async () => {
   expect(await judged('SELECT id FROM orders')).toMatchObject({ effect: 'allow' });
 });
@@ -100,10 +133,56 @@ test('what cannot be understood is denied', async () => {
   expect((await judged('SELEC 1')).effect).toBe('deny');
 });
 
-test('masked columns cannot be masked in what a tool answers: refused, with what to do', async () => {
-  const { effect, reasons } = await judged('SELECT ssn FROM customers');
-  expect(effect).toBe('deny');
-  expect(reasons[0]).toMatchObject({ code: 'MASK_IMPOSSIBLE', hint: expect.stringContaining('own target') as string });
+test('masked columns are masked in the statement: the call leaves with it, and with nothing else changed', async () => {
+  const { decision, left } = await decided({ sql: 'SELECT ssn AS x FROM customers WHERE id = $1', limit: 5 });
+  expect(decision).toMatchObject({ effect: 'mask', rewrite: { masked: ['public.customers.ssn'] } });
+  expect(decision.obligations).toMatchObject([{ type: 'mask', properties: { columns: { 'public.customers.ssn': {} }, paths: {} } }]);
+  expect(left).toMatchObject({ method: 'tools/call', params: { name: 'run_sql', arguments: { limit: 5 } } });
+  const sql = sqlOf(left);
+  expect(sql).toContain(`CAST('***' AS pg_catalog.text) AS "ssn"`);
+  expect(sql).toMatch(/^SELECT ssn AS x FROM \(SELECT .*\) AS "customers" +WHERE id = \$1$/);
+});
+
+test('a statement that reads no masked column leaves as it is', async () => {
+  const { decision, left } = await decided({ sql: 'SELECT count(*) FROM orders' });
+  expect([decision.effect, left]).toEqual(['allow', null]);
+});
+
+test('a masked statement that no longer fits the pinned schema is refused, as is one that cannot be masked', async () => {
+  const fits = { type: 'object', properties: { sql: { type: 'string', maxLength: 40 } } };
+  expect((await decided({ sql: 'SELECT ssn FROM customers' }, fits)).decision).toMatchObject({
+    effect: 'deny',
+    reasons: [{ code: 'MASK_IMPOSSIBLE' }],
+  });
+  expect((await decided({ sql: 'SELECT id FROM orders' }, fits)).decision.effect).toBe('allow');
+  const { decision, left } = await decided({ sql: 'SELECT ctid, ssn FROM customers' });
+  expect([decision.effect, decision.reasons[0]?.code, left]).toEqual(['deny', 'MASK_IMPOSSIBLE', null]);
+});
+
+test('what is masked and needs an approval is held, and leaves masked with it', async () => {
+  const sql = 'UPDATE orders SET n = c.ssn FROM customers c WHERE orders.id = 7 AND c.id = 7';
+  const { decision } = await decided({ sql });
+  expect(['deny', 'require_approval']).toContain(decision.effect);
+  expect(decision.effect === 'require_approval' ? decision.obligations[0]?.type : 'mask').toBe('mask');
+});
+
+test('every spelling of a masked read is masked: no text of the column is left for the server to read', async () => {
+  const texts = [
+    'SELECT * FROM customers',
+    'SELECT c FROM customers c',
+    'TABLE customers',
+    'SELECT row_to_json(c) FROM "public"."customers" c',
+    'WITH x AS (SELECT ssn FROM customers) SELECT * FROM x',
+    "SELECT 'a' UNION SELECT ssn FROM customers",
+    'SELECT id FROM orders WHERE n IN (SELECT ssn FROM customers)',
+    'SELECT/**/ssn/**/FROM/**/customers--x',
+    'SELECT U&"\\0073sn" FROM customers',
+  ];
+  for (const sql of texts) {
+    const { decision, left } = await decided({ sql });
+    expect(decision.effect, sql).toBe('mask');
+    expect(sqlOf(left), sql).toContain("'***'");
+  }
 });
 
 test('a target that is not known here is no target that may do everything', async () => {
