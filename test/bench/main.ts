@@ -2,10 +2,10 @@
 import { mkdtempSync, openSync, fdatasyncSync, writeSync, closeSync, rmSync, writeFileSync } from 'node:fs';
 import { cpus, release, tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { parseArgs } from 'node:util';
 import pg from 'pg';
+import { optionsOf } from '#test/support/command-line';
 import { startPostgres, type PostgresServer } from '#test/support/postgres';
-import { SERVER_SETTINGS, type BenchOptions, type Run } from './options.ts';
+import { BENCH, benchAsked, SERVER_SETTINGS, type BenchOptions, type Run } from './options.ts';
 import { benchApprovals } from './run-approvals.ts';
 import { benchArchive } from './run-archive.ts';
 import { benchBulk } from './run-bulk.ts';
@@ -20,39 +20,14 @@ import { benchRemote } from './run-remote.ts';
 import { benchVerify } from './run-verify.ts';
 import { quantile } from './pgbench.ts';
 
-const { values } = parseArgs({
-  options: {
-    json: { type: 'string' },
-    only: { type: 'string', default: '.' },
-    clients: { type: 'string', default: '1,8,32,90' },
-    seconds: { type: 'string', default: '5' },
-    rounds: { type: 'string', default: '5' },
-    scale: { type: 'string', default: '1' },
-    journal: { type: 'string' },
-    pg: { type: 'string' },
-    help: { type: 'boolean', default: false },
-  },
-});
-if (values.help) {
-  console.log(`npm run bench -- --json OUT [--only REGEX] [--clients 1,8,32,90] [--seconds 5] [--rounds 5] [--scale 1] [--journal DIR] [--pg URL]
+const asked = optionsOf(BENCH, process.argv.slice(2), benchAsked);
 
-Names: pg.select.{simple,extended,prepared} pg.tpcb.prepared pg.bulk.{plain,masked,copy} decide.{cached,cold,remote} facts.{short,medium,10k} journal.append (audit=strict: with the archive’s acknowledgement) journal.verify archive.{forward,mirror,lag} memory.flat approvals.{request,verdict,consume,start} mcp.call.{plain,masked}
-projection.{rebuild,sessions,session,request,search,search.*} console.{start,inbox,sessions,session,search}: over a journal of 100,000 sessions, 1,000,000 statements and 10,000 requests; --scale 0.1: a tenth of it
-console.interactive: from the address to rows and an answered key, in Chromium, over the same record (Debian: chromium)
-Subjects: direct, pgbouncer (of HTTP nginx), pipe, interlock. Medians over rounds; ratios of the same round. Needs pgbench and PgBouncer (Debian: postgresql-contrib, pgbouncer), for http.* nginx (nginx-light).`);
-  process.exit(0);
-}
-
-const disk = values.journal ?? mkdtempSync(join(tmpdir(), 'interlock-bench-disk-'));
+const disk = asked.journal ?? mkdtempSync(join(tmpdir(), 'interlock-bench-disk-'));
 const runs: Run[] = [];
 {
-  await using server = values.pg === undefined ? await startPostgres({ major: 15, settings: SERVER_SETTINGS }) : theirs(values.pg);
+  await using server = asked.pg === undefined ? await startPostgres({ major: 15, settings: SERVER_SETTINGS }) : theirs(asked.pg);
   const options: BenchOptions = {
-    only: new RegExp(values.only),
-    clients: values.clients.split(',').map(Number),
-    seconds: Number(values.seconds),
-    rounds: Number(values.rounds),
-    scale: Number(values.scale),
+    ...asked.sizes,
     server,
     journals: { ram: '/dev/shm', disk },
     report: (run) => {
@@ -79,9 +54,9 @@ const runs: Run[] = [];
   await benchConsole(options);
 }
 const document = { contract: 1, machine: { cpus: cpus().length, node: process.version, kernel: release(), fdatasync_us: fdatasync(disk) }, runs };
-if (values.json !== undefined) writeFileSync(values.json, `${JSON.stringify(document, null, 1)}\n`);
+if (asked.json !== undefined) writeFileSync(asked.json, `${JSON.stringify(document, null, 1)}\n`);
 console.log(`fdatasync p50 ${document.machine.fdatasync_us.p50} µs, p99 ${document.machine.fdatasync_us.p99} µs`);
-if (values.journal === undefined) rmSync(disk, { recursive: true, force: true });
+if (asked.journal === undefined) rmSync(disk, { recursive: true, force: true });
 
 function round(value: number): number {
   return Math.abs(value) >= 100 ? Math.round(value) : Number(value.toPrecision(3));

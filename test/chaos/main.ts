@@ -1,20 +1,15 @@
 /** `npm run chaos`: exit 1 when a check found something, 2 on a wrong option. */
 import { writeFileSync } from 'node:fs';
 import { EXIT } from '#schemas/errors';
-import { chaosOptions, type ChaosOptions } from './options.ts';
+import { optionsOf } from '#test/support/command-line';
+import { CHAOS, chaosOptions, type ChaosOptions } from './options.ts';
 import { runChaos } from './run.ts';
 import { playTable } from './sabotages.ts';
 
 /** Findings of one round that are shown as they come; the report has all. */
 const SHOWN_MAX = 5;
 
-let options: ChaosOptions;
-try {
-  options = chaosOptions(process.argv.slice(2));
-} catch (error) {
-  process.stderr.write(`${error instanceof Error ? error.message : String(error)}\n`);
-  process.exit(EXIT.usage);
-}
+const options = optionsOf(CHAOS, process.argv.slice(2), chaosOptions);
 // whoever is told to end ends what it started
 for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => process.exit(EXIT.no));
 if (options.table) await table(options);

@@ -1,5 +1,5 @@
 /** `npm run chaos` as SURFACE.md has it. */
-import { parseArgs } from 'node:util';
+import { type Command, type Given, oneOf, whole } from '#test/support/command-line';
 
 export const FAULTS = ['kill', 'power', 'eio', 'enospc', 'stall', 'stop', 'partition', 'delay', 'clock', 'flip'] as const;
 export type Fault = (typeof FAULTS)[number];
@@ -46,24 +46,29 @@ export interface ChaosOptions {
   readonly json: string | null;
 }
 
-const USAGE = `npm run chaos -- --json OUT --seed S --rounds N --fault ${FAULTS.join('|')} [--component ${COMPONENTS.join('|')}] [--sabotage ${SABOTAGES.join('|')}]
-npm run chaos -- --table --json OUT --seed S
-${COMPONENTS.map((component) => `  ${component}: ${FAULTS_OF[component].join(', ')}`).join('\n')}`;
+export const CHAOS = {
+  name: 'chaos',
+  what: 'Breaks a part of a running installation in the middle of work, heals it, and checks what target, journals, archive and clients say (test/chaos/README.md).\nExit 0: nothing found; 1: a check found something.',
+  words: null,
+  options: {
+    rounds: { takes: 'N', says: 'how many times (10)' },
+    seed: { takes: 'S', says: 'what a round does comes from it: a violation is played again by its seed (1)' },
+    component: { takes: COMPONENTS.join('|'), says: 'what is broken: the gateway in one process, or a part of one that runs apart (gateway)' },
+    fault: { takes: 'FAULT', says: 'how (kill): see below' },
+    sabotage: { takes: 'NAME', says: 'the part is built wrong, and its check must fire: see below' },
+    table: { takes: null, says: 'none of these: every sabotage, until its check fires; with --seed and --json' },
+    json: { takes: 'OUT', says: 'where the report goes (stdout)' },
+  },
+  more: `Faults\n${COMPONENTS.map((component) => `  ${component.padEnd(9)} ${FAULTS_OF[component].join(' ')}`).join('\n')}\n\nSabotages\n  ${SABOTAGES.join(' ')}`,
+} as const satisfies Command;
 
-/** @throws Error with the usage */
-export function chaosOptions(argv: readonly string[]): ChaosOptions {
-  const text = { type: 'string' } as const;
-  const { values } = parseArgs({
-    args: [...argv],
-    options: { json: text, seed: text, rounds: text, fault: text, component: text, sabotage: text, table: { type: 'boolean' } },
-  });
-  const fault = FAULTS.find((each) => each === (values.fault ?? 'kill'));
-  const sabotage = values.sabotage === undefined ? null : SABOTAGES.find((each) => each === values.sabotage);
-  const component = COMPONENTS.find((each) => each === (values.component ?? 'gateway'));
-  if (component === undefined || fault === undefined || !FAULTS_OF[component].includes(fault)) throw new Error(USAGE);
-  if (component === 'gateway' && sabotage && ONLY_APART.includes(sabotage)) throw new Error(`${sabotage} is of parts that run apart\n${USAGE}`);
-  const seed = Number(values.seed ?? 1);
-  const rounds = Number(values.rounds ?? 10);
-  if (sabotage === undefined || !Number.isSafeInteger(seed) || !(rounds > 0)) throw new Error(USAGE);
-  return { component, seed, rounds, fault, sabotage, table: values.table === true, json: values.json ?? null };
+/** @throws Error */
+export function chaosOptions(given: Given<typeof CHAOS.options>): ChaosOptions {
+  const component = oneOf('component', given.component ?? 'gateway', COMPONENTS);
+  const fault = oneOf('fault', given.fault ?? 'kill', FAULTS_OF[component]);
+  const sabotage = given.sabotage === undefined ? null : oneOf('sabotage', given.sabotage, SABOTAGES);
+  if (component === 'gateway' && sabotage && ONLY_APART.includes(sabotage))
+    throw new Error(`--sabotage ${sabotage} is of parts that run apart: name a --component`);
+  const { json = null, table } = given;
+  return { component, seed: whole('seed', given.seed, 1), rounds: whole('rounds', given.rounds, 10, 1), fault, sabotage, table, json };
 }

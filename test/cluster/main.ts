@@ -1,17 +1,12 @@
 /** `npm run cluster`: exit 1 when an oracle found something, 2 on a wrong option. */
 import { writeFileSync } from 'node:fs';
 import { EXIT } from '#schemas/errors';
-import { clusterOptions, type ClusterRun } from './options.ts';
+import { optionsOf } from '#test/support/command-line';
+import { CLUSTER, clusterOptions } from './options.ts';
 import { runCluster } from './run.ts';
 import { table } from './table.ts';
 
-let options: ClusterRun;
-try {
-  options = clusterOptions(process.argv.slice(2));
-} catch (error) {
-  process.stderr.write(`${error instanceof Error ? error.message : String(error)}\n`);
-  process.exit(EXIT.usage);
-}
+const options = optionsOf(CLUSTER, process.argv.slice(2), clusterOptions);
 const enough = new AbortController();
 process.once('SIGTERM', () => process.exit(EXIT.fault)); // whoever was started ends too
 process.once('SIGINT', () => {

@@ -1,5 +1,5 @@
 /** `npm run cluster` as SURFACE.md has it. */
-import { parseArgs } from 'node:util';
+import { type Command, type Given, whole } from '#test/support/command-line';
 
 export interface ClusterRun {
   readonly seed: number;
@@ -12,17 +12,28 @@ export interface ClusterRun {
   readonly json: string | null;
 }
 
-const USAGE = 'npm run cluster -- [--races N] [--upgrades N] [--clients N] [--seed S] [--json OUT]';
+export const CLUSTER = {
+  name: 'cluster',
+  what: 'Three engines, three enforcers and three NATS nodes as processes: approvals raced for while one of the nine is killed, and rolling upgrades under load\n(test/cluster/README.md). Exit 0: every oracle holds; 1: one found something. Ctrl-C ends it after the race or upgrade under way.',
+  words: null,
+  options: {
+    races: { takes: 'N', says: 'each with a kill (100); 0: none' },
+    upgrades: { takes: 'N', says: 'of all nine processes (3); 0: none' },
+    clients: { takes: 'N', says: 'during upgrades (12)' },
+    seed: { takes: 'S', says: 'when a kill comes, and who asks what (1)' },
+    json: { takes: 'OUT', says: 'where the report goes (stdout)' },
+  },
+} as const satisfies Command;
 
-/** @throws Error with the usage */
-export function clusterOptions(argv: readonly string[]): ClusterRun {
-  const text = { type: 'string' } as const;
-  const { values } = parseArgs({ args: [...argv], options: { json: text, seed: text, races: text, upgrades: text, clients: text } });
-  const number = (given: string | undefined, otherwise: number): number => {
-    const value = Number(given ?? otherwise);
-    if (!Number.isSafeInteger(value) || value < 0) throw new Error(USAGE);
-    return value;
+/** @throws Error */
+export function clusterOptions(given: Given<typeof CLUSTER.options>): ClusterRun {
+  const number = (name: 'races' | 'upgrades' | 'clients' | 'seed', otherwise: number, least?: number): number =>
+    whole(name, given[name], otherwise, least);
+  return {
+    races: number('races', 100),
+    upgrades: number('upgrades', 3),
+    clients: number('clients', 12, 1),
+    seed: number('seed', 1),
+    json: given.json ?? null,
   };
-  const { races, upgrades, clients, seed, json = null } = values;
-  return { races: number(races, 100), upgrades: number(upgrades, 3), clients: number(clients, 12), seed: number(seed, 1), json };
 }

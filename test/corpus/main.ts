@@ -1,6 +1,6 @@
 /** `npm run corpus` (SURFACE.md): runs files of cases through the real enforcer on a real server. Exit 1 on any failure. */
 import { writeFileSync } from 'node:fs';
-import { parseArgs } from 'node:util';
+import { type Command, type Given, oneOf, optionsOf, regex, whole } from '#test/support/command-line';
 import { POSTGRES_MAJORS, type PostgresMajor } from '#test/support/postgres';
 import { SHAPES, shapeAsked } from '#test/support/shapes';
 import { EXIT } from '#schemas/errors';
@@ -12,22 +12,30 @@ import { runHttpCorpus } from './http/corpus.ts';
 import { failure, summary, type CorpusReport, type Judged } from './report.ts';
 import { PROFILE } from './subject.ts';
 
-const USAGE = `npm run corpus -- --cases FILE [--cases FILE] --json OUT [--mode simple|extended] [--config FILE]
-  [--pg URL | --major ${POSTGRES_MAJORS.join('|')}] [--only REGEX] [--mutate N --seed S] [--shape ${SHAPES.join('|')}] [--direct]
-`;
+const COMMAND = {
+  name: 'corpus',
+  what: 'Runs files of cases (SECURITY §2.2) through the real enforcer before a real server. Exit 0: every case is as it says; 1: one is not.',
+  words: null,
+  options: {
+    cases: { takes: 'FILE', says: 'cases of databases, or of HTTP and MCP: not both together', many: true },
+    json: { takes: 'OUT', says: 'every verdict, as JSON' },
+    only: { takes: 'REGEX', says: 'cases whose id fits' },
+    mode: { takes: 'simple|extended', says: 'protocol of databases (each that the case names)' },
+    major: { takes: POSTGRES_MAJORS.join('|'), says: `of a PostgreSQL that is started (${POSTGRES_MAJORS[0]})` },
+    pg: { takes: 'URL', says: 'one that is there: its superuser; what is made there, stays there' },
+    config: { takes: 'FILE', says: 'interlock.yaml in place of the corpus profile' },
+    shape: { takes: SHAPES.join('|'), says: 'how the gateway runs (up, or INTERLOCK_SHAPE)' },
+    direct: { takes: null, says: 'without a gateway: what the server itself says' },
+    mutate: { takes: 'N', says: 'so many variants of each text too (0)' },
+    seed: { takes: 'S', says: 'of the variants (1)' },
+  },
+} as const satisfies Command;
 
 // so that the servers and gateways that were started here end with us
 for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => process.exit(130));
-process.exitCode = await main(process.argv.slice(2));
+process.exitCode = await main(optionsOf(COMMAND, process.argv.slice(2), read));
 
-async function main(argv: readonly string[]): Promise<number> {
-  let options: ReturnType<typeof read>;
-  try {
-    options = read(argv);
-  } catch (error) {
-    process.stderr.write(`corpus: ${(error as Error).message}\n${USAGE}`);
-    return EXIT.usage;
-  }
+async function main(options: Options): Promise<number> {
   const http = options.files.filter(isHttpFile);
   if (http.length > 0 && http.length < options.files.length) {
     process.stderr.write('corpus: cases of databases and of HTTP have different servers: run them apart\n');
@@ -72,30 +80,12 @@ interface Options {
   readonly run: Omit<CorpusOptions, 'config' | 'onVerdict'> & { readonly config?: string; readonly direct: boolean };
 }
 
-function read(argv: readonly string[]): Options {
-  const { values } = parseArgs({
-    args: [...argv],
-    options: {
-      cases: { type: 'string', multiple: true },
-      json: { type: 'string' },
-      mode: { type: 'string' },
-      config: { type: 'string' },
-      pg: { type: 'string' },
-      major: { type: 'string' },
-      only: { type: 'string' },
-      mutate: { type: 'string', default: '0' },
-      seed: { type: 'string', default: '1' },
-      shape: { type: 'string' },
-      direct: { type: 'boolean', default: false },
-    },
-  });
-  const { mode } = values;
-  if (!values.cases) throw new Error('--cases is missing');
-  if (mode !== undefined && mode !== 'simple' && mode !== 'extended') throw new Error(`--mode ${mode}: simple or extended`);
-  const major = Number(values.major ?? POSTGRES_MAJORS[0]) as PostgresMajor;
-  if (!POSTGRES_MAJORS.includes(major)) throw new Error(`--major ${values.major}: ${POSTGRES_MAJORS.join(' or ')}`);
-  const shape = values.shape === undefined ? shapeAsked() : SHAPES.find((one) => one === values.shape);
-  if (shape === undefined) throw new Error(`--shape ${values.shape}: ${SHAPES.join(', ')}`);
+/** @throws Error */
+function read(values: Given<typeof COMMAND.options>): Options {
+  if (values.cases.length === 0) throw new Error('--cases is missing');
+  const mode = values.mode === undefined ? undefined : oneOf('mode', values.mode, ['simple', 'extended']);
+  const major = Number(oneOf('major', values.major ?? String(POSTGRES_MAJORS[0]), POSTGRES_MAJORS.map(String))) as PostgresMajor;
+  const shape = values.shape === undefined ? shapeAsked() : oneOf('shape', values.shape, SHAPES);
   return {
     files: values.cases,
     json: values.json,
@@ -105,15 +95,9 @@ function read(argv: readonly string[]): Options {
       direct: values.direct,
       ...(values.config === undefined ? {} : { config: values.config }),
       ...(mode === undefined ? {} : { mode }),
-      ...(values.only === undefined ? {} : { only: new RegExp(values.only) }),
-      mutate: whole(values.mutate, '--mutate'),
-      seed: whole(values.seed, '--seed'),
+      ...(values.only === undefined ? {} : { only: regex('only', values.only) }),
+      mutate: whole('mutate', values.mutate, 0),
+      seed: whole('seed', values.seed, 1),
     },
   };
-}
-
-function whole(text: string, option: string): number {
-  const value = Number(text);
-  if (!Number.isSafeInteger(value) || value < 0) throw new Error(`${option} ${text}: a whole number`);
-  return value;
 }

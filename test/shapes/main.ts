@@ -6,6 +6,7 @@ import { spawnSync } from 'node:child_process';
 import { readFileSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { type Command, optionsOf } from '#test/support/command-line';
 import { root } from '#test/support/processes';
 import { type Shape, SHAPES } from '#test/support/shapes';
 import type { CorpusReport } from '../corpus/report.ts';
@@ -18,15 +19,24 @@ const CORPORA: readonly (readonly string[])[] = [
   ['test/corpus/public/http.jsonl', 'test/corpus/cases/http.jsonl'],
 ];
 
-process.exitCode = main(process.argv.slice(2));
+const COMMAND = {
+  name: 'shapes',
+  what: 'The end-to-end and conformance suites in every shape, the corpora in each, whose outcomes must be equal, and the demo apart.\nExit 0: all passed and all outcomes are equal.',
+  words: '[SHAPE…]',
+  options: {},
+  more: `Shapes (all three)\n  ${SHAPES.join(' ')}`,
+} as const satisfies Command;
 
-/** @param asked shapes; all of them by default */
-function main(asked: readonly string[]): number {
-  const unknown = asked.filter((shape) => !(SHAPES as readonly string[]).includes(shape));
-  if (unknown.length > 0) {
-    process.stderr.write(`shapes: ${unknown.join(', ')}: allowed are ${SHAPES.join(', ')}\n`);
-    return 2;
-  }
+process.exitCode = main(optionsOf(COMMAND, process.argv.slice(2), (_, words) => words.map(shapeNamed)));
+
+function shapeNamed(word: string): Shape {
+  const shape = SHAPES.find((one) => one === word);
+  if (shape === undefined) throw new Error(`${word} is no shape: ${SHAPES.join(', ')}`);
+  return shape;
+}
+
+/** @param asked all of them by default */
+function main(asked: readonly Shape[]): number {
   const homeless = unplaced(root);
   if (homeless.length > 0) {
     process.stderr.write(`shapes: ${homeless.join(', ')}: say in test/shapes/suites.ts whether they run in every shape\n`);
