@@ -7,7 +7,7 @@ import { InterlockError } from '#schemas/errors';
 import type { HttpCatalog } from '#schemas/knowledge';
 import type { TargetConfig } from './config/config.ts';
 import type { HttpTargetConfig } from './config/http.ts';
-import { readDescription, type SourceText } from './facts/http/description.ts';
+import { type Description, readDescription, type SourceText } from './facts/http/description.ts';
 import { pem } from './located.ts';
 
 /** What the engine says of it, in force for what begins after it was said. */
@@ -29,11 +29,17 @@ export async function startHttpTarget(target: TargetConfig, { deps, said }: Http
 }
 
 /** What is known of its operations: also for commands that judge without an enforcer. @throws InterlockError CONFIG_INVALID */
-export function httpCatalogOf({ openapiFile, routesFile, graphqlFile }: HttpTargetConfig): HttpCatalog {
-  return readDescription({ openapi: textOf(openapiFile), routes: textOf(routesFile), graphql: textOf(graphqlFile) });
+export function httpCatalogOf(http: HttpTargetConfig): HttpCatalog {
+  return readDescription(descriptionOf(http));
 }
 
-function httpTargetOf(target: TargetConfig, said: () => HttpSaid): HttpTarget {
+/** The texts of its files as they are now. @throws InterlockError CONFIG_INVALID */
+export function descriptionOf({ openapiFile, routesFile, graphqlFile }: HttpTargetConfig): Description {
+  return { openapi: textOf(openapiFile), routes: textOf(routesFile), graphql: textOf(graphqlFile) };
+}
+
+/** @throws InterlockError CONFIG_INVALID: its description, or a file of a certificate */
+export function httpTargetOf(target: TargetConfig, said: () => HttpSaid): HttpTarget {
   const { name, listen, limits, http } = target;
   if (http === null) throw new InterlockError('INTERNAL', `target ${name} has no section http`);
   const { url, caFile, addresses, answerMs, headers } = http;

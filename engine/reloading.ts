@@ -1,9 +1,11 @@
 /** What of a running process follows its configuration file: on SIGHUP, and when the file is saved. */
 import type { Enforcer } from '#enforcers/common/enforcer';
+import type { HttpCatalog } from '#schemas/knowledge';
 import type { Base, Live } from './base.ts';
 import { checkFiles } from './config/files.ts';
 import { loadConfig } from './config/load.ts';
 import type { LoadedConfig, TargetConfig } from './config/config.ts';
+import { Descriptions } from './describing.ts';
 import { openReloading, watchFile, type Reloadable } from './operations/reload.ts';
 import { pem } from './located.ts';
 
@@ -24,10 +26,14 @@ export interface ReloadingProcess {
 /** Everything has started: from now on the file is watched. */
 export function openReloadingProcess(base: Base, { enforcers, again }: ReloadingParts): ReloadingProcess {
   const { config, log, live } = base;
+  const saved = (): Promise<void> =>
+    reloading.reload().catch((error: unknown) => log.error({ err: error }, 'a file was saved with a mistake; what was in force stays'));
+  const descriptions = new Descriptions(config, saved);
   const parts: readonly Reloadable<LoadedConfig>[] = [
     ...base.reloadables,
     { keys: ['log.level'], apply: (next) => log.setLevel(next.log.level) },
     { keys: ['targets.*.limits', 'targets.*.tls.cert', 'targets.*.tls.key', 'targets.*.tls.ca'], apply: (next) => renew(enforcers, next) },
+    { keys: DESCRIBED, apply: async (next) => describe(enforcers, next, await descriptions.changed(next)) },
     { keys: FOLLOWED, apply: (next) => follow(live, next) },
     { keys: [], apply: again },
   ];
@@ -39,10 +45,12 @@ export function openReloadingProcess(base: Base, { enforcers, again }: Reloading
     parts,
     waiting: (keys) => (live.restart = keys),
   });
-  const watch = watchFile(config.file, () =>
-    reloading.reload().catch((error: unknown) => log.error({ err: error }, 'the configuration was saved with a mistake; what was in force stays')),
-  );
-  return { reload: () => reloading.reload(), close: () => watch.close() };
+  const watch = watchFile(config.file, saved);
+  const close = (): void => {
+    watch.close();
+    descriptions.close();
+  };
+  return { reload: () => reloading.reload(), close };
 }
 
 async function read(file: string): Promise<LoadedConfig> {
@@ -62,6 +70,16 @@ function renew(enforcers: Enforcers, next: LoadedConfig): void {
   for (const [name, enforcer] of enforcers) {
     const target = next.targets[name];
     if (target !== undefined) enforcer.renew({ limits: target.limits, tls: pem(target.tls) });
+  }
+}
+
+const DESCRIBED = ['targets.*.http.openapi', 'targets.*.http.routes', 'targets.*.http.graphql'] as const;
+
+/** In force from the next request on, in sessions that are open too. */
+function describe(enforcers: Enforcers, next: LoadedConfig, catalogs: ReadonlyMap<string, HttpCatalog>): void {
+  for (const [name, enforcer] of enforcers) {
+    const [target, catalog] = [next.targets[name], catalogs.get(name)];
+    if (target !== undefined && catalog !== undefined) enforcer.renew({ limits: target.limits, tls: null, catalog });
   }
 }
 
@@ -96,7 +114,13 @@ function follow(live: Live, next: LoadedConfig): void {
 function followed(target: TargetConfig, next: TargetConfig | undefined): TargetConfig {
   if (next === undefined) return target;
   const { env, labels, inTransaction } = next;
-  return { ...signedInBy(target, next), env, labels, inTransaction };
+  return { ...signedInBy(target, next), http: describedBy(target, next), env, labels, inTransaction };
+}
+
+function describedBy({ http }: TargetConfig, next: TargetConfig): TargetConfig['http'] {
+  if (http === null || next.http === null) return http;
+  const { openapiFile, routesFile, graphqlFile } = next.http;
+  return { ...http, openapiFile, routesFile, graphqlFile };
 }
 
 function signedInBy(target: TargetConfig, next: TargetConfig): TargetConfig {

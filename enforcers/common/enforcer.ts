@@ -7,13 +7,15 @@ import type { Ids } from '#client/ids';
 import type { Journal } from '#client/journal';
 import type { Log } from '#client/log';
 import type { Client, Subject } from '#schemas/decision-request';
-import type { Knowledge } from '#schemas/knowledge';
+import type { HttpCatalog, Knowledge } from '#schemas/knowledge';
 import type { Meters } from './meters.ts';
 
 /** What the composition root sees of an enforcement point, whatever its protocol. */
 export interface Enforcer {
   readonly protocol: string;
   readonly address: { readonly host: string; readonly port: number };
+  /** Of a database server: those that clients may name, its default first. */
+  readonly databases?: readonly string[];
   /** Takes new sessions. */
   readonly accepting: boolean;
   readonly draining: boolean;
@@ -35,6 +37,8 @@ export interface EnforcerChange {
   readonly limits: { readonly connections: number; readonly statementBytes: number; readonly idleMs: number };
   /** PEM; null: as it was. */
   readonly tls: { readonly cert: string; readonly key: string } | null;
+  /** What its description says now; absent: as it was. */
+  readonly catalog?: HttpCatalog;
 }
 
 export interface SessionInfo {

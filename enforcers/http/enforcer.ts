@@ -9,11 +9,11 @@ import { ClientConnection, type ConnectionHost } from './connection.ts';
 import { answerMalformed, serve } from './exchange.ts';
 import type { House, Peer } from './house.ts';
 import { type Http2Door, openHttp2 } from './http2.ts';
-import { Place } from './place.ts';
+import { Place } from '#enforcers/common/service/place';
 import { ANSWER_OBLIGATIONS, answering } from './response/answering.ts';
 import { Sessions } from './sessions.ts';
 import type { HttpTarget } from './target.ts';
-import { Tokens } from './tokens.ts';
+import { Tokens } from '#enforcers/common/service/tokens';
 import { Visitor } from './visitor.ts';
 
 export interface HttpEnforcerOptions extends EnforcerDeps {
@@ -104,7 +104,7 @@ class HttpEnforcer implements Enforcer, House {
     }));
   }
 
-  renew({ limits, tls }: EnforcerChange): void {
+  renew({ limits, tls, catalog }: EnforcerChange): void {
     if (tls !== null && 'setSecureContext' in this.#server) {
       try {
         (this.#server as Server & { setSecureContext(options: TlsOptions): void }).setSecureContext(contextOf(tls));
@@ -113,6 +113,7 @@ class HttpEnforcer implements Enforcer, House {
       }
     }
     this.limits = limits;
+    if (catalog !== undefined) this.deps.decisions.learn(this.target.name, catalog);
   }
 
   terminate(sessionId: string): boolean {

@@ -53,6 +53,7 @@ export const ONCE: Readonly<Record<string, string>> = {
   'test/e2e/postgres-catalog.test.ts': NO_GATEWAY,
   'test/e2e/relations-oracle.test.ts': NO_GATEWAY,
   'test/e2e/cli-decide.test.ts': NO_GATEWAY,
+  'test/e2e/http-reload.test.ts': ONE_PROCESS,
   'test/e2e/archive.test.ts': NO_GATEWAY,
   'test/e2e/archive-mirror.test.ts': NO_GATEWAY,
   'test/e2e/postgres-archive.test.ts': NO_GATEWAY,

@@ -17,6 +17,9 @@ export const HTTP_FACTS_LIMITS = {
   cacheBytes: 16 * 1024 * 1024,
   /** Of a description. */
   descriptionBytes: 16 * 1024 * 1024,
+  /** Of reading one again while the gateway runs, in a thread of its own. */
+  descriptionMs: 60_000,
+  descriptionHeapMiB: 512,
   routes: 10_000,
   routeSegments: 64,
   /** Named fields of the answers of one operation, and how deep they are followed. */
