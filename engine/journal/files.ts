@@ -51,9 +51,13 @@ export const realFiles: JournalFiles = {
 
 /** A durable write that costs less than the way to the pool and back is done on the spot: memory, battery-backed caches. */
 const INLINE_US_MAX = 30;
-/** Writes on the spot that took longer than this, and how many of them send the rest of the segment to the pool: a disk must not hold up the loop. */
+/**
+ * Writes on the spot that took longer than this, and how many of them send the rest of the segment to the pool: a disk must not hold up the loop.
+ * Where others take the processor from us a write looks slow now and then: so many quick ones in a row make up for a slow one.
+ */
 const INLINE_SLOW_US = 1_000;
 const INLINE_SLOW_MAX = 3;
+const INLINE_QUICK_FORGIVES = 256;
 /** One may be slow by accident; a disk must not hold up the loop with more. */
 const PROBES = 2;
 const PROBE_BYTES = 512;
@@ -71,22 +75,42 @@ function quick(fd: number): boolean {
   return false;
 }
 
+/** Whether writes on the spot may go on. Once it is lost it does not come back. */
+export class InlineTrust {
+  #slow = 0;
+  #quick = 0;
+
+  get holds(): boolean {
+    return this.#slow < INLINE_SLOW_MAX;
+  }
+
+  took(us: number): void {
+    if (!this.holds) return;
+    if (us > INLINE_SLOW_US) this.#slow++;
+    if (us > INLINE_SLOW_US) this.#quick = 0;
+    else if (this.#slow > 0 && ++this.#quick === INLINE_QUICK_FORGIVES) {
+      this.#slow--;
+      this.#quick = 0;
+    }
+  }
+}
+
 function inlineFile(fd: number): JournalFile {
   const pooled = fileOf(fd);
-  let slow = 0;
+  const trust = new InlineTrust();
   return {
     get inline() {
-      return slow < INLINE_SLOW_MAX;
+      return trust.holds;
     },
     commit(bytes, length, position, done) {
-      if (slow >= INLINE_SLOW_MAX) return pooled.commit(bytes, length, position, done);
+      if (!trust.holds) return pooled.commit(bytes, length, position, done);
       const startedUs = performance.now() * 1000;
       try {
         for (let at = 0; at < length; ) at += writeSync(fd, bytes, at, length - at, position + at);
       } catch (error) {
         return done(error as Error);
       }
-      if (performance.now() * 1000 - startedUs > INLINE_SLOW_US) slow++;
+      trust.took(performance.now() * 1000 - startedUs);
       done(null);
     },
     close: () => pooled.close(),

@@ -1,7 +1,7 @@
 import { closeSync, openSync, writeSync } from 'node:fs';
 import { expect, test } from 'vitest';
 import type { Event } from '#schemas/event';
-import { type JournalFiles, realFiles } from '#engine/journal/files';
+import { InlineTrust, type JournalFiles, realFiles } from '#engine/journal/files';
 import { intent, text } from '#test/support/journal-events';
 import { journalFolder } from '#test/support/journals';
 
@@ -65,4 +65,24 @@ test('a commit on the spot that fails proves nothing: all that wait are refused'
   await Promise.all(waits);
   expect(journal.fault).not.toBeNull();
   await journal.close('test');
+});
+
+test('writes on the spot end with three slow ones close together, not with one now and then, which is the processor that others had', () => {
+  const disk = new InlineTrust();
+  for (let write = 0; write < 3; write++) disk.took(5_000);
+  expect(disk.holds).toBe(false);
+  for (let write = 0; write < 10_000; write++) disk.took(5);
+  expect(disk.holds).toBe(false);
+  const memory = new InlineTrust();
+  for (let slow = 0; slow < 50; slow++) {
+    memory.took(5_000);
+    for (let write = 0; write < 300; write++) memory.took(5);
+  }
+  expect(memory.holds).toBe(true);
+  const often = new InlineTrust();
+  for (let slow = 0; slow < 10; slow++) {
+    often.took(5_000);
+    for (let write = 0; write < 100; write++) often.took(5);
+  }
+  expect(often.holds).toBe(false);
 });
