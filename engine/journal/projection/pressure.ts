@@ -1,4 +1,5 @@
 /** Whether statements need the processors that the projection would take: the gateway's thread is busy, and there is none to spare. */
+import { readFileSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 
 /** The gateway's thread, the target's or the kernel's work for it, and one of its own: with more, nobody waits for the projection. */
@@ -11,7 +12,7 @@ const WEIGHT = 0.2;
 
 export interface PressureOptions {
   readonly processors?: number;
-  /** Time that the watched thread had a processor for, and time that went by, in microseconds. */
+  /** Time that the watched thread had a processor, or waited for one, and time that went by, in microseconds. */
   readonly usedUs?: () => number;
   readonly nowUs?: () => number;
 }
@@ -43,8 +44,18 @@ export class Pressure {
   }
 }
 
-/** Its event loop's own idea of being idle does not hold under a profiler. */
+/**
+ * Its event loop's own idea of being idle does not hold under a profiler. A thread that others keep from the processor uses little of it, and is
+ * the busier for that: Linux tells how long it had one and how long it waited, in nanoseconds.
+ */
 function threadUs(): number {
+  try {
+    const [ranNs, waitedNs] = readFileSync('/proc/thread-self/schedstat', 'latin1').split(' ');
+    const us = (Number(ranNs) + Number(waitedNs)) / 1000;
+    if (Number.isFinite(us)) return us;
+  } catch {
+    // not Linux, or not told: what it used is what is known
+  }
   const { user, system } = process.threadCpuUsage();
   return user + system;
 }
