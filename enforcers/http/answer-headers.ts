@@ -27,10 +27,11 @@ const PLACES: ReadonlySet<string> = new Set(['location', 'content-location']);
 /** A redirect to another authority is no answer of this target. */
 export function passedHeaders(headers: HeaderList, house: Pick<House, 'place' | 'target'>): HeaderList | Refusal {
   const passed: (readonly [string, string])[] = [];
-  for (const [name, value] of headers) {
+  for (const header of headers) {
+    const [name, value] = header;
     if (OWN.has(name) || (COOKIES.has(name) && house.target.headers?.cookies !== true)) continue;
     if (!PLACES.has(name)) {
-      passed.push([name, value]);
+      passed.push(header);
       continue;
     }
     const place = placeFor(value, house.place);

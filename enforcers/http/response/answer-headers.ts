@@ -42,5 +42,13 @@ export function keptHeaders(headers: HeaderList): HeaderList {
 }
 
 export function valuesOf(headers: HeaderList, name: string): readonly string[] {
-  return headers.flatMap(([one, value]) => (one === name ? [value] : []));
+  let found: string[] | null = null;
+  for (const [one, value] of headers) {
+    if (one !== name) continue;
+    if (found === null) found = [value];
+    else found.push(value);
+  }
+  return found ?? NONE;
 }
+
+const NONE: readonly string[] = [];

@@ -45,7 +45,8 @@ function planOf(head: AnswerHead, masks: Places): AnswerPlan | Refusal {
   if (status >= 300 && status < 400) return unreadable(`it refers to another place (${status})`);
   const headers = keptHeaders(head.headers);
   if (head.bodiless) return { head: { status, headers, bodiless: true }, body: null };
-  if (valuesOf(head.headers, 'content-length').join() === '0') return { head: { status, headers: [...headers, EMPTY], bodiless: false }, body: null };
+  const lengths = valuesOf(head.headers, 'content-length');
+  if (lengths.length === 1 && lengths[0] === '0') return { head: { status, headers: [...headers, EMPTY], bodiless: false }, body: null };
   const kind = kindOf(valuesOf(head.headers, 'content-type'));
   const encoding = encodingOf(valuesOf(head.headers, 'content-encoding'));
   if (kind === null || encoding === null) {

@@ -14,8 +14,17 @@ const LINES: ReadonlySet<string> = new Set([
 
 /** null: it cannot be masked. */
 export function kindOf(contentType: readonly string[]): AnswerKind | null {
-  if (contentType.length !== 1) return null;
-  const [media = '', ...parameters] = (contentType[0] as string).split(';').map((part) => part.trim().toLowerCase());
+  return contentType.length === 1 ? (USUAL.get(contentType[0] as string) ?? kindOfOne(contentType[0] as string)) : null;
+}
+
+/** As nearly every answer says it: found without being taken apart. */
+const USUAL: ReadonlyMap<string, AnswerKind> = new Map([
+  ['application/json', 'json'],
+  ['application/json; charset=utf-8', 'json'],
+]);
+
+function kindOfOne(contentType: string): AnswerKind | null {
+  const [media = '', ...parameters] = contentType.split(';').map((part) => part.trim().toLowerCase());
   if (!parameters.every(readable)) return null;
   if (media === 'text/event-stream') return 'events';
   if (LINES.has(media)) return 'lines';
