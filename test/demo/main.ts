@@ -1,18 +1,19 @@
 /**
  * `npm run demo`: sets everything up, runs the steps through ordinary clients, and leaves the gateway running. `--once` ends it, `--json OUT` writes
- * what ran. `--apart`: two engines, two enforcers and a nats-server instead, one of each killed in the middle.
+ * what ran. `--apart`: two engines, two enforcers and a nats-server instead, one of each killed in the middle. `--model`: a real model is the agent.
  */
 import { spawnSync } from 'node:child_process';
 import { mkdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { delimiter, dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { parseArgs } from 'node:util';
 import { chromiumPath } from '#test/support/chromium';
 import { toolOrExit } from '#tools/tools';
 import { endAll, setUpApart } from './apart-setup.ts';
 import { apartSteps } from './apart-steps.ts';
 import { launchGateway } from './gateway.ts';
+import { modelAccess } from './model-access.ts';
+import { readOptions } from './options.ts';
 import { setUp } from './setup.ts';
 import { Shell } from './shell.ts';
 import type { Step } from './step.ts';
@@ -42,9 +43,9 @@ const APART = [
 
 const here = dirname(fileURLToPath(import.meta.url));
 const root = dirname(dirname(here));
-const { values } = parseArgs({
-  options: { apart: { type: 'boolean', default: false }, once: { type: 'boolean', default: false }, json: { type: 'string' } },
-});
+const values = readOptions(process.argv.slice(2));
+const access = values.model ? await modelAccess(process.env).catch((error: Error) => refuse(error.message)) : null;
+delete process.env['ANTHROPIC_API_KEY']; // of the model's own step alone: neither gateway nor database inherit it
 const colour = process.stdout.isTTY
   ? { dim: '\x1b[2m', bold: '\x1b[1m', green: '\x1b[32m', red: '\x1b[31m', off: '\x1b[0m' }
   : { dim: '', bold: '', green: '', red: '', off: '' };
@@ -61,11 +62,16 @@ console.log(`${colour.dim}set-up took ${secondsSetup.toFixed(1)} s; everything i
 const ask = client();
 const shell = new Shell({
   cwd: dir,
-  env: { ...process.env, PATH: [binFolder(), process.env['PATH']].join(delimiter), TERM: 'dumb' },
+  env: {
+    ...process.env,
+    PATH: [binFolder(), process.env['PATH']].join(delimiter),
+    TERM: 'dumb',
+    ...(access === null ? {} : { ANTHROPIC_API_KEY: access.key, ANTHROPIC_MODEL: access.model }),
+  },
 });
 const outcomes: Outcome[] = [];
 const started = performance.now();
-for (const step of values.apart ? apartSteps(ask) : steps(ask, browser())) {
+for (const step of values.apart ? apartSteps(ask) : steps(ask, browser(), access === null ? 'script' : 'model')) {
   outcomes.push(await play(step));
   // each stands on what the one before started
   if (values.apart && outcomes.at(-1)?.ok !== true) break;
@@ -96,6 +102,11 @@ ${(values.apart ? APART : ONE).map((line) => `  ${line}\n`).join('')}
 Ctrl-C ends it and removes the folder.`);
 process.once('SIGINT', () => void end());
 process.once('SIGTERM', () => void end());
+
+function refuse(why: string): never {
+  console.error(`npm run demo: ${why}`);
+  process.exit(1);
+}
 
 async function play(step: Step): Promise<Outcome> {
   console.log(

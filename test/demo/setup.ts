@@ -32,7 +32,7 @@ export async function setUp(say: (what: string) => void): Promise<DemoFolder> {
   cpSync(join(here, 'data.yaml'), join(dir, 'data.yaml'));
   const config = readFileSync(join(here, 'interlock.yaml'), 'utf8');
   writeFileSync(join(dir, 'interlock.yaml'), config.replace('DATABASE_PORT', String(server.port)));
-  cpSync(join(here, 'agent.mjs'), join(dir, 'agent.mjs'));
+  for (const script of ['agent.mjs', 'mcp.mjs', 'model.mjs']) cpSync(join(here, script), join(dir, script));
   const browser = readFileSync(join(here, 'browser.mjs'), 'utf8');
   const playwright = pathToFileURL(createRequire(import.meta.url).resolve('playwright-core')).href.replace(/index\.js$/, 'index.mjs');
   writeFileSync(join(dir, 'browser.mjs'), browser.replace("from 'playwright-core'", `from '${playwright}'`));

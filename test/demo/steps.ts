@@ -1,13 +1,15 @@
 /** The demo is a list of shell commands: what it runs is what it prints, and what anybody can paste. */
 
 import { agentSteps } from './agent-steps.ts';
+import { modelSteps } from './model-steps.ts';
 import type { Step } from './step.ts';
 
 /**
  * @param ask the client that asks one statement, e.g. `psql -c`
  * @param browser how a request is approved in a browser, e.g. `node browser.mjs /usr/bin/chromium`; null: there is none, the terminal does it
+ * @param agent what is in the agent's place at the end
  */
-export function steps(ask: string, browser: string | null = null): readonly Step[] {
+export function steps(ask: string, browser: string | null = null, agent: 'script' | 'model' = 'script'): readonly Step[] {
   const as = (who: string, statement: string): string => `interlock connect shop --token-file ${who}.token -- ${ask} "${statement}"`;
   return [
     {
@@ -72,7 +74,7 @@ export function steps(ask: string, browser: string | null = null): readonly Step
       exit: 0,
       shows: ['UPDATE 1', 'refunded'],
     },
-    ...agentSteps(approve(browser, 'not used yet')),
+    ...(agent === 'model' ? modelSteps : agentSteps)(approve(browser, 'not used yet')),
     {
       name: 'recorded',
       say: 'Every step was on disk before it took effect.',
