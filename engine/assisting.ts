@@ -39,7 +39,7 @@ export function assisting(from: AssistingFrom): AssistantParts {
     version: from.version,
     targets: () => targets().map(({ name, protocol, env }) => ({ name, protocol, env })),
     opens: ({ principal }, name) => {
-      const resource = resourceOf(targetOf(from, name));
+      const resource = resourceOf(targetOf(from, name), from);
       const session = from.decisions.openSession({
         sessionId: '',
         subject: principal.subject,
@@ -79,9 +79,15 @@ function targetOf({ live }: AssistingFrom, name: string): TargetConfig {
   return target;
 }
 
-function resourceOf({ name: id, protocol: type, env, labels, upstream }: TargetConfig): Resource {
-  const database = type === 'postgresql' ? upstream.databases?.[0] : undefined;
-  return { type, id, properties: { env, labels: { ...labels }, ...(database !== undefined && { database }) } };
+function resourceOf(target: TargetConfig, from: AssistingFrom): Resource {
+  const { name: id, protocol: type, env, labels } = target;
+  const database = databaseOf(target, from);
+  return { type, id, properties: { env, labels: { ...labels }, ...(database !== null && { database }) } };
+}
+
+/** Where the configuration only refers to an address, its enforcer knows; null: it has none, or stands elsewhere. */
+function databaseOf({ name, upstream }: TargetConfig, { enforcers }: AssistingFrom): string | null {
+  return upstream.databases?.[0] ?? enforcers().find(([of]) => of === name)?.[1].databases?.[0] ?? null;
 }
 
 async function judged(from: AssistingFrom, { principal }: Caller, asked: Asked): ReturnType<AssistantParts['judge']> {
@@ -94,7 +100,7 @@ async function judged(from: AssistingFrom, { principal }: Caller, asked: Asked):
       : [];
   const { decision } = await from.decisions.dryRun({
     subject: principal.subject,
-    resource: resourceOf(target),
+    resource: resourceOf(target, from),
     action: text.action,
     statement: text.statement,
     settings: target.protocol === 'postgresql' ? { search_path: '"$user", public' } : {},
@@ -104,13 +110,13 @@ async function judged(from: AssistingFrom, { principal }: Caller, asked: Asked):
   return decision;
 }
 
-function askOf({ name, protocol, upstream }: TargetConfig, { statement, params = [], request }: Asked): Ask {
+function askOf({ name, protocol }: TargetConfig, { statement, params = [], request }: Asked): Ask {
   if (protocol === 'postgresql' && statement !== undefined) {
     return {
       kind: 'sql',
       statement,
       params: params.map((value) => (value === null ? null : String(value))),
-      database: upstream.databases?.[0] ?? null,
+      database: null, // its default
     };
   }
   if (protocol === 'http' && request !== undefined) {
@@ -143,7 +149,7 @@ async function ran(
 ): Promise<Readonly<Record<string, unknown>>> {
   const where = targetOf(from, target);
   const door = doorOf(from, where);
-  const asked: Ask = ask.kind === 'sql' ? { ...ask, database: ask.database ?? where.upstream.databases?.[0] ?? null } : ask;
+  const asked: Ask = ask.kind === 'sql' ? { ...ask, database: ask.database ?? databaseOf(where, from) } : ask;
   const login = principal.subject.properties.login;
   return told(await call(door, asked, { ...bounds, login, token, application: as, held: 'leave', notice: () => {} }), from.publicUrl());
 }

@@ -11,7 +11,7 @@ export interface Running {
   readonly api: string;
   /** Where enforcers connect; absent: they are in this process, or it is one. */
   readonly channel?: string;
-  readonly targets: Readonly<Record<string, { readonly protocol: string; readonly address: string }>>;
+  readonly targets: Readonly<Record<string, RunningTarget>>;
   /** The journal's folder. */
   readonly journal: string;
   /** The file with the public key that verifies it. */
@@ -23,6 +23,13 @@ export interface Running {
   close(): Promise<void>;
   /** Resolves when it has ended as asked; rejects when it had to end: a dead journal. */
   readonly finished: Promise<void>;
+}
+
+export interface RunningTarget {
+  readonly protocol: string;
+  readonly address: string;
+  /** Of a database server; its default first. */
+  readonly databases?: readonly string[];
 }
 
 /** By target. */
@@ -70,13 +77,17 @@ export function running({ base, enforcers, api, channel, revision, reload, drain
     journal: config.journal.dir,
     finished: finished.promise,
     close,
-    targets: Object.fromEntries(enforcers.map(([name, { protocol, address }]) => [name, { protocol, address: hostPort(address) }])),
+    targets: Object.fromEntries(enforcers.map(([name, enforcer]) => [name, runningTarget(enforcer)])),
     reload: () => reloading.reload(),
     drain: async () => {
       await Promise.all([draining?.(), ...enforcers.map(([, enforcer]) => enforcer.drain())]);
       await close();
     },
   };
+}
+
+function runningTarget({ protocol, address, databases }: Enforcer): RunningTarget {
+  return { protocol, address: hostPort(address), ...(databases === undefined ? {} : { databases }) };
 }
 
 export function hostPort({ host, port }: Enforcer['address']): string {

@@ -117,6 +117,10 @@ class PostgresEnforcer implements Enforcer, House {
     return { host: address?.address ?? this.target.listen.host, port: address?.port ?? this.target.listen.port };
   }
 
+  get databases(): readonly string[] {
+    return this.target.upstream.databases;
+  }
+
   get accepting(): boolean {
     return this.#server.listening && !this.#draining;
   }

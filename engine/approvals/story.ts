@@ -39,7 +39,7 @@ export function storyOf(entry: Entry): readonly StoryLine[] {
       .map(([statementId, { outcome, rows, time }]) => ({
         time,
         type: 'executed',
-        what: `${statementId} ended: ${OUTCOMES[outcome] ?? outcome}${rows === undefined ? '' : `, ${rows} rows`}`,
+        what: `${statementId} ended: ${OUTCOMES[outcome] ?? outcome}${rows === undefined || record.binding.database === '' ? '' : `, ${rows} rows`}`,
       })),
     ...reviewLines(record, said),
   ];

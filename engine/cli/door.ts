@@ -5,7 +5,7 @@ import { InterlockError } from '#schemas/errors';
 import type { Door } from '../calls/call.ts';
 import type { LoadedConfig, TargetConfig } from '../config/config.ts';
 import { resolveUpstream } from '../config/upstream.ts';
-import { targetAddress } from './running.ts';
+import { runningDatabase, targetAddress } from './running.ts';
 import { unverifiedClaims } from './token-file.ts';
 
 /** @throws InterlockError USAGE that names those there are */
@@ -45,14 +45,20 @@ export function loginOf(token: string, config: LoadedConfig): string {
   return login;
 }
 
-/** A `url` reference is only read for the name of its database; where that cannot be (another machine), the client must say one. */
+/** The running gateway knows; else a `url` reference is read for the name of its database. Where that cannot be (another machine), the client must say one. */
 export async function firstDatabase(config: LoadedConfig, target: TargetConfig): Promise<string> {
   const named = target.upstream.databases?.[0];
   if (named !== undefined) return named;
+  const running = await runningDatabase(config, target);
+  if (running !== null) return running;
   try {
     return (await resolveUpstream(config, target)).databases[0] ?? '';
   } catch (error) {
-    throw new InterlockError('USAGE', `the database of \`${target.name}\` is not known here`, { cause: error, hint: 'Pass --database.' });
+    const why = error instanceof InterlockError ? `: ${error.message}` : '';
+    throw new InterlockError('USAGE', `the database of \`${target.name}\` is not known here, and no gateway runs on ${config.file}${why}`, {
+      cause: error,
+      hint: `Name it: \`--database\` where the command has it, else \`targets.${target.name}.upstream.databases\`.`,
+    });
   }
 }
 

@@ -3,6 +3,7 @@ import { readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { InterlockError } from '#schemas/errors';
 import type { Address, LoadedConfig, TargetConfig } from '../config/config.ts';
+import type { RunningTarget } from '../running.ts';
 
 /** SURFACE.md: the `--ready` document. */
 export interface Ready {
@@ -14,7 +15,7 @@ export interface Ready {
   readonly api: string;
   /** Of an engine: where enforcers connect. */
   readonly channel?: string;
-  readonly targets: Readonly<Record<string, { readonly protocol: string; readonly address: string }>>;
+  readonly targets: Readonly<Record<string, RunningTarget>>;
   readonly journal: string;
   readonly public_key: string;
 }
@@ -66,6 +67,12 @@ export async function targetAddress(config: LoadedConfig, target: TargetConfig):
   if (target.listen.port !== 0) return target.listen;
   const address = (await announced(config)).targets[target.name]?.address ?? '';
   return { host: target.listen.host, port: Number(address.slice(address.lastIndexOf(':') + 1)) };
+}
+
+/** What the running gateway takes its clients to where they name none; null: it does not run here, or has none of its own. */
+export async function runningDatabase(config: LoadedConfig, target: TargetConfig): Promise<string | null> {
+  const ready = await announced(config).catch(() => null); // then the configuration must say it
+  return ready?.targets[target.name]?.databases?.[0] ?? null;
 }
 
 function gatewayFile(config: LoadedConfig): string {

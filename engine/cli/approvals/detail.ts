@@ -76,15 +76,18 @@ function head(view: ApprovalView, width: number): readonly string[] {
       'asked by',
       `${view.subject.type} ${escapeName(login)} (${groups.map(escapeName).join(', ') || 'no groups'})${behalf} at ${minute(view.requested_at)}`,
     ),
-    ...line(
-      'target',
-      `${escapeName(view.target)}, database ${escapeName(binding.database)}, role ${escapeName(binding.role)}, ${TRANSACTION[binding.transaction] ?? ''}`,
-    ),
+    ...line('target', placeSaid(view)),
     ...(settings === '' ? [] : line('under', escapeText(settings))),
     ...line('does', escapeShown(view.summary)),
     ...view.reasons.flatMap(({ code, reason }) => line('because', escapeShown(`${code}: ${reason}`))),
     ...(view.binding.shape === undefined ? [] : line('grants', 'this and every statement of the same shape with other values, in this session')),
   ];
+}
+
+/** An API and an MCP server have no database, and no transaction. */
+function placeSaid({ target, binding: { database, role, transaction } }: ApprovalView): string {
+  if (database === '') return escapeName(target);
+  return `${escapeName(target)}, database ${escapeName(database)}, role ${escapeName(role)}, ${TRANSACTION[transaction] ?? ''}`;
 }
 
 function estimateLines({ estimate, row_ceiling: ceiling, plan_text: plan }: ApprovalView, width: number): readonly string[] {

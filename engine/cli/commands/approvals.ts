@@ -63,7 +63,7 @@ async function listApprovals(output: Output, options: Options): Promise<number> 
     view.state,
     view.subject.properties.login,
     view.target,
-    view.payload_text.replace(/\s*\n\s*/g, ' ⏎ ').replace(/ +/g, ' '),
+    (view.binding.database === '' ? view.summary : view.payload_text).replace(/\s*\n\s*/g, ' ⏎ ').replace(/ +/g, ' '),
     view.state === 'open' ? until(view.expires_at) : '',
   ]);
   output.document(views, () => (views.length === 0 ? ['no approval requests'] : output.table(COLUMNS, rows)));

@@ -28,7 +28,7 @@ async function doctor(output: Output, options: Common, [name]: readonly string[]
     checks.push(one);
     if (!output.json)
       output.document(null, () => [
-        `${one.ok ? 'ok    ' : 'FAILED'} ${one.id.padEnd(24)} ${escapeText(one.value)}`,
+        `${one.ok ? 'ok    ' : 'FAILED'} ${one.id.padEnd(30)} ${escapeText(one.value)}`,
         ...(one.ok ? [] : [`         expected: ${one.expected}`, `         remedy:   ${escapeText(one.remedy)}`]),
       ]);
   }

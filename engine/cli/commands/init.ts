@@ -75,5 +75,9 @@ function nextSteps(dir: string, files: readonly string[]): readonly string[] {
     'to decide what waits, in a browser:',
     ...enter,
     '  interlock console login --login somebody-else --group data-owners',
+    '',
+    'to let an agent work there, for you:',
+    ...enter,
+    '  interlock skill add helper --target shop --token-file you.token    # its folder is a skill: SKILL.md says what it may, and how',
   ];
 }

@@ -129,6 +129,7 @@ async function add(output: Output, options: Adding, [name = '']: readonly string
   const folder = resolve(options.out ?? name);
   await requireFree(folder);
   const gateway = await openGateway(config, options.tokenFile);
+  await waysOf(config, options.target, ''); // what cannot be told to an agent is found before there is one
   const key = makeAgentKey();
   const { target: targets, owner, group: groups } = options;
   const ask = { name, targets, ceilings: ceilingsOf(options), key: key.open, ...(owner && { owner }), ...(groups && { groups }) };
@@ -210,7 +211,7 @@ async function write(config: LoadedConfig, gateway: Gateway, agent: AgentView, f
   const issuer = agent.subject.slice(0, agent.subject.lastIndexOf('|'));
   const { tls } = config.api;
   const apiCa = tls === null ? null : await readFile(tls.caFile ?? tls.certFile, 'utf8').catch(() => null);
-  await writeSkill(folder, { agent, claims, ways: await waysOf(config, agent.targets, issuer), issuer, apiCa });
+  await writeSkill(folder, { agent, claims, ways: await waysOf(config, agent.targets, issuer), issuer, waitMs: config.approvals.waitMs, apiCa });
   return claims;
 }
 

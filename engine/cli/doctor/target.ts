@@ -13,6 +13,7 @@ import type { Upstream } from '../../config/upstream.ts';
 import { openLeasing, type Leasing } from '../../leasing.ts';
 import { MAJORS } from '../majors.ts';
 import { check, type Check } from './check.ts';
+import { checkService } from './service.ts';
 
 const SKEW_S_MAX = 5;
 
@@ -24,7 +25,10 @@ export async function checkTarget(config: LoadedConfig, target: TargetConfig): P
     log: { ...silentLog, hide: () => {}, forget: () => {} },
   });
   try {
-    return await examine(target, leasing);
+    if (target.protocol === 'postgresql') return await examine(target, leasing);
+    const checks: Check[] = [];
+    for await (const one of checkService(config, target, leasing)) checks.push(one);
+    return checks;
   } finally {
     await leasing.close();
   }

@@ -6,13 +6,17 @@ export interface Told {
   readonly agent: AgentView;
   readonly claims: AgentClaims;
   readonly ways: readonly Way[];
+  /** Where the API is reached: Interlock's own MCP server stands there, too. */
+  readonly issuer: string;
+  /** How long a client is held. */
+  readonly waitMs: number;
 }
 
 const DESCRIPTION_CHARS_MAX = 1_024;
 /** Of each kind, for one target: the rest stands in claims.json. */
 const LINES_MAX = 30;
 
-export function skillDocument({ agent, claims, ways }: Told): string {
+export function skillDocument({ agent, claims, ways, issuer, waitMs }: Told): string {
   const lines = [
     '---',
     `name: ${agent.name}`,
@@ -38,7 +42,9 @@ export function skillDocument({ agent, claims, ways }: Told): string {
     'into a file, a log or an answer. `key.jwk` is yours alone: do not read it out, copy it or commit it.',
     '',
     ...ways.flatMap((way) => connectLines(agent, way)),
+    ...toolLines(issuer),
     ...REFUSALS,
+    ...approvalLines(waitMs),
   ];
   return `${lines.join('\n')}\n`;
 }
@@ -125,6 +131,17 @@ function connectLines({ name }: AgentView, way: Way): readonly string[] {
 const DRIVER =
   'Any PostgreSQL driver works with the same host, port, user and database; the password is the token. One statement at a time, with literal names, is understood best.';
 
+function toolLines(issuer: string): readonly string[] {
+  return [
+    '### All of them, by tools (MCP)',
+    '',
+    `Where you have an MCP client in the place of a shell: Streamable HTTP at \`${issuer}/mcp\`, the same header, the token of \`scripts/token\`. \`targets\` lists what you`,
+    'reach, `query` runs one statement or request, `why` asks policy and runs nothing, `await_approval` waits for a person. It never hangs: what needs',
+    'an approval answers `pending`.',
+    '',
+  ];
+}
+
 const REFUSALS: readonly string[] = [
   '## When something is refused',
   '',
@@ -137,17 +154,31 @@ const REFUSALS: readonly string[] = [
   '- `AGENT_COOL_DOWN`: too many refusals in a short time; the message says until when. Stop until then.',
   '- `28000` or 401: the token expired, or the agent was removed. Get a fresh one once (`scripts/token --fresh`); if that fails, tell the human.',
   '',
-  '## When something needs an approval',
-  '',
-  'Just do it: the request opens by itself and names who may decide. The connection is held for a while; if nobody decided, the answer is',
-  '“pending” with an id such as `apr_…` (PostgreSQL: SQLSTATE IL001; HTTP: 403 `APPROVAL_PENDING` with `Retry-After`; MCP: a result that says so).',
-  '',
-  '1. Tell the human the id and what you asked for, and go on with something else.',
-  '2. Send exactly the same statement again later: it joins the open request, and runs once when it was approved.',
-  '3. `IL002` / `APPROVAL_DENIED` is an answer: it carries the reviewer’s words. Do not ask again; tell the human.',
-  '',
-  'Do not open a transaction and do other work in it first: ask for the approval in a fresh one.',
 ];
+
+function approvalLines(waitMs: number): readonly string[] {
+  return [
+    '## When something needs an approval',
+    '',
+    'Just do it: the request opens by itself and names who may decide.',
+    '',
+    `- PostgreSQL: a notice with an id such as \`apr_…\` comes at once, and the connection is held for up to ${inWords(waitMs)}; then the error is SQLSTATE IL001. Where your`,
+    '  shell does not wait so long, end the client (`timeout 20 psql …`): the request stays open.',
+    `- HTTP: held for up to ${inWords(waitMs)}, or as \`Prefer: wait=SECONDS\` says; then 403 \`APPROVAL_PENDING\` with \`approval\` and \`Retry-After\`.`,
+    '- MCP: a result that says so, at once.',
+    '',
+    '1. Tell the human the id and what you asked for, and go on with something else.',
+    '2. Send exactly the same statement again later: it joins the open request, and runs once when it was approved.',
+    '3. `IL002` / `APPROVAL_DENIED` is an answer: it carries the reviewer’s words. Do not ask again; tell the human.',
+    '',
+    'Do not open a transaction and do other work in it first: ask for the approval in a fresh one.',
+  ];
+}
+
+function inWords(ms: number): string {
+  const seconds = Math.round(ms / 1000);
+  return seconds < 120 ? `${seconds} seconds` : `${Math.round(seconds / 60)} minutes`;
+}
 
 function postgresUrl(name: string, { host, port, database, tls, ca, target }: Way): string {
   const secured = tls ? `sslmode=verify-full&sslrootcert=${ca === null ? 'system' : `${target}-ca.pem`}` : 'sslmode=disable';

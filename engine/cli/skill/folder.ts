@@ -20,15 +20,13 @@ export async function writeKey(folder: string, { secret }: AgentKey): Promise<vo
 }
 
 export interface Written extends Told {
-  /** Of the engine. */
-  readonly issuer: string;
   /** PEM that the API's certificate is checked with; null: the system's roots, or no TLS. */
   readonly apiCa: string | null;
 }
 
 /** Everything but the key. */
-export async function writeSkill(folder: string, { issuer, apiCa, ...told }: Written): Promise<void> {
-  const { agent, claims, ways } = told;
+export async function writeSkill(folder: string, { apiCa, ...told }: Written): Promise<void> {
+  const { agent, claims, ways, issuer } = told;
   await mkdir(join(folder, 'scripts'), { recursive: true, mode: 0o700 });
   const about = {
     agent: agent.name,

@@ -21,7 +21,7 @@ package policies.agents.writes
 
 require_approval contains object.union(asked, {
 	"code": "AGENT_WRITE",
-	"reason": concat("", ["An agent wants to ", verb, " ", name, ": somebody else must agree."]),
+	"reason": concat("", ["What an agent changes waits for somebody else: ", verb, " ", name, "."]),
 	"hint": "The request names who may decide; do the same once more when it is approved.",
 }) if {
 	held
@@ -84,7 +84,8 @@ changes contains [effect.verb, effect.object.qualified] if {
 	not planned_only(effect)
 }
 
-changes contains [effect.verb, effect.object.qualified] if {
+# The object says method and route: `POST /refunds`.
+changes contains ["request", effect.object.qualified] if {
 	some effect in input.http.effects
 	effect.verb != "read"
 }

@@ -46,8 +46,9 @@ export function StateBadge({ state }: { readonly state: ApprovalState }): JSX.El
   return <Badge tone={tone}>{name}</Badge>;
 }
 
-export function OutcomeBadge({ outcome }: { readonly outcome: StatementItem['outcome'] }): JSX.Element {
-  const [tone, name] = OUTCOMES[outcome];
+/** Told that it waits, a client comes back: that is no refusal. */
+export function OutcomeBadge({ item: { outcome, refused } }: { readonly item: Pick<StatementItem, 'outcome' | 'refused'> }): JSX.Element {
+  const [tone, name] = refused === 'APPROVAL_PENDING' ? (['held', 'told to wait'] as const) : OUTCOMES[outcome];
   return <Badge tone={tone}>{name}</Badge>;
 }
 

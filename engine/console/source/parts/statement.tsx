@@ -4,6 +4,7 @@ import type { StatementItem } from '#schemas/review';
 import { Link } from '../state/router.tsx';
 import { Badge, Codes, EFFECT_NAMES, OutcomeBadge } from './badge.tsx';
 import { count, formatBytes, formatMicros } from './format.ts';
+import { isSql, touchedWords, trimmed } from './kind.ts';
 import { Clock, Moment } from './moment.tsx';
 import { Words } from './words.tsx';
 
@@ -15,7 +16,7 @@ export interface StatementProps {
 }
 
 export function Statement({ item, within, marked = false }: StatementProps): JSX.Element {
-  const { login, on_behalf_of: behind, target, touched, effect, codes } = item;
+  const { login, on_behalf_of: behind, target, effect, codes } = item;
   return (
     <li className={`statement ${item.outcome}`} id={item.statement_id} data-row tabIndex={-1} aria-current={marked || undefined}>
       <p className="statement-head">
@@ -35,10 +36,10 @@ export function Statement({ item, within, marked = false }: StatementProps): JSX
             </span>
           </span>
         )}
-        <OutcomeBadge outcome={item.outcome} />
+        <OutcomeBadge item={item} />
         {effect !== undefined && !goesWithoutSaying(effect, item.outcome) && <Badge tone="plain">{EFFECT_NAMES[effect]}</Badge>}
         <span className="touched">
-          <Words>{touched.join(', ')}</Words>
+          <Words>{touchedWords(item)}</Words>
         </span>
         <Codes codes={codes} />
         <Measures item={item} />
@@ -60,15 +61,16 @@ function goesWithoutSaying(effect: NonNullable<StatementItem['effect']>, outcome
   return effect === 'allow' || (effect === 'deny' && outcome === 'refused') || (effect === 'require_approval' && outcome === 'held');
 }
 
-function Measures({ item: { rows, bytes, duration_us: duration, masked, sqlstate, refused, codes } }: { readonly item: StatementItem }): JSX.Element {
+function Measures({ item }: { readonly item: StatementItem }): JSX.Element {
+  const { rows, bytes, duration_us: duration, masked, sqlstate, refused, codes } = item;
   const maskedCount = Object.values(masked ?? {}).reduce((sum, many) => sum + many, 0);
   const measures = [
     duration === undefined ? '' : formatMicros(duration),
-    rows === undefined ? '' : count(rows, 'row'),
+    rows === undefined || !isSql(item) ? '' : count(rows, 'row'),
     bytes === undefined ? '' : formatBytes(bytes),
-    maskedCount === 0 ? '' : `${count(Object.keys(masked ?? {}).length, 'column')} masked`,
+    maskedCount === 0 ? '' : `${count(Object.keys(masked ?? {}).length, isSql(item) ? 'column' : 'field')} masked`,
     refused === undefined || codes.includes(refused) ? '' : refused,
-    sqlstate === undefined || sqlstate === '00000' ? '' : `SQLSTATE ${sqlstate}`,
+    sqlstate === undefined || sqlstate === '00000' || !isSql(item) ? '' : `SQLSTATE ${sqlstate}`,
   ].filter((measure) => measure !== '');
   return (
     <span className="measures quiet">
@@ -86,7 +88,7 @@ function StatementText({ item: { text, cut, action } }: { readonly item: Stateme
   if (text === undefined) return <p className="quiet">{`The text is not kept in clear (${action}).`}</p>;
   return (
     <pre className="statement-text" {...(isTall(text) ? { tabIndex: 0, role: 'region', 'aria-label': 'Text' } : {})}>
-      <Words>{text}</Words>
+      <Words>{trimmed(text)}</Words>
       {cut === true && <span className="quiet">{' … longer than the 2,000 characters shown here'}</span>}
     </pre>
   );

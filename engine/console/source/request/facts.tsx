@@ -21,9 +21,11 @@ export function Facts({ approval }: { readonly approval: ApprovalView }): JSX.El
       <Fact name="Why">
         <Why approval={approval} />
       </Fact>
-      <Fact name="Rows">
-        <HowMuch approval={approval} />
-      </Fact>
+      {isDatabase(approval) && (
+        <Fact name="Rows">
+          <HowMuch approval={approval} />
+        </Fact>
+      )}
       <Fact name="Grants">{grantInWords(approval.requirement).replace(/^Grants /, '')}</Fact>
       <Fact name="When">
         <When approval={approval} />
@@ -70,7 +72,14 @@ function Who({ approval: { subject } }: { readonly approval: ApprovalView }): JS
   );
 }
 
-function Where({ approval: { target, binding } }: { readonly approval: ApprovalView }): JSX.Element {
+/** An API and an MCP server have no database, no rows, and no transaction. */
+function isDatabase({ binding }: ApprovalView): boolean {
+  return binding.database !== '';
+}
+
+function Where({ approval }: { readonly approval: ApprovalView }): JSX.Element {
+  const { target, binding } = approval;
+  if (!isDatabase(approval)) return <Words className="strong">{target}</Words>;
   return (
     <>
       <Words className="strong">{target}</Words>

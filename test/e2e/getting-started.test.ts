@@ -1,0 +1,146 @@
+/** GETTING-STARTED.md, word for word: what it says to write and to run, on a database and an API of the reader's own (issue 6: under three minutes). */
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { Shell } from '#test/demo/shell';
+import { installed } from '#test/support/approval-shop';
+import { chromiumPath } from '#test/support/chromium';
+import { modernClient } from '#test/support/mcp-clients';
+import { freePort, startPostgres, type PostgresServer } from '#test/support/postgres';
+import { launchBrowser, openWindow } from '#test/console/browser';
+
+const root = join(import.meta.dirname, '..', '..');
+const SECRET = 'billing-canary';
+
+let server: PostgresServer;
+let dir: string;
+const asked: string[] = [];
+const api = createServer((request, response) => {
+  let body = '';
+  request.on('data', (chunk: Buffer) => (body += chunk.toString()));
+  request.on('end', () => {
+    const known = request.headers.authorization === `Bearer ${SECRET}`;
+    asked.push(`${request.method} ${request.url} ${body}`);
+    response.writeHead(known ? (request.method === 'POST' ? 201 : 200) : 401, { 'content-type': 'application/json' });
+    response.end(JSON.stringify(known ? { id: 1, customer: 'Ann', cents: 4200 } : { error: 'who is it?' }));
+  });
+});
+
+beforeAll(async () => {
+  dir = mkdtempSync(join(tmpdir(), 'interlock-getting-started-'));
+  await new Promise<void>((resolve) => api.listen(0, '127.0.0.1', resolve));
+  server = await startPostgres({ major: 17 });
+  await server.query('CREATE DATABASE shop');
+  await server.query("CREATE TABLE payments (id int PRIMARY KEY, cents int, status text); INSERT INTO payments VALUES (1, 4200, 'paid')", 'shop');
+  await server.query("CREATE ROLE interlock_rw LOGIN PASSWORD 'canary-rw'; GRANT SELECT, UPDATE, DELETE ON payments TO interlock_rw", 'shop');
+});
+afterAll(async () => {
+  api.close();
+  await server?.stop();
+  rmSync(dir, { recursive: true, force: true });
+});
+
+interface Fence {
+  readonly language: string;
+  readonly text: string;
+}
+
+function fences(page: string): readonly Fence[] {
+  return [...page.matchAll(/^```(\w+)\n(.*?)^```$/gms)].map(([, language = '', text = '']) => ({ language, text }));
+}
+
+test.skipIf(!installed('psql') || chromiumPath() === null)(
+  'from an empty folder to an approved statement, in a terminal and in the console, and out again (apt-get install postgresql-client chromium)',
+  async () => {
+    const [apiPort, pgPort, httpPort] = [await freePort(), await freePort(), await freePort()];
+    const here = (text: string): string =>
+      text
+        .replace('$PWD/bin', join(root, 'bin'))
+        .replace('127.0.0.1:9000', `127.0.0.1:${(api.address() as AddressInfo).port}`)
+        .replace("'postgresql://interlock_rw:…@127.0.0.1:5432/shop'", `'postgresql://interlock_rw:canary-rw@127.0.0.1:${server.port}/shop'`)
+        .replace('BILLING_TOKEN=…', `BILLING_TOKEN=${SECRET}`)
+        .replaceAll('127.0.0.1:8400', `127.0.0.1:${apiPort}`)
+        .replaceAll('127.0.0.1:6432', `127.0.0.1:${pgPort}`)
+        .replaceAll('127.0.0.1:8443', `127.0.0.1:${httpPort}`);
+    const all = fences(here(readFileSync(join(root, 'GETTING-STARTED.md'), 'utf8')));
+    const commands = all.filter(({ language }) => language === 'sh').map(({ text }) => text.trim());
+    const [config = '', routes = ''] = all.filter(({ language }) => language === 'yaml').map(({ text }) => text);
+    const [init = '', start = '', skill = '', reads = '', refused = '', asks = '', login = '', decides = '', goesOn = '', ends = ''] = commands;
+    expect(commands).toHaveLength(10);
+
+    await using one = new Shell({ cwd: dir, env: { ...process.env, TERM: 'dumb' } });
+    const run = async (shell: Shell, command: string, shows: readonly string[] = []): Promise<string> => {
+      const { output, exit } = await shell.run(command);
+      for (const text of shows) expect(output, command).toContain(text);
+      expect({ command, exit, output }).toMatchObject({ exit: 0 });
+      return output;
+    };
+    await run(one, init, ['interlock up']);
+    const gateway = join(dir, 'gateway');
+    const file = join(gateway, 'interlock.yaml');
+    writeFileSync(file, here(readFileSync(file, 'utf8')).replace('\ntargets:\n', `\ntargets:\n${config.replace(/^#.*\n/, '')}`));
+    writeFileSync(join(gateway, 'billing-api.yaml'), routes);
+    const up = start.split('\n').at(-1) ?? '';
+    expect(up).toBe('interlock up');
+    const checked = await run(one, start.replace(/\n.*$/, ''), ['target.billing-api.description', '2 operations', 'target.shop.credential']);
+    expect(checked).not.toContain('FAILED');
+    await run(
+      one,
+      `${up} > up.log 2>&1 & echo $! > up.pid; until grep -q "is ready" up.log; do kill -0 $(cat up.pid) || break; sleep 0.1; done; cat up.log`,
+      ['is ready'],
+    );
+    try {
+      await using two = new Shell({ cwd: gateway, env: { ...process.env, PATH: `${join(root, 'bin')}:${process.env['PATH']}`, TERM: 'dumb' } });
+      const begun = performance.now();
+      const told = await run(two, skill, ['Waits for a human', 'createRefund (POST /refunds)', 'Refused', 'read public.payments']);
+      expect(told).not.toContain('canary');
+      await run(two, reads, ['4200', 'paid', '"customer":"Ann"']);
+      const { output: denied } = await two.run(refused);
+      expect(denied).toContain('refused by policy: DELETE on public.payments has no WHERE clause');
+      expect(denied).toContain('HINT:');
+      await run(two, asks, ['APPROVAL_PENDING', 'group data-owners may decide']);
+      const open = (): Promise<string> => two.run(`interlock approvals list --state open --token-file bob.token --json`).then(({ output }) => output);
+      await run(two, decides.split('\n')[0] ?? '');
+      await expect.poll(open, { timeout: 20_000 }).toMatch(/payments[^]*refunds|refunds[^]*payments/);
+      const link = (await run(two, login)).trim();
+      await approveInBrowser(link);
+      const id = /apr_[0-9A-Z]{26}/.exec(await open())?.[0] ?? '';
+      await run(two, decides.replaceAll(' ID ', ` ${id} `), [`sets status = 'refunded' in about 1 row of \`payments\``, 'is approved by bob']);
+      await run(two, goesOn, ['UPDATE 1', '"customer":"Ann"']);
+      const seconds = (performance.now() - begun) / 1000;
+      expect(seconds).toBeLessThan(180);
+      expect(asked.filter((line) => line.startsWith('POST'))).toEqual(['POST /refunds {"invoice": 1, "cents": 4200}']);
+      await speaksMcp(`http://127.0.0.1:${apiPort}/mcp`, (await run(two, 'refunds/scripts/token')).trim());
+      await run(two, ends, ['refunds', 'verified', 'refunds is removed']);
+      const { output: out } = await two.run(`${reads.split('\n').slice(0, 2).join('\n')}; scripts/token --fresh`);
+      expect(out).toContain('The token was not accepted.');
+      expect(out).toMatch(/no token: .*\/oauth\/token answered 401: invalid_client: /);
+    } finally {
+      await one.run('kill $(cat up.pid); wait');
+    }
+  },
+  180_000,
+);
+
+/** As the page says: the sentence, `a`, Enter. */
+async function approveInBrowser(link: string): Promise<void> {
+  await using browser = Object.assign(await launchBrowser(), {});
+  const { page, problems } = await openWindow(browser);
+  await page.goto(link);
+  await page.locator('[data-row]', { hasText: 'createRefund' }).click();
+  await page.locator('h1.sentence', { hasText: 'refunds calls createRefund (POST /refunds) with invoice = 1, cents = 4200' }).waitFor();
+  await page.keyboard.press('a');
+  await page.getByRole('alertdialog').waitFor();
+  await page.keyboard.press('Enter');
+  await page.getByText('not used yet').first().waitFor();
+  expect(problems).toEqual([]);
+}
+
+async function speaksMcp(url: string, token: string): Promise<void> {
+  await using client = await modernClient(url, token);
+  const answer = await client.callTool({ name: 'query', arguments: { target: 'shop', statement: 'SELECT status FROM payments' } });
+  expect(answer).toMatchObject({ structuredContent: { outcome: 'rows', rows: [['refunded']] } });
+}
