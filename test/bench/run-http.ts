@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs';
 import { connect } from 'node:net';
 import { load, type LoadResult } from './http/load.ts';
 import { STREAMED_MB } from './http/documents.ts';
-import { startHttpSubject, startOrigin, type HttpSubject, type HttpSubjectName } from './http/subjects.ts';
+import { nginxProgram, startHttpSubject, startOrigin, type HttpSubject, type HttpSubjectName } from './http/subjects.ts';
 import { quantile } from './pgbench.ts';
 import { median } from './run-pgbench.ts';
 import type { BenchOptions } from './options.ts';
@@ -30,14 +30,16 @@ export async function benchHttp(options: BenchOptions): Promise<void> {
   await using stack = new AsyncDisposableStack();
   const origin = stack.use(await startOrigin());
   const start = async (name: HttpSubjectName, base: string): Promise<HttpSubject> => stack.use(await startHttpSubject(name, origin, base));
-  const subjects = [
+  const { ram, disk } = options.journals;
+  const gateway = await start('interlock', ram);
+  const subjects: readonly Placed[] = [
     { journal: 'none', subject: await start('direct', '') },
-    { journal: 'none', subject: await start('nginx', '') },
-    { journal: 'ram', subject: await start('pipe', options.journals.ram) },
-    { journal: 'ram', subject: await start('interlock', options.journals.ram) },
-    { journal: 'disk', subject: await start('pipe', options.journals.disk) },
-    { journal: 'disk', subject: await start('interlock', options.journals.disk) },
-  ] as const;
+    ...(nginxThere() ? [{ journal: 'none', subject: await start('nginx', '') } as const] : []),
+    { journal: 'ram', subject: await start('pipe', ram) },
+    { journal: 'ram', subject: gateway },
+    { journal: 'disk', subject: await start('pipe', disk) },
+    { journal: 'disk', subject: await start('interlock', disk) },
+  ];
   for (const scenario of scenarios) {
     for (const clients of options.clients) {
       for (const { subject } of subjects) await measure(subject, scenario, clients, WARM_S);
@@ -61,10 +63,23 @@ export async function benchHttp(options: BenchOptions): Promise<void> {
       );
     }
   }
-  for (const kind of streams) await streamed(kind, subjects[3].subject, options);
+  for (const kind of streams) await streamed(kind, gateway, options);
 }
 
-const WARM_S = 1;
+interface Placed {
+  readonly journal: Row['journal'];
+  readonly subject: HttpSubject;
+}
+
+/** Without it everything else is measured all the same; the ratios against it are missing. */
+function nginxThere(): boolean {
+  if (nginxProgram() !== null) return true;
+  console.log('nginx is not installed, so http.* is measured without it: apt-get install nginx-light');
+  return false;
+}
+
+/** Until whatever is compiled while it runs is. */
+const WARM_S = 3;
 
 async function measure(subject: HttpSubject, { size, kind }: Scenario, clients: number, seconds: number): Promise<Omit<Row, 'subject' | 'journal'>> {
   const before = cpuUs(subject);
@@ -93,17 +108,18 @@ async function measure(subject: HttpSubject, { size, kind }: Scenario, clients: 
 function summarise(rounds: readonly (readonly Row[])[], index: number): Record<string, number | null> {
   const over = (value: (row: Row, round: readonly Row[]) => number | null): number | null =>
     median(rounds.map((round) => value(round[index] as Row, round)));
-  const peer = (round: readonly Row[], subject: HttpSubjectName, journal: string): Row =>
-    round.find((row) => row.subject === subject && (row.journal === journal || row.journal === 'none')) as Row;
+  const peer = (round: readonly Row[], subject: HttpSubjectName, journal: string): Row | undefined =>
+    round.find((row) => row.subject === subject && (row.journal === journal || row.journal === 'none'));
+  const share = (row: Row, other: Row | undefined): number | null => (other === undefined ? null : row.tps / other.tps);
   return {
     tps: over((row) => row.tps),
-    tps_vs_direct: over((row, round) => row.tps / peer(round, 'direct', row.journal).tps),
-    tps_vs_nginx: over((row, round) => row.tps / peer(round, 'nginx', row.journal).tps),
-    tps_vs_pipe: over((row, round) => (row.subject === 'interlock' ? row.tps / peer(round, 'pipe', row.journal).tps : null)),
+    tps_vs_direct: over((row, round) => share(row, peer(round, 'direct', row.journal))),
+    tps_vs_nginx: over((row, round) => share(row, peer(round, 'nginx', row.journal))),
+    tps_vs_pipe: over((row, round) => (row.subject === 'interlock' ? share(row, peer(round, 'pipe', row.journal)) : null)),
     p50_us: over((row) => row.p50_us),
     p99_us: over((row) => row.p99_us),
-    added_p50_us: over((row, round) => row.p50_us - peer(round, 'direct', row.journal).p50_us),
-    added_p99_us: over((row, round) => row.p99_us - peer(round, 'direct', row.journal).p99_us),
+    added_p50_us: over((row, round) => row.p50_us - (peer(round, 'direct', row.journal)?.p50_us ?? Number.NaN)),
+    added_p99_us: over((row, round) => row.p99_us - (peer(round, 'direct', row.journal)?.p99_us ?? Number.NaN)),
     cpu_us_per_op: over((row) => row.cpu_us_per_op),
   };
 }

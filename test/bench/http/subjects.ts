@@ -49,9 +49,15 @@ async function direct({ port }: Origin): Promise<HttpSubject> {
   return { name: 'direct', port, token: NO_TOKEN, pid: null, settled: nothing, [Symbol.asyncDispose]: nothing };
 }
 
-/** One process, connections to the origin kept, nothing logged. */
+/** null: it is not installed. */
+export function nginxProgram(): string | null {
+  return ['/usr/sbin/nginx', '/usr/local/sbin/nginx', '/usr/bin/nginx', '/usr/local/bin/nginx'].find((path) => existsSync(path)) ?? null;
+}
+
+/** One process, as the gateway is one; connections to the origin kept, nothing logged. */
 async function nginx(origin: Origin): Promise<HttpSubject> {
-  const program = ['/usr/sbin/nginx', '/usr/local/sbin/nginx', '/usr/bin/nginx', '/usr/local/bin/nginx'].find((path) => existsSync(path)) ?? 'nginx';
+  const program = nginxProgram();
+  if (program === null) throw new Error('nginx is not installed: apt-get install nginx-light');
   const dir = mkdtempSync(join(tmpdir(), 'interlock-nginx-'));
   const port = await freePort();
   writeFileSync(
