@@ -46,14 +46,14 @@ export const ServiceCredential = {
       additionalProperties: false,
       required: ['access_key_id', 'secret_access_key', 'region', 'service'],
       properties: { access_key_id: Text, secret_access_key: SecretRef, region: Text, service: Text },
-      description: 'Requests are signed as AWS does (Signature Version 4). Of HTTP alone.',
+      description: 'Requests are signed as AWS does (Signature Version 4).',
     },
     env: {
       type: 'object',
       additionalProperties: false,
       required: ['name', 'value'],
       properties: { name: VariableName, value: SecretRef },
-      description: 'In the environment of `command`. Of MCP over stdio alone.',
+      description: 'In the environment of `command`: of MCP over stdio, and nothing else is.',
     },
   },
 } as const;

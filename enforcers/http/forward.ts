@@ -12,7 +12,7 @@ import type { Malformed } from './head.ts';
 import type { House } from './house.ts';
 import type { Reply } from './reply.ts';
 import type { HttpSession } from './session.ts';
-import { signIn } from './signing-in.ts';
+import { signIn } from '#enforcers/common/service/signing-in';
 import { UNSUPPORTED, unsupported } from './support.ts';
 import type { AnswerSink, TargetConnection } from './target-connection.ts';
 

@@ -1,9 +1,9 @@
 /** What all requests to one target share. */
 import type { EnforcerDeps } from '#enforcers/common/enforcer';
 import type { OpenAnswering } from './answer.ts';
-import type { Place } from './place.ts';
+import type { Place } from '#enforcers/common/service/place';
 import type { HttpTarget } from './target.ts';
-import type { Tokens } from './tokens.ts';
+import type { Tokens } from '#enforcers/common/service/tokens';
 
 export interface House {
   readonly deps: EnforcerDeps;

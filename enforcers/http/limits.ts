@@ -35,18 +35,7 @@ export const HTTP_LIMITS = {
   answerHeaders: 200,
   chunkLineBytes: 64,
   interimAnswers: 16,
-  /** It must accept a connection within this, which is less than a decision is good for. */
-  connectMs: 3_000,
   /** A connection that is not used is closed after this: less than what servers commonly keep theirs. */
   idleConnectionMs: 4_000,
   idleConnections: 64,
-  /** The addresses of its name are looked up again after this. */
-  resolvedMs: 30_000,
-  addresses: 16,
-
-  /** Of an authority that gives tokens (OAuth). */
-  tokenAnswerBytes: 65_536,
-  tokenMs: 5_000,
-  /** A token that ends within this is not used for anything new. */
-  tokenLeftMs: 10_000,
 } as const;

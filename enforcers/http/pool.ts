@@ -1,7 +1,7 @@
 /** Connections to the target for one principal's session: never shared with another (SECURITY H1). */
 import { InterlockError } from '#schemas/errors';
 import { HTTP_LIMITS } from './limits.ts';
-import type { Place } from './place.ts';
+import type { Place } from '#enforcers/common/service/place';
 import { TargetConnection } from './target-connection.ts';
 
 export class Pool {

@@ -1,5 +1,6 @@
 /** What the enforcer is told of one HTTP target; every PEM is text, every duration milliseconds. */
 import type { HttpCatalog } from '#schemas/knowledge';
+import type { ServiceAddress } from '#enforcers/common/service/place';
 
 export interface HttpTarget {
   readonly name: string;
@@ -20,13 +21,7 @@ export interface HttpTarget {
   readonly publicUrl: string;
 }
 
-export interface HttpUpstream {
-  /** `https://api.internal:8443/v1`: scheme, authority, and the path in front of every request's. No user, query or fragment. */
-  readonly url: string;
-  /** Authority that its certificate is checked with, PEM; absent: the system's roots. */
-  readonly ca?: string;
-  /** The only addresses that its name may have; absent: what it resolves to, without link-local and metadata addresses. */
-  readonly addresses?: readonly string[];
+export interface HttpUpstream extends ServiceAddress {
   /** It must answer within this. Default: 60 s. */
   readonly answerMs?: number;
 }

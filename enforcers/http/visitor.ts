@@ -7,7 +7,7 @@ import type { Peer } from './house.ts';
 import { HTTP_LIMITS } from './limits.ts';
 import type { HttpSession } from './session.ts';
 import type { OpenHouse } from './sessions.ts';
-import { credentialHeader } from './signing-in.ts';
+import { credentialHeader } from '#enforcers/common/service/signing-in';
 import { presentedToken } from './token.ts';
 
 /** Whose a request is, and its headers as it asks with them. */

@@ -100,7 +100,9 @@ function sceneOf(base: McpSession['scene'], held: Held, session: McpSession, obj
 
 async function linkOf(session: McpSession): Promise<Link | Refusal> {
   try {
-    return await session.link();
+    const link = await session.link();
+    await link.ready();
+    return link;
   } catch (error) {
     if (session.scene.journal.fault !== null) throw error;
     return said(error);

@@ -1,30 +1,50 @@
-/** The gateway's own credential, as it goes to the server: a header of each request, or a variable of the process. Never to a client. */
+/** The gateway's own credential, as it goes to the server: headers of each request, or a variable of the process. Never to a client. */
+import type { Clock } from '#client/clock';
 import type { Lease } from '#client/credentials';
+import type { Headers } from '#enforcers/common/service/headers';
+import { signIn, type SignedRequest } from '#enforcers/common/service/signing-in';
+import type { Tokens } from '#enforcers/common/service/tokens';
 import { InterlockError } from '#schemas/errors';
 
-export interface Injected {
-  readonly headers: readonly (readonly [name: string, value: string])[];
-  readonly env: Readonly<Record<string, string>>;
+/** Signs what is sent over HTTP. */
+export interface Signer {
+  /** What has to be fetched is there: signing will not wait. Rejects CREDENTIAL_UNAVAILABLE. */
+  ready(): Promise<void> | null;
+  sign(request: SignedRequest): Headers | Promise<Headers>;
+  /** The server did not take it: the next request has another, where another can be had. */
+  refused(): void;
 }
 
-const NOTHING: Injected = { headers: [], env: {} };
+export function signerOf(lease: Lease, tokens: Tokens, clock: Clock): Signer {
+  const { scheme } = lease;
+  return {
+    ready: () => {
+      const token = scheme?.kind === 'oauth_client' ? tokens.token(lease, scheme) : '';
+      return typeof token === 'string' ? null : token.then(() => {});
+    },
+    sign: (request) => signIn(request, lease, tokens, clock),
+    refused: () => {
+      if (scheme?.kind === 'oauth_client') tokens.refused(lease, scheme);
+    },
+  };
+}
 
-/** @throws InterlockError CREDENTIAL_UNAVAILABLE: of a kind that MCP does not do */
-export function injected({ user, password, scheme }: Lease): Injected {
+/** @throws InterlockError CREDENTIAL_UNAVAILABLE: of a kind that a process does not take */
+export function environmentOf({ password, scheme }: Lease): Readonly<Record<string, string>> {
   switch (scheme?.kind) {
     case undefined:
     case 'none':
-      return NOTHING;
-    case 'bearer':
-      return { ...NOTHING, headers: [['authorization', `Bearer ${password}`]] };
-    case 'basic':
-      return { ...NOTHING, headers: [['authorization', `Basic ${Buffer.from(`${user}:${password}`, 'utf8').toString('base64')}`]] };
-    case 'header':
-      return { ...NOTHING, headers: [[scheme.name.toLowerCase(), password]] };
+      return {};
     case 'env':
-      return { ...NOTHING, env: { [scheme.name]: password } };
+      return { [scheme.name]: password };
+    case 'bearer':
+    case 'basic':
+    case 'header':
     case 'oauth_client':
     case 'sigv4':
-      throw new InterlockError('CREDENTIAL_UNAVAILABLE', `a credential of kind ${scheme.kind} is not supported for MCP`);
+      throw new InterlockError(
+        'CREDENTIAL_UNAVAILABLE',
+        `a credential of kind ${scheme.kind} is for HTTP, and this server is a process: use \`env\``,
+      );
   }
 }

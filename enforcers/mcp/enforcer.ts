@@ -5,7 +5,6 @@ import type { Enforcer, EnforcerChange, EnforcerDeps, SessionInfo } from '#enfor
 import { leased } from '#enforcers/common/leased';
 import { LIMITS } from '#enforcers/common/limits';
 import { ToolKeeper } from './catalog.ts';
-import { injected } from './credential.ts';
 import { serveMcp, type EndpointParts, type Site } from './endpoint.ts';
 import type { CloseReason, EndedSession, House } from './house.ts';
 import { isMetadata, McpListeners, type Share } from './listener.ts';
@@ -16,9 +15,8 @@ import { KeptResults } from './results.ts';
 import { openSealer, type Sealer } from './seal.ts';
 import { Sessions } from './sessions.ts';
 import type { McpTarget } from './target.ts';
-import { openHttpLink } from './upstream/http.ts';
 import type { Introduction, Link } from './upstream/link.ts';
-import { openProcessLink } from './upstream/stdio.ts';
+import { upstreamOf, type Upstream } from './upstream/upstream.ts';
 
 export type MountedHandler = (request: IncomingMessage, response: ServerResponse) => void;
 
@@ -60,6 +58,7 @@ class McpEnforcer implements Enforcer, House {
   readonly #options: McpEnforcerOptions;
   readonly #sessions: Sessions;
   readonly #questions: Questions = new Questions();
+  readonly #upstream: Upstream;
   readonly #links = new Set<Link>();
   #share: Share | null = null;
   #unmount: (() => void) | null = null;
@@ -77,6 +76,7 @@ class McpEnforcer implements Enforcer, House {
     this.limits = target.limits;
     this.enforcerId = `mcp/${target.name}`;
     this.sealer = openSealer(target.stateDir, target.name);
+    this.#upstream = upstreamOf(target.upstream, { target: target.name, clock: options.clock, log });
     this.#sessions = new Sessions(this);
     this.keeper = new ToolKeeper({ target, decisions, log, open: (who) => this.open(who), changed: (tool, what) => this.#changed(tool, what) });
     journal.onFault(() => this.#sessions.endAll('fault'));
@@ -159,14 +159,7 @@ class McpEnforcer implements Enforcer, House {
     const era = this.keeper.self?.era === 'legacy' ? 'legacy' : who.era;
     const lease = await leased(deps.credentials, target.name);
     try {
-      const { headers, env } = injected(lease);
-      const { upstream } = target;
-      const introduction = { ...who, era };
-      const opening =
-        upstream.kind === 'http'
-          ? openHttpLink({ url: upstream.url, headers, ...(upstream.ca === undefined ? {} : { ca: upstream.ca }) }, introduction)
-          : openProcessLink({ command: upstream.command, cwd: upstream.cwd, env: { ...upstream.env, ...env }, log: deps.log }, introduction);
-      return this.#kept(await opening, lease.over);
+      return this.#kept(await this.#upstream.open(lease, { ...who, era }), lease.over);
     } catch (error) {
       lease.over();
       throw error;

@@ -1,24 +1,19 @@
 /** What `interlock mcp pin` does: asks a server for its tools, over a connection as sessions have it, and says how they differ from the pinned ones. */
+import { systemClock } from '#client/clock';
 import type { Credentials } from '#client/credentials';
 import type { Log } from '#client/log';
 import { leased } from '#enforcers/common/leased';
 import { listTools, ourselves } from './catalog.ts';
-import { injected } from './credential.ts';
 import { digestOf, readPins, type ToolDefinition } from './pins.ts';
 import type { McpUpstream } from './target.ts';
-import { openHttpLink } from './upstream/http.ts';
-import { openProcessLink } from './upstream/stdio.ts';
+import { upstreamOf } from './upstream/upstream.ts';
 
 /** @throws InterlockError TARGET_UNREACHABLE, ANSWER_REFUSED, CREDENTIAL_UNAVAILABLE */
 export async function toolsOf(name: string, upstream: McpUpstream, credentials: Credentials, log: Log): Promise<readonly ToolDefinition[]> {
   const lease = await leased(credentials, name);
   try {
-    const { headers, env } = injected(lease);
-    const opening =
-      upstream.kind === 'http'
-        ? openHttpLink({ url: upstream.url, headers, ...(upstream.ca === undefined ? {} : { ca: upstream.ca }) }, ourselves('modern'))
-        : openProcessLink({ ...upstream, env: { ...upstream.env, ...env }, log }, ourselves('legacy'));
-    const link = await opening;
+    const era = upstream.kind === 'http' ? 'modern' : 'legacy';
+    const link = await upstreamOf(upstream, { target: name, clock: systemClock, log }).open(lease, ourselves(era));
     try {
       return link.self.capabilities['tools'] === undefined ? [] : await listTools(link);
     } finally {

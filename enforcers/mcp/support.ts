@@ -52,7 +52,7 @@ const REFUSED: readonly Entry[] = [
   { feature: 'masks by `hash`, `tokenize` and `bucket`, and detectors', what: 'Mask by `null`, `redact` or `partial`.' },
   { feature: 'the HTTP+SSE transport of 2024-11-05, and any other address than `/mcp/TARGET`', what: 'Use streamable HTTP.' },
   { feature: 'compressed messages', what: 'Send them plain.' },
-  { feature: 'credentials of kind `oauth_client` and `sigv4`', what: 'Use `bearer`, `basic`, `header` or `env`.' },
+  { feature: 'credentials but `env` for a server that is a process, and `env` for one over HTTP', what: 'Each takes its own.' },
   { feature: 'questions of a server of one era to a client of another', what: 'Use a client of the server’s era.' },
   { feature: 'a server’s stream that is no server-sent events', what: 'What is not understood is not passed on.' },
 ];

@@ -88,6 +88,7 @@ export const ONCE: Readonly<Record<string, string>> = {
   'test/e2e/mcp-approvals.test.ts': IN_TEST,
   'test/e2e/mcp-calls.test.ts': IN_TEST,
   'test/e2e/mcp-conformance.test.ts': IN_TEST,
+  'test/e2e/mcp-credentials.test.ts': IN_TEST,
   'test/e2e/mcp-held.test.ts': ONE_PROCESS,
   'test/e2e/mcp-modern.test.ts': IN_TEST,
   'test/e2e/mcp-stdio.test.ts': IN_TEST,

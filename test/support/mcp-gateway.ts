@@ -14,8 +14,7 @@ import { Meters } from '#enforcers/common/meters';
 import { startMcpEnforcer } from '#enforcers/mcp/enforcer';
 import { pinsOf, writePins } from '#enforcers/mcp/pins';
 import type { McpTarget, McpUpstream } from '#enforcers/mcp/target';
-import { openHttpLink } from '#enforcers/mcp/upstream/http';
-import { openProcessLink } from '#enforcers/mcp/upstream/stdio';
+import { upstreamOf } from '#enforcers/mcp/upstream/upstream';
 import { InterlockError } from '#schemas/errors';
 import type { Event } from '#schemas/event';
 import { McpDecisions, type McpRule } from './mcp-decisions.ts';
@@ -77,9 +76,9 @@ export async function startMcpGateway(options: McpGatewayOptions): Promise<McpGa
     ...options.target,
   };
   const pin = async (): Promise<void> => {
-    const link = await (options.upstream.kind === 'http'
-      ? openHttpLink({ url: options.upstream.url, headers: [] }, ourselves('modern'))
-      : openProcessLink({ ...options.upstream, log: silentLog }, ourselves('legacy')));
+    const parts = { target: 'tools', clock: systemClock, log: silentLog };
+    const era = options.upstream.kind === 'http' ? 'modern' : 'legacy';
+    const link = await upstreamOf(options.upstream, parts).open({ id: '', user: '', password: '' }, ourselves(era));
     try {
       writePins(target.pinsFile, pinsOf(await listTools(link), timestamp(systemClock.wallUs())));
     } finally {

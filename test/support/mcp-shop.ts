@@ -4,13 +4,14 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect } from 'vitest';
 import { systemClock, timestamp } from '#client/clock';
+import { silentLog } from '#client/log';
 import { loadConfig } from '#engine/config/load';
 import { openLocalIssuer } from '#engine/identity/local-issuer';
 import { followJournal } from '#engine/journal/reader';
 import { openTheLocalIssuer } from '#engine/judging';
 import { listTools, ourselves } from '#enforcers/mcp/catalog';
 import { pinsOf, writePins } from '#enforcers/mcp/pins';
-import { openHttpLink } from '#enforcers/mcp/upstream/http';
+import { upstreamOf } from '#enforcers/mcp/upstream/upstream';
 import type { Event } from '#schemas/event';
 import { type Gateway, startGateway } from './gateway.ts';
 import { modern, raw, type RawAnswer } from './mcp-clients.ts';
@@ -131,7 +132,8 @@ async function issuerOf({ configFile }: Gateway): Promise<{ readonly dir: string
 
 /** As `interlock mcp pin` writes them. */
 export async function pinTools(url: string, file: string): Promise<void> {
-  const link = await openHttpLink({ url, headers: [] }, ourselves('modern'));
+  const parts = { target: 'tools', clock: systemClock, log: silentLog };
+  const link = await upstreamOf({ kind: 'http', url }, parts).open({ id: '', user: '', password: '' }, ourselves('modern'));
   try {
     writePins(file, pinsOf(await listTools(link), timestamp(systemClock.wallUs())));
   } finally {

@@ -4,7 +4,7 @@ import { describe, expect, test } from 'vitest';
 import { chunk, ChunkReader, LAST_CHUNK } from '#enforcers/http/chunks';
 import { framingOf, Malformed, readRequestHead, readStatusHead } from '#enforcers/http/head';
 import { preferredWaitMs, screenHeaders } from '#enforcers/http/request-headers';
-import { isRefused } from '#enforcers/http/place';
+import { isRefused } from '#enforcers/common/service/place';
 
 function read(bytes: Buffer, cuts: readonly number[]): { readonly data: string; readonly used: number; readonly done: boolean } {
   const reader = new ChunkReader('refused');

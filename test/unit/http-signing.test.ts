@@ -2,9 +2,9 @@
 import { describe, expect, test } from 'vitest';
 import { systemClock } from '#client/clock';
 import type { Lease, LeaseScheme } from '#client/credentials';
-import { amzDate, signature, type SignedParts } from '#enforcers/http/sigv4';
-import { credentialHeader, signIn } from '#enforcers/http/signing-in';
-import { Tokens } from '#enforcers/http/tokens';
+import { amzDate, signature, type SignedParts } from '#enforcers/common/service/sigv4';
+import { credentialHeader, signIn } from '#enforcers/common/service/signing-in';
+import { Tokens } from '#enforcers/common/service/tokens';
 import { OK, startRecorder } from '#test/support/http-gateway';
 
 const KEY = { accessKeyId: 'AKIDEXAMPLE', secret: 'wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY', region: 'us-east-1', service: 'service' };

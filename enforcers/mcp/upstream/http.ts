@@ -1,19 +1,22 @@
 /** A server over streamable HTTP: own connections, own session there, one message a request, no redirect followed. */
-import { Agent as HttpAgent, request as httpRequest, type IncomingMessage } from 'node:http';
-import { Agent as HttpsAgent, request as httpsRequest } from 'node:https';
+import { request as httpRequest, type IncomingMessage } from 'node:http';
+import type { Headers } from '#enforcers/common/service/headers';
+import type { Place } from '#enforcers/common/service/place';
 import { InterlockError } from '#schemas/errors';
+import type { Signer } from '../credential.ts';
 import { MCP_LIMITS } from '../limits.ts';
 import { readMessage, type RpcMessage, type RpcOutcome } from '../message.ts';
 import { headerValue, MODERN, nameOf, type Era, type RpcId } from '../protocol.ts';
 import { begin } from './dialogue.ts';
+import { PlacedAgent } from './placed-agent.ts';
+import { answerOf, notificationOf, requestOf, SILENT, stopped } from './wire.ts';
 import type { Introduction, Link, Outgoing, ServerSelf, Sink, Written } from './link.ts';
 import { SseReader, type ServerEvent } from './sse.ts';
 
 export interface HttpServerPlace {
   readonly url: string;
-  readonly ca?: string;
-  /** Added to every request: the credential. */
-  readonly headers: readonly (readonly [name: string, value: string])[];
+  readonly place: Place;
+  readonly signer: Signer;
 }
 
 /** @throws InterlockError TARGET_UNREACHABLE, ANSWER_REFUSED */
@@ -28,12 +31,10 @@ export async function openHttpLink(place: HttpServerPlace, who: Introduction): P
   }
 }
 
-const SILENT: Sink = { notified: () => {}, asked: () => {} };
-
 class HttpLink implements Link {
   readonly #url: URL;
   readonly #place: HttpServerPlace;
-  readonly #agent: HttpAgent | HttpsAgent;
+  readonly #agent: PlacedAgent;
   #self: ServerSelf | null = null;
   #session: string | null = null;
   #next = 0;
@@ -47,7 +48,7 @@ class HttpLink implements Link {
     this.#url = new URL(place.url);
     this.#place = place;
     const options = { keepAlive: true, maxSockets: MCP_LIMITS.callsPerSession + MCP_LIMITS.streamsPerSession, timeout: MCP_LIMITS.answerMs };
-    this.#agent = this.#url.protocol === 'https:' ? new HttpsAgent({ ...options, minVersion: 'TLSv1.2' }) : new HttpAgent(options);
+    this.#agent = new PlacedAgent(place.place, options);
   }
 
   get self(): ServerSelf {
@@ -69,10 +70,7 @@ class HttpLink implements Link {
   }
 
   write(outgoing: Outgoing): Written {
-    const id = (this.#next += 1);
-    const { method, params, meta } = outgoing;
-    const whole = Object.keys(meta).length === 0 ? params : { ...params, _meta: meta };
-    return { id, outgoing, bytes: Buffer.from(JSON.stringify({ jsonrpc: '2.0', id, method, params: whole }), 'utf8') };
+    return requestOf((this.#next += 1), outgoing);
   }
 
   send(written: Written, bytes: Uint8Array, sink: Sink, signal: AbortSignal): Promise<RpcOutcome> {
@@ -105,15 +103,12 @@ class HttpLink implements Link {
   }
 
   async notify(method: string, params: Readonly<Record<string, unknown>>): Promise<void> {
-    const bytes = Buffer.from(JSON.stringify({ jsonrpc: '2.0', method, params }), 'utf8');
-    const response = await this.#request('POST', this.#headers(this.self.era), bytes, AbortSignal.timeout(MCP_LIMITS.ownMs));
+    const response = await this.#request('POST', this.#headers(this.self.era), notificationOf(method, params), AbortSignal.timeout(MCP_LIMITS.ownMs));
     response.resume();
   }
 
   async answer(id: RpcId, outcome: RpcOutcome): Promise<void> {
-    const body = outcome.ok ? { result: outcome.result } : { error: outcome.error };
-    const bytes = Buffer.from(JSON.stringify({ jsonrpc: '2.0', id, ...body }), 'utf8');
-    const response = await this.#request('POST', this.#headers(this.self.era), bytes, AbortSignal.timeout(MCP_LIMITS.ownMs));
+    const response = await this.#request('POST', this.#headers(this.self.era), answerOf(id, outcome), AbortSignal.timeout(MCP_LIMITS.ownMs));
     response.resume();
   }
 
@@ -147,21 +142,32 @@ class HttpLink implements Link {
       'accept-encoding': 'identity',
       ...(version === undefined ? {} : { 'mcp-protocol-version': version }),
       ...(this.#session === null || era === 'modern' ? {} : { 'mcp-session-id': this.#session }),
-      ...Object.fromEntries(this.#place.headers),
     };
   }
 
+  ready(): Promise<void> | null {
+    return this.#place.signer.ready();
+  }
+
   #request(method: string, headers: Record<string, string>, body: Uint8Array | null, signal: AbortSignal): Promise<IncomingMessage> {
-    const { promise, resolve, reject } = Promise.withResolvers<IncomingMessage>();
-    const send = this.#url.protocol === 'https:' ? httpsRequest : httpRequest;
+    const { place, signer } = this.#place;
     const framed = body === null ? headers : { ...headers, 'content-type': 'application/json', 'content-length': String(body.length) };
-    const request = send(this.#url, {
+    const target = `${this.#url.pathname}${this.#url.search}`;
+    const signed = signer.sign({ method, target, authority: place.authority, headers: Object.entries(framed), body: body ?? NOTHING });
+    if (signed instanceof Promise) return signed.then((credential) => this.#sent(method, { ...framed, ...headersOf(credential) }, body, signal));
+    return this.#sent(method, { ...framed, ...headersOf(signed) }, body, signal);
+  }
+
+  #sent(method: string, headers: Record<string, string>, body: Uint8Array | null, signal: AbortSignal): Promise<IncomingMessage> {
+    const { promise, resolve, reject } = Promise.withResolvers<IncomingMessage>();
+    const request = httpRequest({
       method,
-      headers: framed,
+      path: `${this.#url.pathname}${this.#url.search}`,
+      headers: { host: this.#place.place.authority, ...headers },
+      setHost: false,
       agent: this.#agent,
       signal,
       maxHeaderSize: MCP_LIMITS.headerBytes,
-      ...(this.#place.ca === undefined ? {} : { ca: this.#place.ca }),
     });
     request.once('error', (error) => reject(signal.aborted ? stopped(signal) : unreachable(error)));
     request.once('response', resolve);
@@ -182,6 +188,7 @@ class HttpLink implements Link {
     const message = /^application\/json\b/i.test(response.headers['content-type'] ?? '') ? readMessage(bytes) : null;
     if (message?.kind === 'answer' && (message.id === id || (message.id === null && !message.outcome.ok))) return message.outcome;
     if (message?.kind === 'malformed' || status === 200) throw new InterlockError('ANSWER_REFUSED', 'the server’s answer is not one of MCP');
+    if (status === 401) this.#place.signer.refused();
     if (status === 401 || status === 403)
       throw new InterlockError('CREDENTIAL_UNAVAILABLE', `the server refuses the gateway’s credential (HTTP ${status})`);
     return { ok: false, error: { code: -32603, message: `the server answered with HTTP ${status}` } };
@@ -234,6 +241,12 @@ class HttpLink implements Link {
   }
 }
 
+const NOTHING = new Uint8Array(0);
+
+function headersOf(headers: Headers): Record<string, string> {
+  return Object.fromEntries(headers);
+}
+
 function modernHeaders({ method, params, headers }: Outgoing): Record<string, string> {
   const name = nameOf(method, params);
   return { 'mcp-method': method, ...(name === null ? {} : { 'mcp-name': headerValue(name) }), ...Object.fromEntries(headers) };
@@ -259,14 +272,9 @@ async function whole(response: IncomingMessage, signal: AbortSignal): Promise<Bu
   return Buffer.concat(chunks);
 }
 
-function stopped(signal: AbortSignal): InterlockError {
-  const { reason } = signal as { readonly reason: unknown };
-  if (reason instanceof InterlockError) return reason;
-  const late = reason instanceof Error && reason.name === 'TimeoutError';
-  return late ? new InterlockError('TARGET_UNREACHABLE', 'the server did not answer in time') : new InterlockError('CANCELLED', 'the client left');
-}
-
+/** Where the server is, and why it cannot be reached, is not for clients: that stands in the log, with the cause. */
 function unreachable(error: unknown): InterlockError {
+  if (error instanceof InterlockError) return new InterlockError(error.code, 'the server cannot be reached', { cause: error });
   const code = (error as NodeJS.ErrnoException).code ?? 'broken connection';
   return new InterlockError('TARGET_UNREACHABLE', `the server cannot be reached (${code})`, { cause: error });
 }

@@ -44,6 +44,8 @@ export interface Link {
   readonly self: ServerSelf;
   /** false: it is gone, and the next call opens another. */
   readonly alive: boolean;
+  /** What its credential needs is fetched, so that sending does not wait for it; null: there is nothing to wait for. Rejects CREDENTIAL_UNAVAILABLE. */
+  ready(): Promise<void> | null;
   /**
    * The bytes of a request under an id of ours, to be sent with `send`: what is in them is what leaves.
    */

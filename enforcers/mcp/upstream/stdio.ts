@@ -7,6 +7,7 @@ import { MCP_LIMITS } from '../limits.ts';
 import { readMessage, type RpcMessage, type RpcNotification, type RpcOutcome, type RpcRequest } from '../message.ts';
 import { META, type Era, type RpcId } from '../protocol.ts';
 import { begin } from './dialogue.ts';
+import { answerOf, notificationOf, requestOf, SILENT, stopped } from './wire.ts';
 import type { Introduction, Link, Outgoing, ServerSelf, Sink, Written } from './link.ts';
 
 export interface ProcessPlace {
@@ -35,8 +36,6 @@ interface Waiting {
   readonly resolve: (outcome: RpcOutcome) => void;
   readonly reject: (error: Error) => void;
 }
-
-const SILENT: Sink = { notified: () => {}, asked: () => {} };
 
 class ProcessLink implements Link {
   readonly #process: ChildProcess;
@@ -69,6 +68,10 @@ class ProcessLink implements Link {
     return this.#fault === null;
   }
 
+  ready(): null {
+    return null;
+  }
+
   async begin(who: Introduction): Promise<void> {
     const ask = (outgoing: Outgoing, _era: Era): Promise<RpcOutcome> => {
       const written = this.write(outgoing);
@@ -79,10 +82,7 @@ class ProcessLink implements Link {
   }
 
   write(outgoing: Outgoing): Written {
-    const id = (this.#next += 1);
-    const { method, params, meta } = outgoing;
-    const whole = Object.keys(meta).length === 0 ? params : { ...params, _meta: meta };
-    return { id, outgoing, bytes: Buffer.from(JSON.stringify({ jsonrpc: '2.0', id, method, params: whole }), 'utf8') };
+    return requestOf((this.#next += 1), outgoing);
   }
 
   send({ id, outgoing }: Written, bytes: Uint8Array, sink: Sink, signal: AbortSignal): Promise<RpcOutcome> {
@@ -91,7 +91,7 @@ class ProcessLink implements Link {
     this.#waiting.set(id, { sink, token: outgoing.meta['progressToken'], resolve, reject });
     const left = (): void => {
       void this.notify('notifications/cancelled', { requestId: id }).catch(() => {});
-      reject(reasonOf(signal));
+      reject(stopped(signal));
     };
     if (signal.aborted) left();
     signal.addEventListener('abort', left, { once: true });
@@ -103,13 +103,12 @@ class ProcessLink implements Link {
   }
 
   notify(method: string, params: Readonly<Record<string, unknown>>): Promise<void> {
-    this.#write(Buffer.from(JSON.stringify({ jsonrpc: '2.0', method, params }), 'utf8'));
+    this.#write(notificationOf(method, params));
     return Promise.resolve();
   }
 
   answer(id: RpcId, outcome: RpcOutcome): Promise<void> {
-    const body = outcome.ok ? { result: outcome.result } : { error: outcome.error };
-    this.#write(Buffer.from(JSON.stringify({ jsonrpc: '2.0', id, ...body }), 'utf8'));
+    this.#write(answerOf(id, outcome));
     return Promise.resolve();
   }
 
@@ -186,11 +185,4 @@ class ProcessLink implements Link {
     for (const { reject } of this.#waiting.values()) reject(this.#fault);
     this.#process.kill('SIGTERM');
   }
-}
-
-function reasonOf(signal: AbortSignal): InterlockError {
-  const { reason } = signal as { readonly reason: unknown };
-  if (reason instanceof InterlockError) return reason;
-  const late = reason instanceof Error && reason.name === 'TimeoutError';
-  return late ? new InterlockError('TARGET_UNREACHABLE', 'the server did not answer in time') : new InterlockError('CANCELLED', 'the client left');
 }

@@ -2,9 +2,9 @@
 import { createHash } from 'node:crypto';
 import type { Lease, LeaseScheme } from '#client/credentials';
 import { InterlockError } from '#schemas/errors';
-import { HTTP_LIMITS } from './limits.ts';
+import { SERVICE_LIMITS } from './limits.ts';
 import { Place } from './place.ts';
-import { TargetConnection } from './target-connection.ts';
+import { postForm } from './post-form.ts';
 
 type OAuthClient = Extract<LeaseScheme, { kind: 'oauth_client' }>;
 
@@ -65,7 +65,7 @@ export class Tokens {
       if (typeof token !== 'string' || !/^[!-~]{1,8192}$/.test(token))
         throw new Error(status === 200 ? 'its answer holds no token' : `it answered ${status}`);
       const lifeMs = typeof seconds === 'number' && seconds > 0 ? seconds * 1000 : 300_000;
-      return { token, endsMs: nowMs() + Math.max(0, lifeMs - HTTP_LIMITS.tokenLeftMs) };
+      return { token, endsMs: nowMs() + Math.max(0, lifeMs - SERVICE_LIMITS.tokenLeftMs) };
     } catch (error) {
       // no cause: what was sent to the authority may stand in what it says
       throw new InterlockError('CREDENTIAL_UNAVAILABLE', `${place.authority} gave no token: ${(error as Error).message}`);
@@ -90,47 +90,6 @@ async function ask(place: Place, lease: Lease, { scope, audience }: OAuthClient)
     ...(scope !== undefined && { scope }),
     ...(audience !== undefined && { audience }),
   });
-  const body = Buffer.from(form.toString(), 'utf8');
   const basic = Buffer.from(`${encodeURIComponent(lease.user)}:${encodeURIComponent(lease.password)}`, 'utf8').toString('base64');
-  const head = [
-    `POST ${place.prefix === '' ? '/' : place.prefix} HTTP/1.1`,
-    `host: ${place.authority}`,
-    `authorization: Basic ${basic}`,
-    'accept: application/json',
-    'content-type: application/x-www-form-urlencoded',
-    `content-length: ${body.length}`,
-    'connection: close',
-  ];
-  const connection = new TargetConnection(await place.connect(), () => {});
-  const { promise, resolve, reject } = Promise.withResolvers<{ status: number; body: Buffer }>();
-  const parts: Buffer[] = [];
-  let status = 0;
-  let bytes = 0;
-  const sink = {
-    head: (answer: { readonly status: number }) => {
-      status = answer.status;
-    },
-    data: (part: Buffer) => {
-      bytes += part.length;
-      if (bytes > HTTP_LIMITS.tokenAnswerBytes) {
-        connection.destroy();
-        reject(new Error('its answer is too long'));
-      } else parts.push(part);
-      return true;
-    },
-    end: () => resolve({ status, body: Buffer.concat(parts) }),
-    failed: (why: Error) => reject(why),
-  };
-  connection.send('POST', HTTP_LIMITS.tokenMs, sink, (socket) =>
-    socket.write(Buffer.concat([Buffer.from(`${head.join('\r\n')}\r\n\r\n`, 'latin1'), body])),
-  );
-  const timer = setTimeout(() => {
-    connection.destroy();
-    reject(new Error(`it did not answer within ${HTTP_LIMITS.tokenMs} ms`));
-  }, HTTP_LIMITS.tokenMs);
-  try {
-    return await promise;
-  } finally {
-    clearTimeout(timer);
-  }
+  return await postForm(place, form, `Basic ${basic}`);
 }

@@ -3,7 +3,7 @@
  * (https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv-create-signed-request.html).
  */
 import { createHash, createHmac } from 'node:crypto';
-import type { HeaderList } from './answer.ts';
+import type { Headers } from './headers.ts';
 
 export interface SigningKey {
   readonly accessKeyId: string;
@@ -17,7 +17,7 @@ export interface SignedParts {
   /** Path and query, as they leave. */
   readonly target: string;
   /** Those that are signed, with `host` and `x-amz-date`; names in lower case. */
-  readonly headers: HeaderList;
+  readonly headers: Headers;
   readonly body: Uint8Array;
 }
 

@@ -2,7 +2,7 @@
 import type { Clock } from '#client/clock';
 import type { Lease } from '#client/credentials';
 import { InterlockError } from '#schemas/errors';
-import type { HeaderList } from './answer.ts';
+import type { Headers } from './headers.ts';
 import { amzDate, sha256, signature } from './sigv4.ts';
 import type { Tokens } from './tokens.ts';
 
@@ -10,7 +10,7 @@ export interface SignedRequest {
   readonly method: string;
   readonly target: string;
   readonly authority: string;
-  readonly headers: HeaderList;
+  readonly headers: Headers;
   readonly body: Uint8Array;
 }
 
@@ -20,7 +20,7 @@ export function credentialHeader({ scheme }: Pick<Lease, 'scheme'>): string {
 }
 
 /** Headers to be added. A value where nothing has to be fetched. Rejects CREDENTIAL_UNAVAILABLE. */
-export function signIn(request: SignedRequest, lease: Lease, tokens: Tokens, clock: Clock): HeaderList | Promise<HeaderList> {
+export function signIn(request: SignedRequest, lease: Lease, tokens: Tokens, clock: Clock): Headers | Promise<Headers> {
   const { scheme = { kind: 'none' } } = lease;
   switch (scheme.kind) {
     case 'none':
@@ -38,11 +38,11 @@ export function signIn(request: SignedRequest, lease: Lease, tokens: Tokens, clo
     case 'sigv4':
       return signed(request, lease, scheme, clock);
     case 'env':
-      throw new InterlockError('CREDENTIAL_UNAVAILABLE', 'a credential in the environment is for programs, not for HTTP');
+      throw new InterlockError('CREDENTIAL_UNAVAILABLE', 'a credential in the environment is for programs, not for services');
   }
 }
 
-function authorization(value: string): HeaderList {
+function authorization(value: string): Headers {
   return [['authorization', value]];
 }
 
@@ -57,7 +57,7 @@ function signed(
   lease: Lease,
   scheme: { readonly region: string; readonly service: string },
   clock: Clock,
-): HeaderList {
+): Headers {
   const added: (readonly [string, string])[] = [['x-amz-date', amzDate(clock.wallUs())]];
   if (scheme.service === 's3') added.push(['x-amz-content-sha256', sha256(body)]);
   const type = headers.filter(([name]) => name === 'content-type' || name.startsWith('x-amz-'));

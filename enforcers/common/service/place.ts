@@ -3,8 +3,7 @@ import { lookup } from 'node:dns/promises';
 import { BlockList, connect, isIP, type Socket } from 'node:net';
 import { connect as connectTls } from 'node:tls';
 import { InterlockError } from '#schemas/errors';
-import { HTTP_LIMITS } from './limits.ts';
-import type { HttpUpstream } from './target.ts';
+import { SERVICE_LIMITS } from './limits.ts';
 
 /** Link-local addresses, where clouds keep their metadata; unspecified, multicast and broadcast ones, which are no server's. */
 const NEVER = new BlockList();
@@ -37,8 +36,17 @@ function mappedIpv4(address: string): string | null {
   return `${a >> 8}.${a & 255}.${b >> 8}.${b & 255}`;
 }
 
+export interface ServiceAddress {
+  /** `https://api.internal:8443/v1`: scheme, authority, and the path in front of every request's. No user, query or fragment. */
+  readonly url: string;
+  /** Authority that its certificate is checked with, PEM; absent: the system's roots. */
+  readonly ca?: string;
+  /** The only addresses that its name may have; absent: what it resolves to, without link-local and metadata addresses. */
+  readonly addresses?: readonly string[];
+}
+
 export interface PlaceParts {
-  readonly upstream: HttpUpstream;
+  readonly upstream: ServiceAddress;
   readonly target: string;
   /** Monotonic, milliseconds. */
   readonly nowMs: () => number;
@@ -64,7 +72,10 @@ export class Place {
     const { upstream, target } = parts;
     const url = URL.canParse(upstream.url) ? new URL(upstream.url) : null;
     if (url === null || !/^https?:$/.test(url.protocol) || url.username + url.password + url.search + url.hash !== '')
-      throw new InterlockError('CONFIG_INVALID', `targets.${target}.http.url: must be https://HOST[:PORT][/PATH], without user, query and fragment`);
+      throw new InterlockError(
+        'CONFIG_INVALID',
+        `targets.${target}: its address must be https://HOST[:PORT][/PATH], without user, query and fragment`,
+      );
     this.#parts = parts;
     this.secure = url.protocol === 'https:';
     this.host = url.hostname.replace(/^\[|\]$/g, '');
@@ -79,7 +90,7 @@ export class Place {
     const address = addresses[this.#next++ % addresses.length] as string;
     const { promise, resolve, reject } = Promise.withResolvers<Socket>();
     const socket = this.#open(address, () => resolve(socket));
-    const timer = setTimeout(() => socket.destroy(new Error(`no connection within ${HTTP_LIMITS.connectMs} ms`)), HTTP_LIMITS.connectMs);
+    const timer = setTimeout(() => socket.destroy(new Error(`no connection within ${SERVICE_LIMITS.connectMs} ms`)), SERVICE_LIMITS.connectMs);
     socket.on('error', (error: NodeJS.ErrnoException) => reject(unreachable(this.authority, error.code ?? error.message, error)));
     socket.on('close', () => reject(unreachable(this.authority, 'it closed the connection')));
     try {
@@ -102,7 +113,7 @@ export class Place {
   /** Resolved once for a while, every address checked; what they are is not asked again between check and use. */
   #addresses(): Promise<readonly string[]> {
     const known = this.#known;
-    if (known !== null && this.#parts.nowMs() - known.atMs < HTTP_LIMITS.resolvedMs) return Promise.resolve(known.addresses);
+    if (known !== null && this.#parts.nowMs() - known.atMs < SERVICE_LIMITS.resolvedMs) return Promise.resolve(known.addresses);
     this.#looking ??= this.#look().finally(() => {
       this.#looking = null;
     });
@@ -115,7 +126,7 @@ export class Place {
       isIP(this.host) === 0
         ? await resolve(this.host).catch((error: Error) => Promise.reject(unreachable(this.authority, error.message, error)))
         : [this.host];
-    const addresses = found.slice(0, HTTP_LIMITS.addresses);
+    const addresses = found.slice(0, SERVICE_LIMITS.addresses);
     const pinned = upstream.addresses ?? null;
     const wrong = addresses.find((address) => (pinned === null ? isRefused(address) : !pinned.includes(address)));
     if (addresses.length === 0) throw unreachable(this.authority, 'its name has no address');
