@@ -209,11 +209,21 @@ async function done(outcome: RpcOutcome, ready: Ready, session: McpSession): Pro
   if (!outcome.ok) return outcome;
   const { request, era } = ready.asking;
   const { method } = request;
+  const odd = notUnderstood(method, outcome.result);
+  if (odd !== null) return failed(rpcErrorOf(odd));
   const asked = outcome.result['resultType'] === 'input_required' ? serverAsks(outcome.result, ready, session) : outcome.result;
   if ('refused' in asked) return failed(rpcErrorOf(asked as Refusal));
   const seen = isList(method) ? await filtered(method, asked, session) : asked;
   const result = resultFor(era, method, seen);
   return 'refused' in result ? failed(rpcErrorOf(result as Refusal)) : succeeded(result);
+}
+
+/** A server that was told of no extension answers in none: what it begins there nobody could judge, mask or end. */
+function notUnderstood(method: string, { resultType = 'complete', task: begun }: Readonly<Record<string, unknown>>): Refusal | null {
+  const isTask = resultType === 'task' || (method === 'tools/call' && isObject(begun));
+  if (isTask) return refusal('UNSUPPORTED', 'the server answers with a task of its own, which is not supported: nothing of it is passed on');
+  const known = resultType === 'complete' || resultType === 'input_required';
+  return known ? null : refusal('UNSUPPORTED', 'the server answers with a kind of result that is not supported');
 }
 
 /** The server wants to know something first: only what it may ask, and its state comes back sealed. */

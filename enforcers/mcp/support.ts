@@ -47,7 +47,10 @@ const REFUSED: readonly Entry[] = [
   },
   { feature: 'sampling, elicitation and roots, asked by the server', what: '`from_server` of the target’s section allows them, one by one.' },
   { feature: 'log messages of the server', what: '`from_server.logging`; never of a masked call.' },
-  { feature: 'tasks of the server, and `task` in a call (2025-11-25)', what: 'Call without it: the gateway answers when the server does.' },
+  {
+    feature: 'tasks of the server: `task` in a call (2025-11-25), an answer that is a task (`resultType: task`, `task`), other kinds of results',
+    what: 'Call without it: the gateway answers when the server does. The server is told of no client that has tasks.',
+  },
   { feature: 'images, audio, blobs and words that are no JSON, in a masked answer', what: 'Let the tool answer JSON.' },
   { feature: 'masks by `hash`, `tokenize` and `bucket`, and detectors', what: 'Mask by `null`, `redact` or `partial`.' },
   { feature: 'the HTTP+SSE transport of 2024-11-05, and any other address than `/mcp/TARGET`', what: 'Use streamable HTTP.' },

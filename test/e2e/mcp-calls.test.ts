@@ -1,6 +1,7 @@
 /** The MCP enforcer before a real server, with the reference SDK's clients (SECURITY §1.9, issue 6). */
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { startMcpServer, SSN, type TestMcpServer } from '#test/support/mcp-server';
+import { startLaxServer } from '../corpus/mcp/upstream.ts';
 import { begun, legacyClient, modern, modernClient, raw } from '#test/support/mcp-clients';
 import { MCP_OTHER, MCP_TOKEN, startMcpGateway, type McpGateway } from '#test/support/mcp-gateway';
 import type { McpRule } from '#test/support/mcp-decisions';
@@ -236,4 +237,23 @@ test('where nothing is pinned nothing can be called', async () => {
   await using own = await startMcpGateway({ upstream: { kind: 'http', url: server.url }, rule, pinned: false });
   const answer = await modern(own.url, MCP_TOKEN, 'tools/call', { name: 'search', arguments: { q: 'x' } });
   expect(answer.body.error?.data).toMatchObject({ code: 'TOOL_UNKNOWN' });
+});
+
+test.each([
+  ['a task of 2026-07-28', { resultType: 'task', taskId: 'theirs', status: 'working' }],
+  ['a task of 2025-11-25', { task: { taskId: 'theirs', status: 'working' } }],
+  ['a task beside an answer', { resultType: 'task' }],
+  ['something that is not known', { resultType: 'later' }],
+])('I10: a server that answers with %s is refused by name, and nothing of it passes', async (_what, result) => {
+  await using lax = await startLaxServer();
+  lax.say = { result };
+  await using strict = await startMcpGateway({ upstream: { kind: 'http', url: lax.url } });
+  const call = { name: 'search', arguments: { q: 'x' } };
+  const session = await begun(strict.url, MCP_TOKEN);
+  const older = await raw(strict.url, MCP_TOKEN, { jsonrpc: '2.0', id: 1, method: 'tools/call', params: call }, { 'mcp-session-id': session });
+  for (const answer of [older, await modern(strict.url, MCP_TOKEN, 'tools/call', call)]) {
+    expect(answer.body.error).toMatchObject({ code: -31_501, data: { code: 'UNSUPPORTED' } });
+    expect(answer.text).not.toContain('theirs');
+  }
+  expect(lax.asked).toHaveLength(2);
 });
