@@ -13,6 +13,7 @@ import type { AgentClaims } from '#schemas/agent';
 import type { Knowledge } from '#schemas/knowledge';
 import type { PublicJwk } from '#schemas/event-agent';
 import type { Subject } from '#schemas/decision-request';
+import { FULFILLED } from './obligations.ts';
 import type { Ordering } from './ordering.ts';
 import { type Enforcers, hostPort } from './running.ts';
 
@@ -83,14 +84,8 @@ async function peeked(enforcers: Enforcers, name: string): Promise<Knowledge | n
 function claimedTarget({ name: id, protocol: type, env, labels, upstream }: TargetConfig, knowledge: Knowledge | null): ClaimedTarget {
   const database = type === 'postgresql' ? upstream.databases?.[0] : undefined;
   const properties = { env, labels: { ...labels }, ...(database !== undefined && { database }) };
-  return { resource: { type, id, properties }, knowledge, supportedObligations: SUPPORTED[type] };
+  return { resource: { type, id, properties }, knowledge, supportedObligations: FULFILLED[type] };
 }
-
-const SUPPORTED: Readonly<Record<TargetConfig['protocol'], readonly string[]>> = {
-  postgresql: ['mask'],
-  http: ['mask', 'mask.paths'],
-  mcp: ['mask', 'mask.paths'],
-};
 
 function sessionsOf({ enforcers, remoteSessions, terminate }: AgentingFrom): Sessions {
   return {

@@ -12,6 +12,7 @@ import type { LoadedConfig, TargetConfig } from './config/config.ts';
 import { askedHttp } from './decide/asked-text.ts';
 import type { LocalDecisionService } from './decide/service.ts';
 import { described, fill } from './runbooks/fill.ts';
+import { FULFILLED } from './obligations.ts';
 import { readRunbooks, type Runbook } from './runbooks/runbook.ts';
 import type { Enforcers } from './running.ts';
 
@@ -25,11 +26,6 @@ export interface AssistingFrom {
   readonly version: string;
 }
 
-const SUPPORTED: Readonly<Record<TargetConfig['protocol'], readonly string[]>> = {
-  postgresql: ['mask'],
-  http: ['mask', 'mask.paths'],
-  mcp: ['mask', 'mask.paths'],
-};
 const CLIENT = { address: '127.0.0.1', application: 'interlock mcp', tls: true } as const;
 
 export function assisting(from: AssistingFrom): AssistantParts {
@@ -45,7 +41,7 @@ export function assisting(from: AssistingFrom): AssistantParts {
         subject: principal.subject,
         resource,
         client: CLIENT,
-        supportedObligations: SUPPORTED[resource.type as 'http'],
+        supportedObligations: FULFILLED[resource.type as 'http'],
       });
       session.close();
       return Promise.resolve(session.opening.effect !== 'deny');
@@ -104,7 +100,7 @@ async function judged(from: AssistingFrom, { principal }: Caller, asked: Asked):
     action: text.action,
     statement: text.statement,
     settings: target.protocol === 'postgresql' ? { search_path: '"$user", public' } : {},
-    supportedObligations: SUPPORTED[target.protocol],
+    supportedObligations: FULFILLED[target.protocol],
     ...(params.length > 0 && { params }),
   });
   return decision;

@@ -10,15 +10,16 @@ import type { Ids } from '#client/ids';
 import { LocalSession, type SessionHost } from './decision-session.ts';
 import { ownDenial } from './combine.ts';
 import { maskingByName } from './named-masks.ts';
+import { NO_USAGE } from './usage.ts';
 
 const SERVER_VERSION = '17';
-const NO_USAGE: Usage = { statements_last_minute: 0, rows_last_hour: 0, objects_last_hour: 0, denials_last_5_minutes: 0 };
 
 export interface DryRunInput {
   readonly subject: Subject;
   readonly resource: Resource;
   readonly action: Moment['action'];
-  readonly statement: string;
+  /** A text, or the bytes of what is none. */
+  readonly statement: string | Uint8Array;
   readonly params?: readonly Param[];
   readonly transaction?: TransactionState;
   readonly settings?: Readonly<Record<string, string>>;
@@ -74,7 +75,8 @@ export async function runDry(host: SessionHost, input: DryRunInput, ids: Ids): P
   const known = { ...(catalog && { catalog }), ...(knowledge && { knowledge }) };
   const withCatalog: SessionHost = catalog || knowledge ? { ...dry, contextOf: (...args) => ({ ...host.contextOf(...args), ...known }) } : dry;
   const session = new LocalSession(withCatalog, scope, ownDenial('DEFAULT_DENY', 'a dry run opens no session', host.revision));
-  const statement = await session.read(Buffer.from(input.statement, 'utf8'), input.settings ?? {});
+  const bytes = typeof input.statement === 'string' ? Buffer.from(input.statement, 'utf8') : input.statement;
+  const statement = await session.read(bytes, input.settings ?? {});
   const moment: Moment = {
     action: input.action,
     statementId: input.statementId ?? ids.next('stm'),

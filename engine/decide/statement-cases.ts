@@ -2,11 +2,12 @@
 import { parse } from 'yaml';
 import type { Catalog, CatalogRelation } from '#schemas/catalog';
 import type { Decision, DecisionEffect } from '#schemas/decision';
-import type { Resource, Subject, TransactionState } from '#schemas/decision-request';
+import type { Resource, Subject, TransactionState, Usage } from '#schemas/decision-request';
 import { ERRORS, InterlockError } from '#schemas/errors';
 import type { Param } from '#schemas/sql-facts';
 import { apiOf, askedHttp, type AskedApi, type AskedHttp, askedMcp, type AskedMcp, type AskedText, type AskedTools, toolsOf } from './asked-text.ts';
 import type { DryRunInput } from './dry-run.ts';
+import { NO_USAGE, usageOf } from './usage.ts';
 
 export interface StatementCase {
   readonly name: string;
@@ -24,6 +25,8 @@ export interface StatementCase {
   readonly transaction?: TransactionState;
   readonly settings?: Readonly<Record<string, string>>;
   readonly action?: DryRunInput['action'];
+  /** Of an agent: what it did lately, `{ rows_last_hour: 30000 }`. */
+  readonly usage?: Partial<Usage>;
   /** Data merged over the documents in force, for this case alone: `{ guardrails: { read_only: [analysts] } }`. */
   readonly with?: Readonly<Record<string, unknown>>;
   /** Ordinary tables with columns of type text, `{ public.customers: [id, email] }`: all that the target has. Without it masks are judged by name. */
@@ -49,6 +52,7 @@ const KEYS: Readonly<Record<keyof StatementCase, true>> = {
   transaction: true,
   settings: true,
   action: true,
+  usage: true,
   with: true,
   catalog: true,
   api: true,
@@ -67,12 +71,21 @@ export function readStatementCases(file: string, text: string): readonly Stateme
       throw wrong(`${file}: case ${at + 1} needs name, subject, statement and expect.effect`);
     if (typeof entry.statement !== 'string' && typeof entry.http?.path !== 'string' && typeof entry.mcp !== 'object')
       throw wrong(`${file}: case ${at + 1} (${entry.name}) needs one of \`statement\`, \`http\` (with \`path\`) and \`mcp\``);
+    if (entry.usage !== undefined) checkUsage(entry.usage, `${file}: case ${at + 1} (${entry.name})`);
     const unknown = Object.keys(entry).find((key) => !Object.hasOwn(KEYS, key));
     // a misspelt `canary` would be a canary that never sings
     if (unknown !== undefined)
       throw wrong(`${file}: case ${at + 1} (${entry.name}) has the unknown key \`${unknown}\`; allowed: ${Object.keys(KEYS).join(', ')}`);
   }
   return list as StatementCase[];
+}
+
+function checkUsage(usage: unknown, where: string): void {
+  try {
+    usageOf(usage, where);
+  } catch (error) {
+    throw wrong((error as Error).message);
+  }
 }
 
 export function inputOfCase(entry: StatementCase): DryRunInput {
@@ -87,6 +100,7 @@ export function inputOfCase(entry: StatementCase): DryRunInput {
     ...(entry.params ? { params: entry.params } : {}),
     ...(entry.transaction ? { transaction: entry.transaction } : {}),
     ...(entry.settings ? { settings: entry.settings } : {}),
+    ...(entry.usage ? { usage: { ...NO_USAGE, ...entry.usage } } : {}),
     ...(entry.with ? { data: entry.with } : {}),
     ...(entry.catalog ? { catalog: catalogOf(entry.catalog) } : {}),
   };

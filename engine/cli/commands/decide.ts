@@ -32,7 +32,14 @@ export function decideCommand(): Command {
       ],
       ['interlock decide --target billing-api --login alice --group support --method POST --path /refunds --body \'{"charge":"c_1"}\'', 'a request'],
       ['interlock decide --target tools --login alice --group support --tool search --arguments \'{"query":"x"}\'', 'a call of a tool'],
-      ['interlock decide --cases cases.jsonl', 'many, one JSON object a line: {id, subject, resource, statement, params?}'],
+      [
+        'interlock decide --target billing-api --login alice --group support --request-file refund.http',
+        'a request from a file: line, headers, body',
+      ],
+      [
+        'interlock decide --cases cases.jsonl',
+        'many, one JSON object a line: {id, subject, resource, statement, params?}, or `http`, or `mcp` in the place of `statement`',
+      ],
     ],
   })
     .option('--target <name>', 'a target of the configuration')
@@ -49,6 +56,10 @@ export function decideCommand(): Command {
     .option('--body <text>', 'of an API: the body, JSON unless --header says otherwise')
     .option('--tool <name>', 'of an MCP server: the tool')
     .option('--arguments <json>', 'of an MCP server: its arguments', '{}')
+    .option(
+      '--request-file <file>',
+      'of an API: a request, its line, headers, an empty line and the body, which may be binary; of an MCP server: a message of JSON-RPC; - for standard input',
+    )
     .option('--params <json>', 'parameters: a list of texts, numbers and nulls, or of {type, value}')
     .option('--prepare', 'judge it as it is prepared, without parameters')
     .addOption(new Option('--transaction <state>', 'where the session stands').choices([...TRANSACTION_STATES]).default('idle'))
@@ -72,23 +83,35 @@ async function decide(output: Output, options: DecideOptions): Promise<number> {
   const tables = options.catalog === undefined ? {} : { catalog: await readCatalog(options.catalog) };
   if (options.cases !== undefined) {
     for await (const line of readCases(options.cases)) {
-      const { decision } = await service.dryRun({ ...caseInput(config, line, options), ...tables });
+      const { decision } = await service.dryRun({ ...(await caseInput(config, line, options)), ...tables });
       await output.line({ id: line.id, decision }, () => [JSON.stringify({ id: line.id, decision })]);
     }
     return EXIT.ok;
   }
-  const input = isMessage(options) ? await messageInput(config, options) : askedInput(config, await statementOf(options), options);
+  const input = isMessage(options)
+    ? await messageInput(config, options, await requestOf(options))
+    : askedInput(config, await statementOf(options), options);
   const result = await service.dryRun({ ...input, ...tables });
   output.document({ request: result.request, decision: result.decision }, () => told(result));
   return result.decision.effect === 'allow' || result.decision.effect === 'mask' ? EXIT.ok : EXIT.no;
+}
+
+async function requestOf({ requestFile, path, tool, statement, statementFile }: DecideOptions): Promise<Uint8Array | null> {
+  if (requestFile === undefined) return null;
+  if ([path, tool, statement, statementFile].some((other) => other !== undefined))
+    throw new InterlockError('USAGE', '--request-file says all of it: no --path, --tool or --statement beside it');
+  return await contentOf(requestFile);
 }
 
 async function statementOf({ statement, statementFile }: DecideOptions): Promise<string> {
   if ((statement === undefined) === (statementFile === undefined))
     throw new InterlockError('USAGE', 'one of --statement and --statement-file is needed (or --cases)');
   if (statement !== undefined) return statement;
-  const file = statementFile ?? '';
-  return await readFile(file === '-' ? '/dev/stdin' : file, 'utf8').catch((error: unknown) => {
+  return (await contentOf(statementFile ?? '')).toString('utf8');
+}
+
+async function contentOf(file: string): Promise<Buffer> {
+  return await readFile(file === '-' ? '/dev/stdin' : file).catch((error: unknown) => {
     throw new InterlockError('USAGE', `${file}: cannot be read (${(error as NodeJS.ErrnoException).code ?? 'unknown'})`, { cause: error });
   });
 }
@@ -106,12 +129,19 @@ function told({ request, decision, byName }: DryRunResult): readonly string[] {
         `  approval         ${escapeText(id)}: ${quorum} of ${escapeText(any_of.map((one) => Object.values(one).join()).join(', '))}`,
     ),
     ...decision.shadow.map(({ policy, effect, code }) => `  shadow           ${escapeText(`${policy}: ${effect} ${code}`)}`),
-    `  facts            ${(request.sql?.statements ?? []).map(({ kind }) => kind).join(', ') || 'not understood'}; effects: ${escapeText(effects(request.sql?.effects ?? [])) || 'none'}`,
+    `  facts            ${escapeText(factsTold(request))}`,
   ];
 }
 
 function reason({ effect, policy, code, reason: words, hint }: Decision['reasons'][number]): string {
   return `  ${effect.padEnd(16)} ${escapeText(`${policy} ${code}: ${words}${hint === undefined ? '' : ` Hint: ${hint}`}`)}`;
+}
+
+function factsTold({ sql, http, mcp }: DryRunResult['request']): string {
+  const facts = http ?? mcp ?? sql;
+  if (facts?.parsed !== true) return `not understood: ${facts?.opaque.map(({ detail }) => detail).join('; ') || 'no reason given'}`;
+  const kinds = http?.operation?.id ?? mcp?.tool?.name ?? mcp?.method ?? (sql?.statements ?? []).map(({ kind }) => kind).join(', ');
+  return `${kinds || http?.method || 'nothing'}; effects: ${effects(facts.effects) || 'none'}`;
 }
 
 const EFFECTS_SHOWN = 8;

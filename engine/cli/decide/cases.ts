@@ -8,16 +8,20 @@ export interface CaseLine {
   readonly id: string;
   readonly subject: unknown;
   readonly resource: unknown;
-  readonly statement: string;
+  /** One of these three. */
+  readonly statement?: string;
+  readonly http?: unknown;
+  readonly mcp?: unknown;
   readonly params?: unknown;
   readonly transaction?: unknown;
   readonly settings?: unknown;
   readonly action?: unknown;
+  readonly usage?: unknown;
   /** `file:line`, for messages. */
   readonly where: string;
 }
 
-const KEYS = ['id', 'subject', 'resource', 'statement', 'params', 'transaction', 'settings', 'action'];
+const KEYS = ['id', 'subject', 'resource', 'statement', 'http', 'mcp', 'params', 'transaction', 'settings', 'action', 'usage'];
 
 /** @throws InterlockError USAGE that names the line */
 export async function* readCases(file: string): AsyncGenerator<CaseLine> {
@@ -39,10 +43,15 @@ function readCase(line: string, where: string): CaseLine {
   if (typeof value !== 'object' || value === null || Array.isArray(value)) throw new InterlockError('USAGE', `${where}: not an object`);
   const unknown = Object.keys(value).find((key) => !KEYS.includes(key));
   if (unknown !== undefined) throw new InterlockError('USAGE', `${where}: unknown key \`${unknown}\`; allowed: ${KEYS.join(', ')}`);
-  const { id, statement, subject, resource, ...rest } = value as Record<string, unknown>;
-  if (typeof id !== 'string' || typeof statement !== 'string') throw new InterlockError('USAGE', `${where}: \`id\` and \`statement\` must be texts`);
-  return { id, statement, subject, resource, ...rest, where };
+  const { id, subject, resource, ...rest } = value as Record<string, unknown>;
+  if (typeof id !== 'string') throw new InterlockError('USAGE', `${where}: \`id\` must be a text`);
+  const asked = ASKED.filter((key) => Object.hasOwn(rest, key));
+  if (asked.length !== 1) throw new InterlockError('USAGE', `${where}: one of ${ASKED.join(', ')} is needed`);
+  if (asked[0] === 'statement' && typeof rest['statement'] !== 'string') throw new InterlockError('USAGE', `${where}: \`statement\` must be a text`);
+  return { id, subject, resource, ...rest, where };
 }
+
+const ASKED = ['statement', 'http', 'mcp'];
 
 function parse(line: string, where: string): unknown {
   try {

@@ -1,16 +1,19 @@
 /** What was asked on the command line, or in a case, as the dry run takes it. */
 import { readPins } from '#enforcers/mcp/pins';
-import { SUPPORTED_OBLIGATIONS } from '#enforcers/postgres/door';
+import { CLIENT_REQUESTS } from '#enforcers/mcp/protocol';
 import type { McpTool } from '#schemas/knowledge';
 import { TRANSACTION_STATES, type Resource, type Subject, type TransactionState } from '#schemas/decision-request';
 import { InterlockError } from '#schemas/errors';
 import type { Param } from '#schemas/sql-facts';
 import type { LoadedConfig, TargetConfig } from '../../config/config.ts';
-import { askedHttp, askedMcp, type AskedText } from '../../decide/asked-text.ts';
+import { type AskedHttp, askedHttp, type AskedMcp, askedMcp } from '../../decide/asked-text.ts';
 import type { DryRunInput } from '../../decide/dry-run.ts';
+import { usageOf } from '../../decide/usage.ts';
 import { withResources } from '../../mcp-target.ts';
+import { FULFILLED } from '../../obligations.ts';
 import { targetOf } from '../door.ts';
 import type { CaseLine } from './cases.ts';
+import { httpBytes, mcpBytes } from './message-file.ts';
 import type { DecideOptions } from './options.ts';
 
 /** What a new session of PostgreSQL has. */
@@ -29,42 +32,66 @@ export function askedInput(config: LoadedConfig, statement: string, options: Dec
     statement,
     transaction: options.transaction,
     settings: { ...SETTINGS, ...Object.fromEntries((options.setting ?? []).map(setting)) },
-    supportedObligations: SUPPORTED_OBLIGATIONS,
+    supportedObligations: FULFILLED.postgresql,
     ...(params === null || options.prepare === true ? {} : { params: paramsOf(params, '--params') }),
   };
 }
 
 /** A request or a call instead of a statement. */
-export function isMessage({ path, tool }: DecideOptions): boolean {
-  return path !== undefined || tool !== undefined;
+export function isMessage({ path, tool, requestFile }: DecideOptions): boolean {
+  return path !== undefined || tool !== undefined || requestFile !== undefined;
 }
 
-/** With what is known of the target from its configuration: the description of an API, the pinned tools of a server. */
-export async function messageInput(config: LoadedConfig, options: DecideOptions): Promise<DryRunInput> {
+/**
+ * With what is known of the target from its configuration: the description of an API, the pinned tools of a server.
+ * @param file the content of `--request-file`; null: there is none
+ */
+export async function messageInput(config: LoadedConfig, options: DecideOptions, file: Uint8Array | null = null): Promise<DryRunInput> {
   const { target: name, login } = options;
   if (name === undefined || login === undefined) throw new InterlockError('USAGE', '--target and --login are needed');
   const target = targetOf(config, name);
-  const asked = askedOf(target, options);
+  const asked = file === null ? askedOf(target, options) : filedOf(target, file);
   return {
     subject: subjectOf(login, options),
     resource: { type: target.protocol, id: name, properties: { env: target.env, labels: { ...target.labels } } },
     action: asked.action,
     statement: asked.statement,
-    supportedObligations: ['mask', 'mask.paths'],
+    supportedObligations: FULFILLED[target.protocol],
     ...(await knownOf(withResources(target, config))),
   };
 }
 
-function askedOf(
-  { name, protocol }: TargetConfig,
-  { method = 'GET', path, header = [], body, tool, arguments: given = '{}' }: DecideOptions,
-): AskedText {
+type Asked = Pick<DryRunInput, 'action' | 'statement'>;
+
+function filedOf({ name, protocol, http }: TargetConfig, file: Uint8Array): Asked {
+  switch (protocol) {
+    case 'http':
+      return { action: 'http.request', statement: httpBytes(file, http?.headers ?? {}) };
+    case 'mcp':
+      return mcpFile(file);
+    case 'postgresql':
+      throw new InterlockError('USAGE', `\`${name}\` speaks postgresql: a database takes --statement-file`);
+  }
+}
+
+function mcpFile(file: Uint8Array): Asked {
+  const { method, bytes } = mcpBytes(file);
+  const known = Object.hasOwn(CLIENT_REQUESTS, method) ? CLIENT_REQUESTS[method] : undefined;
+  if (known?.kind !== 'judged')
+    throw new InterlockError('USAGE', method === '' ? 'the file is no message of JSON-RPC' : `\`${method}\` of MCP is not judged`);
+  return { action: known.action, statement: bytes };
+}
+
+function askedOf({ name, protocol }: TargetConfig, { method = 'GET', path, header = [], body, tool, arguments: given = '{}' }: DecideOptions): Asked {
   if (path !== undefined && protocol === 'http') {
     const headers = Object.fromEntries(header.map((text) => [text.slice(0, text.indexOf(':')).trim(), text.slice(text.indexOf(':') + 1).trim()]));
     return askedHttp({ method, path, headers, ...(body === undefined ? {} : { body }) });
   }
   if (tool !== undefined && protocol === 'mcp') return askedMcp({ tool, arguments: objectOf(given) });
-  throw new InterlockError('USAGE', `\`${name}\` speaks ${protocol}: a database takes --statement, an API --path, an MCP server --tool`);
+  throw new InterlockError(
+    'USAGE',
+    `\`${name}\` speaks ${protocol}: a database takes --statement, an API --path, an MCP server --tool, and both --request-file`,
+  );
 }
 
 function objectOf(text: string): Record<string, unknown> {
@@ -76,7 +103,7 @@ function objectOf(text: string): Record<string, unknown> {
   }
 }
 
-async function knownOf({ http, mcp }: TargetConfig): Promise<Pick<DryRunInput, 'knowledge'>> {
+export async function knownOf({ http, mcp }: TargetConfig): Promise<Pick<DryRunInput, 'knowledge'>> {
   if (http !== null) return { knowledge: (await import('../../http-target.ts')).httpCatalogOf(http) };
   const pins = mcp === null ? null : readPins(mcp.pinsFile);
   if (mcp === null || pins === null) return {};
@@ -86,8 +113,10 @@ async function knownOf({ http, mcp }: TargetConfig): Promise<Pick<DryRunInput, '
   return { knowledge: { kind: 'mcp', fingerprint: '', tools } };
 }
 
-export function caseInput(config: LoadedConfig, line: CaseLine, options: DecideOptions): DryRunInput {
+export async function caseInput(config: LoadedConfig, line: CaseLine, options: DecideOptions): Promise<DryRunInput> {
   const { where, statement, params, transaction = 'idle', settings = {}, action = 'sql.execute' } = line;
+  const usage = line.usage === undefined ? {} : { usage: usageOf(line.usage, where) };
+  if (statement === undefined) return { ...(await caseMessage(config, line)), ...usage };
   if (!TRANSACTION_STATES.includes(transaction as TransactionState)) throw wrong(where, `\`transaction\` is one of ${TRANSACTION_STATES.join(', ')}`);
   if (action !== 'sql.execute' && action !== 'sql.prepare') throw wrong(where, '`action` is sql.execute or sql.prepare');
   if (!isTexts(settings)) throw wrong(where, '`settings` is a map of texts');
@@ -98,9 +127,35 @@ export function caseInput(config: LoadedConfig, line: CaseLine, options: DecideO
     statement,
     transaction: transaction as TransactionState,
     settings: { ...SETTINGS, ...settings },
-    supportedObligations: SUPPORTED_OBLIGATIONS,
+    supportedObligations: FULFILLED.postgresql,
     ...(params === undefined ? {} : { params: paramsOf(params, where) }),
+    ...usage,
   };
+}
+
+/** A request or a call, of a target of the configuration. */
+async function caseMessage(config: LoadedConfig, { where, http, mcp, subject, resource }: CaseLine): Promise<DryRunInput> {
+  const name = typeof resource === 'string' ? resource : fields(resource, `${where}: \`resource\``)['id'];
+  if (typeof name !== 'string') throw wrong(where, '`resource` needs the name of a target, or an `id` that is one');
+  const target = targetOf(config, name);
+  const { protocol: type, env, labels } = target;
+  if (type !== (http === undefined ? 'mcp' : 'http')) throw wrong(where, `\`${name}\` speaks ${type}`);
+  const asked = http === undefined ? askedMcp(fields(mcp, `${where}: \`mcp\``) as AskedMcp) : askedHttp(requestOf(http, where));
+  return {
+    subject: caseSubject(subject, where),
+    resource: { type, id: name, properties: { env, labels: { ...labels } } },
+    action: asked.action,
+    statement: asked.statement,
+    supportedObligations: FULFILLED[type],
+    ...(await knownOf(withResources(target, config))),
+  };
+}
+
+function requestOf(value: unknown, where: string): AskedHttp {
+  const { method, path, headers = {}, body } = fields(value, `${where}: \`http\``);
+  if (typeof path !== 'string' || (method !== undefined && typeof method !== 'string') || !isTexts(headers))
+    throw wrong(where, '`http` is {method?, path, headers?, body?}');
+  return { path, headers, body, ...(method !== undefined && { method }) };
 }
 
 function subjectOf(login: string, { group, type, for: owner, forGroup }: Pick<DecideOptions, 'group' | 'type' | 'for' | 'forGroup'>): Subject {

@@ -18,6 +18,8 @@ export interface DecideOptions extends Common {
   readonly tool?: string;
   readonly arguments?: string;
   readonly statementFile?: string;
+  /** Of an API or an MCP server. */
+  readonly requestFile?: string;
   readonly params?: string;
   readonly prepare?: boolean;
   readonly transaction: TransactionState;
