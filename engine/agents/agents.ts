@@ -60,18 +60,22 @@ export async function openAgents(options: AgentsOptions): Promise<Agents> {
   });
   await store.restore();
   const { registry } = store;
-  const issuer = new AgentIssuer({ ...options, registry });
-  parts.sweeping = new Sweeping({
+  const humans = new Humans(() => parts.sweeping?.changed());
+  const issuer = new AgentIssuer({ ...options, registry, lostBy: (id) => humans.lostBy(id) });
+  const sweeping = new Sweeping({
     sessions: options.sessions,
     tokenTtlMs: settings.tokenTtlMs,
     recordOf: (subject) => {
       const name = issuer.nameOf(subject);
       return name === null ? undefined : (registry.get(name)?.record ?? null);
     },
+    lostBy: (id) => humans.lostBy(id),
     clock,
     log,
   });
-  const humans = new Humans();
+  parts.sweeping = sweeping;
+  // what was changed while this engine was away, or just before it went, may not have reached the sessions that are open elsewhere
+  if (registry.size > 0) sweeping.changed();
   const renewal = new Renewal(store, clock, log);
   const verified: { identity: Identity | null } = { identity: null };
   const tokens = tokenEndpoint({
@@ -115,7 +119,7 @@ export async function openAgents(options: AgentsOptions): Promise<Agents> {
     },
     follow: (event) => store.follow(event),
     announce: () => announce(store, options),
-    close: () => parts.sweeping?.close(),
+    close: () => sweeping.close(),
   };
 }
 

@@ -56,7 +56,8 @@ export class Assertions {
     if (typeof jti !== 'string' || jti.length > LIMITS.jtiChars) throw new TokenRefused('jti');
     if ((exp - iat) * 1000 > LIMITS.assertionMs) throw new TokenRefused('exp');
     if ((iat + 1) * 1000 <= this.#beganMs) throw new TokenRefused('iat');
-    const untilMs = exp * 1000 + LIMITS.toleranceMs;
+    // its expiry may be a part of a second, and is compared with whole ones
+    const untilMs = (Math.ceil(exp) + 1) * 1000 + LIMITS.toleranceMs;
     const fate = this.#used.use(`${name} ${jti}`, untilMs, nowMs);
     if (fate !== 'fresh') throw new TokenRefused(fate === 'used' ? 'replay' : 'memory');
     return { name, record };

@@ -71,6 +71,7 @@ async function add(ask: AddAsk, by: Asking, options: DeskOptions): Promise<void>
   const key = await acceptedKey(ask.key);
   const owner = ownerOf(ask.owner, by, options);
   const groups = ask.groups ?? owner.groups;
+  if (!by.admin) requireOwnGroups(ask.groups ?? [], by);
   if (groups === null)
     throw new InterlockError(
       'USAGE',
@@ -85,9 +86,12 @@ async function add(ask: AddAsk, by: Asking, options: DeskOptions): Promise<void>
   };
   await store.change(() => {
     const { registry } = store;
-    if (registry.get(ask.name)?.record) throw new InterlockError('AGENT_EXISTS', `there is an agent ${ask.name} already`);
-    if (registry.get(ask.name) === undefined && registry.size >= LIMITS.agents)
-      throw new InterlockError('USAGE', `more than ${LIMITS.agents} agents`);
+    const before = registry.get(ask.name);
+    if (before?.record) throw new InterlockError('AGENT_EXISTS', `there is an agent ${ask.name} already`);
+    // the subject of its tokens is the same: what policies, approvals and records say of it
+    if (before && !by.admin && before.owner?.id !== by.principal.subject.id)
+      throw new InterlockError('AGENT_EXISTS', `there was an agent ${ask.name} of somebody else: only members of \`api.admins\` give its name away`);
+    if (before === undefined && registry.size >= LIMITS.agents) throw new InterlockError('USAGE', `more than ${LIMITS.agents} agents`);
     const owned = registry.all().filter((agent) => agent.record?.owner.login === owner.login).length;
     if (owned >= LIMITS.agentsPerOwner) throw new InterlockError('USAGE', `${owner.login} has ${LIMITS.agentsPerOwner} agents already`);
     return { type: 'agent.added', agent: ask.name, by: loginOf(by), record };
@@ -98,6 +102,14 @@ async function add(ask: AddAsk, by: Asking, options: DeskOptions): Promise<void>
 function requireHuman({ principal: { subject }, admin }: Asking, selfService: boolean): void {
   if (subject.type !== 'user') throw new InterlockError('AGENT_REFUSED', 'only humans add agents');
   if (!selfService && !admin) throw new InterlockError('AGENT_REFUSED', 'here only members of `api.admins` add agents (agents.self_service)');
+}
+
+/** Ceilings and approvals go by the groups of agents: nobody gives themselves an agent that is held to less. */
+function requireOwnGroups(groups: readonly string[], { principal }: Asking): void {
+  const { groups: own } = principal.subject.properties;
+  const strange = groups.find((group) => !own.includes(group));
+  if (strange !== undefined)
+    throw new InterlockError('AGENT_REFUSED', `you are not in the group ${strange}: only members of \`api.admins\` give it to an agent`);
 }
 
 function checkAsk({ name, targets, groups, ceilings }: AddAsk, known: readonly string[]): void {

@@ -21,6 +21,8 @@ export interface IssuerOptions {
   readonly url: () => string;
   readonly signing: SigningKey;
   readonly registry: Registry;
+  /** Groups that a human had, and has no more. */
+  readonly lostBy: (humanId: string) => readonly string[];
   /** The target that a `resource` means; null: it is none of ours. */
   readonly targetOf: (resource: string) => string | null;
   readonly clock: Clock;
@@ -112,7 +114,7 @@ export class AgentIssuer {
       properties: {
         login: name,
         groups: [...record.groups],
-        on_behalf_of: { id: human.id, login: human.login, groups: knownGroups(human, record.owner) },
+        on_behalf_of: { id: human.id, login: human.login, groups: this.#groupsOf(human, record.owner) },
         targets,
         ceilings: record.ceilings,
         key: keyId,
@@ -144,6 +146,16 @@ export class AgentIssuer {
   nameOf({ type, id }: Subject): string | null {
     const prefix = `${this.#options.url()}|`;
     return type === 'agent' && id.startsWith(prefix) ? id.slice(prefix.length) : null;
+  }
+
+  /** Of its owner what was heard last; of another human what their own token said, but for what they were seen to have lost since. */
+  #groupsOf(human: Claims['human'], owner: AgentHuman): string[] {
+    if (owner.id !== human.id) {
+      const lost = this.#options.lostBy(human.id);
+      return human.groups.filter((group) => !lost.includes(group));
+    }
+    if (owner.groups === null) throw new TokenRefused('human');
+    return [...owner.groups];
   }
 
   #keyFor(token: string): Promise<CryptoKey> {
@@ -190,13 +202,6 @@ function readClaims({ sub, act, key, preferred_username: login, groups }: JWTPay
   if (typeof key !== 'string' || typeof sub !== 'string' || typeof login !== 'string') throw new TokenRefused('claims');
   if (!Array.isArray(groups) || !groups.every((group) => typeof group === 'string')) throw new TokenRefused('groups');
   return { name: actor.sub, keyId: key, human: { id: sub, login, groups } };
-}
-
-/** Of its owner what was heard last; of another human what their own token said a moment ago. */
-function knownGroups(human: Claims['human'], owner: AgentHuman): string[] {
-  if (owner.id !== human.id) return [...human.groups];
-  if (owner.groups === null) throw new TokenRefused('human');
-  return [...owner.groups];
 }
 
 /** Whether somebody who was seen then still counts. */

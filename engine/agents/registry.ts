@@ -9,6 +9,8 @@ export interface Agent {
   readonly name: string;
   /** null: it was removed. */
   readonly record: AgentRecord | null;
+  /** Whose it is, or was. */
+  readonly owner: AgentRecord['owner'] | null;
   /** Of its newest event. */
   readonly at: string;
   readonly by: string;
@@ -67,7 +69,8 @@ export class Registry {
     const before = this.#agents.get(event.agent);
     if (before !== undefined && event.seq <= before.last) return false;
     const record = event.type === 'agent.removed' ? null : event.record;
-    this.#agents.set(event.agent, { name: event.agent, record, at: event.time, by: event.by, last: event.seq });
+    const owner = record?.owner ?? before?.owner ?? null;
+    this.#agents.set(event.agent, { name: event.agent, record, owner, at: event.time, by: event.by, last: event.seq });
     return true;
   }
 

@@ -13,6 +13,8 @@ export interface SweepingOptions {
   readonly sessions: Sessions;
   /** undefined: no agent of this installation; null: removed. */
   readonly recordOf: (subject: Subject) => AgentRecord | null | undefined;
+  /** Groups that a human had, and has no more. */
+  readonly lostBy: (humanId: string) => readonly string[];
   /** As long as the longest token. */
   readonly tokenTtlMs: number;
   readonly clock: Clock;
@@ -74,9 +76,13 @@ export class Sweeping {
     const { targets = [], on_behalf_of: human, key } = subject.properties;
     if (record === null || key !== record.key_id) return false;
     const { owner } = record;
-    const lost = human?.id === owner.id && human.groups.some((group) => owner.groups?.includes(group) !== true);
+    const lost = human?.groups.some((group) =>
+      human.id === owner.id ? owner.groups?.includes(group) !== true : this.#options.lostBy(human.id).includes(group),
+    );
     return (
-      !lost && targets.every((target) => record.targets.includes(target)) && subject.properties.groups.every((group) => record.groups.includes(group))
+      lost !== true &&
+      targets.every((target) => record.targets.includes(target)) &&
+      subject.properties.groups.every((group) => record.groups.includes(group))
     );
   }
 

@@ -19,6 +19,8 @@ export interface AgentBed {
   readonly journal: MemoryJournal;
   readonly sessions: OpenSession[];
   readonly ended: string[];
+  /** By login, which is their token. */
+  readonly people: Map<string, Principal>;
 }
 
 export interface AgentBedOptions {
@@ -27,12 +29,15 @@ export interface AgentBedOptions {
   readonly clock?: FakeClock;
   readonly workloads?: Workloads;
   readonly people?: readonly Principal[];
+  /** Open at its start. */
+  readonly sessions?: readonly OpenSession[];
 }
 
 export async function agentBed(options: AgentBedOptions = {}): Promise<AgentBed> {
-  const { clock = new FakeClock(), workloads, people = [] } = options;
+  const { clock = new FakeClock(), workloads } = options;
+  const people = new Map((options.people ?? []).map((principal) => [principal.subject.properties.login, principal]));
   const journal = options.journal ?? new MemoryJournal(clock);
-  const sessions: OpenSession[] = [];
+  const sessions: OpenSession[] = [...(options.sessions ?? [])];
   const ended: string[] = [];
   const { privateKey, publicKey } = await generateKeyPair('EdDSA', { extractable: true });
   const { kty, crv, x } = await exportJWK(publicKey);
@@ -50,14 +55,14 @@ export async function agentBed(options: AgentBedOptions = {}): Promise<AgentBed>
   });
   const outside = {
     authenticate: (token: string): Promise<Principal> => {
-      const found = people.find(({ subject }) => subject.properties.login === token);
+      const found = people.get(token);
       return found
         ? Promise.resolve({ ...found, issuedAtMs: clock.wallUs() / 1000 })
         : Promise.reject(new InterlockError('AUTH_FAILED', 'the token was not accepted'));
     },
     logins: [],
   };
-  return { agents, identity: agents.known(outside), clock, journal, sessions, ended };
+  return { agents, identity: agents.known(outside), clock, journal, sessions, ended, people };
 }
 
 export interface AgentKeys {

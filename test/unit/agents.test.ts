@@ -22,7 +22,7 @@ async function withAgent(options: Parameters<typeof agentBed>[0] = {}, pair: Age
   const bed = await agentBed({ people: [alice, bob], ...options });
   const seen = { ...alice, issuedAtMs: bed.clock.wallUs() / 1000 };
   const ask = { name: 'refunds', targets: ['shop', 'billing'], owner: null, groups: ['bots'], ceilings: { rows_per_hour: 9 }, key: pair.open };
-  await bed.agents.desk.add(ask, by(seen));
+  await bed.agents.desk.add(ask, by(seen, true));
   return { ...bed, pair };
 }
 
@@ -91,6 +91,15 @@ describe('assertions that are not accepted (RFC 7523)', () => {
     const { agents, pair, clock } = await withAgent();
     const assertion = pair.assert(claimsAt(clock, 'refunds'));
     expect(await agents.tokens.answer(byKey(assertion))).toMatchObject({ ok: true });
+    expect(await agents.tokens.answer(byKey(assertion))).toMatchObject({ ok: false, error: 'invalid_client' });
+  });
+
+  test('the same again in the last second in which it counts, however its expiry is written', async () => {
+    const { agents, pair, clock } = await withAgent();
+    const claims = claimsAt(clock, 'refunds');
+    const assertion = pair.assert({ ...claims, exp: Number(claims['iat']) + 60.5 });
+    expect(await agents.tokens.answer(byKey(assertion))).toMatchObject({ ok: true });
+    clock.pass((Number(claims['iat']) + 90) * 1_000 + 900 - clock.wallUs() / 1_000);
     expect(await agents.tokens.answer(byKey(assertion))).toMatchObject({ ok: false, error: 'invalid_client' });
   });
 
@@ -199,6 +208,28 @@ test('what the human loses the agent loses; an older token of theirs says nothin
   less.agents.close();
 });
 
+test('what a human who is not the owner loses, an agent that acts for them loses too: by older tokens, and in sessions that are open', async () => {
+  const bed = await withAgent();
+  const exchanged = await bed.agents.tokens.answer(
+    byKey(bed.pair.assert(claimsAt(bed.clock, 'refunds')), {
+      grant_type: 'urn:ietf:params:oauth:grant-type:token-exchange',
+      subject_token: 'bob',
+      subject_token_type: 'urn:ietf:params:oauth:token-type:access_token',
+    }),
+  );
+  if (!exchanged.ok) throw new Error(exchanged.description);
+  const behalf = async (): Promise<Principal> => bed.identity.authenticate(String(exchanged.document['access_token']), connect);
+  const before = await behalf();
+  expect(before.subject.properties.on_behalf_of).toMatchObject({ id: 'iss|bob', groups: ['support'] });
+  bed.sessions.push({ sessionId: 'ses_bob', subject: before.subject });
+  bed.clock.pass(60_000);
+  bed.people.set('bob', human('bob', ['staff'], ['connect']));
+  await bed.identity.authenticate('bob', connect);
+  expect((await behalf()).subject.properties.on_behalf_of).toMatchObject({ groups: [] });
+  await expect.poll(() => bed.ended).toContain('ses_bob');
+  bed.agents.close();
+});
+
 test('who is removed or has another key is out: tokens at once, sessions by the registry', async () => {
   const bed = await withAgent();
   const token = await tokenOf(bed);
@@ -240,6 +271,41 @@ test('who may change what', async () => {
     await expect(bed.agents.desk.add({ ...ask, name }, by(alice))).rejects.toMatchObject({ code: 'USAGE' });
   // without groups of its own it has its owner's, as of now
   expect(await bed.agents.desk.add(ask, by(alice))).toMatchObject({ groups: ['staff', 'support'] });
+});
+
+test('A2: nobody gives an agent a group that they are not in themselves: ceilings and approvals go by groups', async () => {
+  const bed = await agentBed();
+  const ask = { name: 'mine', targets: ['shop'], owner: null, groups: ['trusted-agents'], ceilings: {}, key: keys().open };
+  await expect(bed.agents.desk.add(ask, by(alice))).rejects.toMatchObject({
+    code: 'AGENT_REFUSED',
+    message: expect.stringContaining('trusted-agents'),
+  });
+  expect(await bed.agents.desk.add({ ...ask, groups: ['staff'] }, by(alice))).toMatchObject({ groups: ['staff'] });
+  expect(await bed.agents.desk.add({ ...ask, name: 'given', owner: 'alice' }, by(root, true))).toMatchObject({ groups: ['trusted-agents'] });
+});
+
+test('the name of a removed agent is its owner’s: what policies, approvals and records say of it is said of no other’s', async () => {
+  const bed = await withAgent();
+  await bed.agents.desk.remove('refunds', by(alice));
+  const ask = { name: 'refunds', targets: ['shop'], owner: null, groups: null, ceilings: {}, key: keys().open };
+  await expect(bed.agents.desk.add(ask, by(bob))).rejects.toMatchObject({ code: 'AGENT_EXISTS' });
+  const again = await agentBed({ journal: new MemoryJournal(bed.clock, bed.journal.disk), clock: bed.clock });
+  await expect(again.agents.desk.add(ask, by(bob))).rejects.toMatchObject({ code: 'AGENT_EXISTS' });
+  expect(await again.agents.desk.add(ask, by(alice))).toMatchObject({ name: 'refunds', owner: { login: 'alice' } });
+  await again.agents.desk.remove('refunds', by(alice));
+  expect(await again.agents.desk.add({ ...ask, owner: 'bob', groups: ['support'] }, by(root, true))).toMatchObject({ owner: { login: 'bob' } });
+  for (const { agents } of [bed, again]) agents.close();
+});
+
+test('an engine that starts looks for sessions of agents that were removed while it was away', async () => {
+  const bed = await withAgent();
+  const { subject } = await bed.identity.authenticate(await tokenOf(bed), connect);
+  await bed.agents.desk.remove('refunds', by(alice));
+  bed.agents.close();
+  const sessions = [{ sessionId: 'ses_elsewhere', subject }];
+  const again = await agentBed({ journal: new MemoryJournal(bed.clock, bed.journal.disk), clock: bed.clock, sessions });
+  await expect.poll(() => again.ended).toContain('ses_elsewhere');
+  again.agents.close();
 });
 
 test('the registry is there again after a restart', async () => {
