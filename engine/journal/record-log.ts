@@ -56,7 +56,9 @@ export class RecordLog {
   readonly journal: string;
   /** A segment is full when what it holds and what gathered for it reaches this; the record that passes it still fits, or lengthens the file. */
   readonly #rotateAt: number;
-  readonly tree: MerkleFrontier;
+  readonly #tree: MerkleFrontier;
+  /** Records that are not in the tree yet: they get there while the disk works, since nothing that it writes needs it. */
+  readonly #leaves: string[] = [];
   #nextSeq: number;
   #lastHash: string;
   #gathering: Batch;
@@ -91,11 +93,17 @@ export class RecordLog {
     this.#rotateAt = state.segmentBytes - Math.min(state.segmentBytes >> 2, 512 << 10);
     this.#nextSeq = state.nextSeq;
     this.#lastHash = state.lastHash;
-    this.tree = state.tree;
+    this.#tree = state.tree;
     this.#durable = state.nextSeq - 1;
     this.#gatheringAt = log.offset;
     this.#gathering = { writer: encoder.frames, segment: log.segment, lastSeq: -1, sinceUs: 0, waiting: 0, waiters: null };
     if (log.offset === 0) this.#header();
+  }
+
+  /** Over every record that is sealed. */
+  get tree(): MerkleFrontier {
+    this.#grow();
+    return this.#tree;
   }
 
   get fault(): InterlockError | null {
@@ -172,7 +180,7 @@ export class RecordLog {
     sealFrame(buffer, at, end);
     writer.at = end;
     body.at = 0;
-    this.tree.add(this.#lastHash);
+    this.#leaves.push(this.#lastHash);
     this.#gathering.lastSeq = this.#nextSeq++;
   }
 
@@ -250,7 +258,13 @@ export class RecordLog {
     this.#writing = batch;
     this.#writingSinceUs = this.#clock.monotonicUs();
     this.#log.commit({ segment: batch.segment, bytes: batch.writer.buffer, length: batch.writer.at }, this.#written);
+    this.#grow();
   };
+
+  #grow(): void {
+    for (const leaf of this.#leaves) this.#tree.add(leaf);
+    this.#leaves.length = 0;
+  }
 
   #takeGathering(): Batch | null {
     this.seal();

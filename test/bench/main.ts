@@ -1,11 +1,12 @@
 /** `npm run bench`: every figure is a ratio against the direct path, and against peers, of the same round (SURFACE.md). */
-import { mkdtempSync, openSync, fdatasyncSync, writeSync, closeSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { cpus, release, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import pg from 'pg';
 import { optionsOf } from '#test/support/command-line';
 import { startPostgres, type PostgresServer } from '#test/support/postgres';
 import { BENCH, benchAsked, SERVER_SETTINGS, type BenchOptions, type Run } from './options.ts';
+import { fdatasync } from './fdatasync.ts';
 import { benchApprovals } from './run-approvals.ts';
 import { benchArchive } from './run-archive.ts';
 import { benchBulk } from './run-bulk.ts';
@@ -18,7 +19,6 @@ import { benchPgbench } from './run-pgbench.ts';
 import { benchProjection } from './run-projection.ts';
 import { benchRemote } from './run-remote.ts';
 import { benchVerify } from './run-verify.ts';
-import { quantile } from './pgbench.ts';
 
 const asked = optionsOf(BENCH, process.argv.slice(2), benchAsked);
 
@@ -60,25 +60,6 @@ if (asked.journal === undefined) rmSync(disk, { recursive: true, force: true });
 
 function round(value: number): number {
   return Math.abs(value) >= 100 ? Math.round(value) : Number(value.toPrecision(3));
-}
-
-/** What one durable record costs on this disk: the floor of every added latency. */
-function fdatasync(dir: string): { p50: number; p99: number } {
-  const file = join(dir, 'fdatasync-probe');
-  const fd = openSync(file, 'w');
-  writeSync(fd, Buffer.alloc(1 << 20));
-  fdatasyncSync(fd);
-  const times = new Float64Array(300);
-  for (let index = 0; index < times.length; index++) {
-    writeSync(fd, Buffer.alloc(300, index), 0, 300, index * 300);
-    const started = performance.now();
-    fdatasyncSync(fd);
-    times[index] = Math.round((performance.now() - started) * 1000);
-  }
-  closeSync(fd);
-  rmSync(file);
-  times.sort();
-  return { p50: quantile(times, 0.5), p99: quantile(times, 0.99) };
 }
 
 /** A server that somebody else started; its superuser's URL. What the bench makes there, it leaves there. */

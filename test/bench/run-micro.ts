@@ -7,6 +7,7 @@ import type { Statement } from '#client/decision-service';
 import { PostgresFacts } from '#engine/facts/postgres/reader';
 import { openJournal } from '#engine/journal/file-journal';
 import { MOMENT, openBenchDecisions, SETTINGS } from './decisions.ts';
+import { fdatasync } from './fdatasync.ts';
 import { quantile } from './pgbench.ts';
 import type { BenchOptions } from './options.ts';
 
@@ -60,6 +61,8 @@ async function benchJournal({ only, journals, report }: BenchOptions): Promise<v
   for (const journal of ['ram', 'disk'] as const) {
     for (const writers of [1, 64, 512]) {
       const dir = mkdtempSync(join(journals[journal], 'interlock-append-'));
+      // just before: a disk that others use is another one a minute later
+      const sync = journal === 'disk' ? fdatasync(journals.disk) : null;
       const checkpoint = { everyMs: 1000, key: generateKeyPairSync('ed25519').privateKey, origin: 'bench' };
       const opened = await openJournal({ dir, segmentBytes: 64 << 20, payloads: 'clear', clock: systemClock, version: 'bench', checkpoint });
       const before = opened.status();
@@ -87,6 +90,9 @@ async function benchJournal({ only, journals, report }: BenchOptions): Promise<v
         p50_us: quantile(sorted, 0.5),
         p99_us: quantile(sorted, 0.99),
         records_per_sync: (records - before.records) / (syncs - before.syncs),
+        fdatasync_p50_us: sync?.p50 ?? null,
+        vs_fdatasync: sync && (((each * writers) / seconds) * sync.p50) / writers / 1e6,
+        p50_vs_fdatasync: sync && sync.p50 / quantile(sorted, 0.5),
       });
       await opened.close('bench');
       rmSync(dir, { recursive: true, force: true });
