@@ -238,7 +238,8 @@ async function streamed(request: IncomingMessage, response: ServerResponse, sess
   const gone = new AbortController();
   response.once('close', () => gone.abort());
   const signal = AbortSignal.any([gone.signal, session.ended.signal]);
-  const lastEventId = request.headers['last-event-id'];
+  const { 'last-event-id': wanted } = request.headers;
+  const lastEventId = typeof wanted === 'string' && session.lost.knows(wanted) ? wanted : undefined;
   session.streams++;
   reply.stream();
   reply.comment();
@@ -246,7 +247,7 @@ async function streamed(request: IncomingMessage, response: ServerResponse, sess
     const link = await session.link();
     const sink = sinkFor({ session, questions, reply, answering: null, subscription: null });
     using _resumed = lastEventId === undefined ? null : session.lost.resume(reply);
-    await link.listen(sink, signal, typeof lastEventId === 'string' ? lastEventId : null);
+    await link.listen(sink, signal, lastEventId ?? null);
     if (lastEventId !== undefined) await session.lost.settled(signal);
     // a server that has nothing to tell: the stream stays, so that the client does not come back again and again
     if (!signal.aborted && lastEventId === undefined) await new Promise((resolve) => signal.addEventListener('abort', resolve, { once: true }));

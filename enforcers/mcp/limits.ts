@@ -36,6 +36,9 @@ export const MCP_LIMITS = {
   /** Answers whose stream ended before them, and that nobody has come back for. */
   lostAnswers: 64,
   lostMs: 60_000,
+  /** Events of one session that a stream can be taken up from. */
+  eventIds: 256,
+  eventIdChars: 1_024,
   /** Requests of the server that wait for the client. */
   serverRequests: 16,
   /** A state that a client hands back. */

@@ -10,6 +10,22 @@ export class LostAnswers {
   readonly #kept = new Map<RpcId, { readonly outcome: RpcOutcome; readonly sinceMs: number }>();
   readonly #expected = new Set<RpcId>();
   #wake: (() => void)[] = [];
+  /** Ids of events that this session was told, the oldest first. */
+  readonly #told = new Set<string>();
+
+  /** Whether it may be told: it is then a place to take up the stream from, for this session alone. */
+  tell(eventId: string): boolean {
+    if (eventId.length > MCP_LIMITS.eventIdChars) return false;
+    this.#told.delete(eventId);
+    this.#told.add(eventId);
+    if (this.#told.size > MCP_LIMITS.eventIds) for (const oldest of this.#told) if (this.#told.delete(oldest)) break;
+    return true;
+  }
+
+  /** Only what was told here goes back to the server: with another's it could be asked for what was said to somebody else. */
+  knows(eventId: string): boolean {
+    return this.#told.has(eventId);
+  }
 
   /** Its stream ended without it. */
   expect(id: RpcId): void {

@@ -66,7 +66,8 @@ export function sinkFor({ session, questions, reply, answering, subscription }: 
     asked: (request) => questions.ask(session, request, reply),
     event: (id, retryMs) => {
       // an id is the server's text: on a masked call it stays here
-      if (session.era === 'legacy' && reply.id !== null && answering?.masks !== true) reply.mark(id, retryMs);
+      if (session.era !== 'legacy' || reply.id === null || answering?.masks === true) return;
+      reply.mark(id !== null && session.lost.tell(id) ? id : null, retryMs);
     },
     left: () => {
       if (reply.id !== null) session.lost.expect(reply.id);

@@ -91,6 +91,7 @@ export const ONCE: Readonly<Record<string, string>> = {
   'test/e2e/mcp-credentials.test.ts': IN_TEST,
   'test/e2e/mcp-held.test.ts': ONE_PROCESS,
   'test/e2e/mcp-modern.test.ts': IN_TEST,
+  'test/e2e/mcp-resume.test.ts': IN_TEST,
   'test/e2e/mcp-stdio.test.ts': IN_TEST,
   'test/e2e/agents.test.ts': ENGINES,
   'test/e2e/assistant.test.ts': ENGINES,

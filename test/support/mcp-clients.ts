@@ -46,13 +46,12 @@ export async function raw(
     body: typeof body === 'string' ? body : JSON.stringify(body),
   });
   const text = await response.text();
-  const last =
-    text.startsWith('event:') || text.startsWith(':') || text.startsWith('data:')
-      ? (text
-          .match(/^data: (\{.*)$/gm)
-          ?.at(-1)
-          ?.slice(6) ?? '{}')
-      : text;
+  const last = /^(event|data|id|retry)?:/.test(text)
+    ? (text
+        .match(/^data: (\{.*)$/gm)
+        ?.at(-1)
+        ?.slice(6) ?? '{}')
+    : text;
   return { status: response.status, headers: response.headers, body: (last === '' ? {} : JSON.parse(last)) as RawAnswer['body'], text };
 }
 
