@@ -206,8 +206,10 @@ export class JsonMask {
     const place = this.#places[this.#depth - 1] as Place;
     if (this.#hidden === null) this.#place = place.live ? this.#member(place, at + 1, close) : place;
     this.#scan.reset();
-    this.#state = COLON;
-    return close + 1;
+    // without a blank in between, which is how machines write it, the colon needs no step of its own
+    const colon = this.#chunk[close + 1] === COLON_BYTE;
+    this.#state = colon ? VALUE : COLON;
+    return colon ? close + 2 : close + 1;
   }
 
   #member(place: Place, start: number, close: number): Place {
@@ -313,7 +315,12 @@ export class JsonMask {
 
   #ended(kind: JsonKind, next: number): number {
     if (this.#hidden !== null && this.#hiddenDepth === this.#depth) this.#show(replacement(this.#hidden.mask, kind), next);
-    this.#state = this.#depth === 0 ? DONE : AFTER;
+    if (this.#depth === 0) this.#state = DONE;
+    else if (this.#chunk[next] === COMMA && this.#lists[this.#depth - 1] === 0) {
+      // the same for the comma behind a member of an object
+      this.#state = KEY;
+      return next + 1;
+    } else this.#state = AFTER;
     return next;
   }
 

@@ -81,7 +81,7 @@ export class JsonScan {
     while (at < end && IN_SCALAR[chunk[at] as number] === 1) at++;
     if (at - start > ANSWER_LIMITS.keyBytes) throw new MaskFault('a number is too long');
     if (at === end && !ending) return -1;
-    if (isNumber(chunk, start, at) || WORDS.has(chunk.toString('latin1', start, Math.min(at, start + 6)))) return at;
+    if (isNumber(chunk, start, at) || isWord(chunk, start, at)) return at;
     throw new MaskFault('it is not JSON');
   }
 }
@@ -98,6 +98,14 @@ function escape(chunk: Buffer, at: number, end: number): number {
     if (HEX[chunk[hex] as number] !== 1) throw new MaskFault('it is not JSON');
   }
   return at + 6;
+}
+
+/** `true`, `false` or `null` */
+function isWord(chunk: Buffer, start: number, end: number): boolean {
+  const word = chunk[start] === SCAN.LETTER_T ? TRUE : chunk[start] === SCAN.LETTER_F ? FALSE : NULL;
+  if (end - start !== word.length) return false;
+  for (let at = 0; at < word.length; at++) if (chunk[start + at] !== word[at]) return false;
+  return true;
 }
 
 /** `-? (0 | [1-9][0-9]*) ("." [0-9]+)? ([eE] [+-]? [0-9]+)?` */
@@ -133,7 +141,9 @@ const NINE = 0x39;
 const POINT = 0x2e;
 const PLUS = 0x2b;
 const LETTER_E = 0x65;
-const WORDS: ReadonlySet<string> = new Set(['true', 'false', 'null']);
+const TRUE = Buffer.from('true');
+const FALSE = Buffer.from('false');
+const NULL = Buffer.from('null');
 const ESCAPES = tableOf('"\\/bfnrt');
 const HEX = tableOf('0123456789abcdefABCDEF');
 const IN_SCALAR = tableOf('+-.0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ');
