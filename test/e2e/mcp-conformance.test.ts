@@ -6,6 +6,7 @@ import type { AddressInfo } from 'node:net';
 import { dirname, join } from 'node:path';
 import { expect, test } from 'vitest';
 import { MCP_TOKEN, startMcpGateway } from '#test/support/mcp-gateway';
+import { startModernServer } from '#test/support/mcp-modern-server';
 import { startScenariosServer } from '#test/support/mcp-scenarios-server';
 
 const suite = join(dirname(createRequire(import.meta.url).resolve('@modelcontextprotocol/conformance/package.json')), 'dist', 'index.js');
@@ -21,6 +22,17 @@ function run(url: string, version: string): Promise<Map<string, boolean>> {
         resolve(new Map([...stdout.matchAll(/^([✓✗]) ([a-z0-9-]+): \d+ passed/gm)].map(([, mark, name = '']) => [name, mark === '✓'])));
       },
     );
+  });
+}
+
+/** Of one scenario of the newest protocol: each check, in order, with its status. */
+function checks(url: string, scenario: string): Promise<readonly string[]> {
+  const asked = ['server', '--url', url, '--scenario', scenario, '--spec-version', '2026-07-28', '--verbose'];
+  return new Promise((resolve) => {
+    execFile(process.execPath, [suite, ...asked], { maxBuffer: 16 << 20 }, (_error, stdout) => {
+      const found = stdout.matchAll(/^ {4}"id": "([^"]+)",[\s\S]*?^ {4}"status": "([A-Z]+)"/gm);
+      resolve([...found].map(([, id, status]) => `${id ?? ''} ${status ?? ''}`));
+    });
   });
 }
 
@@ -67,3 +79,12 @@ test.each(['2025-11-25'])(
   },
   120_000,
 );
+
+test('a server without sessions is one through the gateway too, check by check (2026-07-28)', async () => {
+  await using server = await startModernServer();
+  await using gateway = await startMcpGateway({ upstream: { kind: 'http', url: server.url } });
+  await using relay = await withToken(gateway.url);
+  const direct = await checks(server.url, 'server-stateless');
+  expect(direct.filter((check) => check.endsWith('SUCCESS')).length).toBeGreaterThanOrEqual(20);
+  expect(await checks(relay.url, 'server-stateless')).toEqual(direct);
+}, 60_000);
