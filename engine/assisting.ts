@@ -2,6 +2,7 @@
 import { readFileSync } from 'node:fs';
 import type { Principal } from '#client/identity';
 import type { ApprovalView } from '#schemas/approval';
+import { shown } from '#client/shown';
 import type { Resource } from '#schemas/decision-request';
 import { InterlockError } from '#schemas/errors';
 import type { Asked, AssistantParts, Bounds, Caller } from './assistant/parts.ts';
@@ -30,28 +31,16 @@ const CLIENT = { address: '127.0.0.1', application: 'interlock mcp', tls: true }
 
 export function assisting(from: AssistingFrom): AssistantParts {
   const targets = (): readonly TargetConfig[] => Object.values(from.live.config.targets);
-  const parts = { from, targetOf: (name: string) => targetOf(from, name) };
   return {
     version: from.version,
     targets: () => targets().map(({ name, protocol, env }) => ({ name, protocol, env })),
-    opens: ({ principal }, name) => {
-      const resource = resourceOf(targetOf(from, name), from);
-      const session = from.decisions.openSession({
-        sessionId: '',
-        subject: principal.subject,
-        resource,
-        client: CLIENT,
-        supportedObligations: FULFILLED[resource.type as 'http'],
-      });
-      session.close();
-      return Promise.resolve(session.opening.effect !== 'deny');
-    },
+    opens: (caller, name) => Promise.resolve(opens(from, caller, targetOf(from, name))),
     judge: async (caller, asked) => await judged(from, caller, asked),
     run: async (caller, asked, bounds) =>
-      await ran(from, caller, { target: asked.target, ask: askOf(parts.targetOf(asked.target), asked), as: 'interlock mcp' }, bounds),
-    runbooks: async () => (await readRunbooks(from.live.config.runbooksDir)).map(shownRunbook),
+      await ran(from, caller, { target: asked.target, ask: askOf(targetOf(from, asked.target), asked), as: 'interlock mcp' }, bounds),
+    runbooks: async (caller) => (await runbooksOf(from, caller)).map(shownRunbook),
     runRunbook: async (caller, name, values, bounds) => {
-      const known = await readRunbooks(from.live.config.runbooksDir);
+      const known = await runbooksOf(from, caller);
       const runbook = known.find((one) => one.name === name);
       if (runbook === undefined)
         throw new InterlockError('USAGE', `there is no such runbook; there are: ${known.map((one) => one.name).join(', ') || 'none'}`);
@@ -63,7 +52,8 @@ export function assisting(from: AssistingFrom): AssistantParts {
       await book.hear(id);
       const view = shownOrNull(book, id);
       if (view === null || !isOf(view, principal)) return null;
-      return { state: view.state, comment: view.comment ?? null, url: `${from.publicUrl()}/approvals/${id}`, expires_at: view.expires_at };
+      const comment = typeof view.comment === 'string' ? shown(view.comment) : null;
+      return { state: view.state, comment, url: `${from.publicUrl()}/approvals/${id}`, expires_at: view.expires_at };
     },
     decided: async (id, signal) => void (await bookOf(from).settled(id, signal)),
   };
@@ -71,8 +61,43 @@ export function assisting(from: AssistingFrom): AssistantParts {
 
 function targetOf({ live }: AssistingFrom, name: string): TargetConfig {
   const target = Object.hasOwn(live.config.targets, name) ? live.config.targets[name] : undefined;
-  if (target === undefined) throw new InterlockError('USAGE', 'there is no such target: `targets` lists those there are');
+  if (target === undefined) throw noTarget();
   return target;
+}
+
+/**
+ * What policy says of a target, and which of its columns it masks, is nothing for who may not open it: it answers like what is not there (N6). A `query`
+ * is refused, and recorded, at the target's own door.
+ */
+function openTarget(from: AssistingFrom, caller: Caller, name: string): TargetConfig {
+  const target = targetOf(from, name);
+  if (!opens(from, caller, target)) throw noTarget();
+  return target;
+}
+
+function noTarget(): InterlockError {
+  return new InterlockError('USAGE', 'there is no such target: `targets` lists those there are');
+}
+
+function opens(from: AssistingFrom, { principal }: Caller, target: TargetConfig): boolean {
+  const { subject } = principal;
+  const supportedObligations = FULFILLED[target.protocol];
+  const session = from.decisions.openSession({ sessionId: '', subject, resource: resourceOf(target, from), client: CLIENT, supportedObligations });
+  session.close();
+  return session.opening.effect !== 'deny';
+}
+
+/** Of targets that they may open. @throws InterlockError RUNBOOK_INVALID, which names no file: those are the owner's */
+async function runbooksOf(from: AssistingFrom, caller: Caller): Promise<readonly Runbook[]> {
+  const { targets, runbooksDir } = from.live.config;
+  const all = await readRunbooks(runbooksDir).catch((error: unknown) => {
+    if (!(error instanceof InterlockError)) throw error;
+    throw new InterlockError('RUNBOOK_INVALID', 'a runbook here is not valid: `interlock run --list` tells its owner which', { cause: error });
+  });
+  return all.filter(({ target: name }) => {
+    const target = Object.hasOwn(targets, name) ? targets[name] : undefined;
+    return target !== undefined && opens(from, caller, target);
+  });
 }
 
 function resourceOf(target: TargetConfig, from: AssistingFrom): Resource {
@@ -86,8 +111,8 @@ function databaseOf({ name, upstream }: TargetConfig, { enforcers }: AssistingFr
   return upstream.databases?.[0] ?? enforcers().find(([of]) => of === name)?.[1].databases?.[0] ?? null;
 }
 
-async function judged(from: AssistingFrom, { principal }: Caller, asked: Asked): ReturnType<AssistantParts['judge']> {
-  const target = targetOf(from, asked.target);
+async function judged(from: AssistingFrom, caller: Caller, asked: Asked): ReturnType<AssistantParts['judge']> {
+  const target = openTarget(from, caller, asked.target);
   const ask = askOf(target, asked);
   const text = ask.kind === 'sql' ? { action: 'sql.execute' as const, statement: ask.statement } : askedHttp(asked.request ?? { path: '/' });
   const params =
@@ -95,7 +120,7 @@ async function judged(from: AssistingFrom, { principal }: Caller, asked: Asked):
       ? ask.params.map((value, at) => ({ index: at + 1, type: 'unknown', value, encoding: 'text' as const, flows_to_code: false }))
       : [];
   const { decision } = await from.decisions.dryRun({
-    subject: principal.subject,
+    subject: caller.principal.subject,
     resource: resourceOf(target, from),
     action: text.action,
     statement: text.statement,
@@ -147,7 +172,11 @@ async function ran(
   const door = doorOf(from, where);
   const asked: Ask = ask.kind === 'sql' ? { ...ask, database: ask.database ?? databaseOf(where, from) } : ask;
   const login = principal.subject.properties.login;
-  return told(await call(door, asked, { ...bounds, login, token, application: as, held: 'leave', notice: () => {} }), from.publicUrl());
+  const genuine = (id: string): boolean => {
+    const view = shownOrNull(bookOf(from), id);
+    return view !== null && isOf(view, principal);
+  };
+  return told(await call(door, asked, { ...bounds, login, token, application: as, held: 'leave', genuine, notice: () => {} }), from.publicUrl());
 }
 
 /** Of this process: where enforcers run elsewhere, clients go to them. */
@@ -183,10 +212,12 @@ function shownRunbook({ name, target, description, parameters = {} }: Runbook): 
 }
 
 /** What they asked before, in the same words, and could still use. */
-function standing(from: AssistingFrom, { principal }: Caller, asked: Asked): string | null {
-  const ask = askOf(targetOf(from, asked.target), asked);
-  const { items } = bookOf(from).page({ state: ['open', 'approved'], target: asked.target, requestedBy: principal.subject }, { limit: 200 });
-  return items.find((view) => sameText(view, ask))?.approval_id ?? null;
+function standing(from: AssistingFrom, caller: Caller, asked: Asked): string | null {
+  const ask = askOf(openTarget(from, caller, asked.target), asked);
+  const { subject } = caller.principal;
+  const { items } = bookOf(from).page({ state: ['open', 'approved'], target: asked.target, requestedBy: subject }, { limit: 200 });
+  // not one of an agent's of theirs: they could not use it
+  return items.find((view) => view.subject.id === subject.id && sameText(view, ask))?.approval_id ?? null;
 }
 
 function sameText({ payload_text: text, params = [] }: ApprovalView, ask: Ask): boolean {

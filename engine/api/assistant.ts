@@ -27,6 +27,7 @@ export async function serveAssistant(request: IncomingMessage, response: ServerR
   if (request.method !== 'POST')
     return send(response, 405, { error: { code: 'UNSUPPORTED', message: 'only POST: nothing is sent unasked here' } }, house, { allow: 'POST' });
   house.rates.take('change', principal.subject.id);
+  using _seat = house.seats.take(principal.subject.id);
   const bytes = await readMessage(request);
   using ending = new Ending(response, principal.expiresAtMs - house.clock.wallUs() / 1000, [house.closing]);
   const answer = await assistant.answer(bytes, { principal, token }, ending.signal);

@@ -9,6 +9,7 @@ import { ConsoleSessions } from './login/console-sessions.ts';
 import { type CookieNames, cookieNames } from './login/cookies.ts';
 import type { ApiParts, LoginBegun, OidcLogin } from './parts.ts';
 import { Rates } from './rates.ts';
+import { Seats } from './seats.ts';
 import { Views } from './views.ts';
 import type { Principal } from '#client/identity';
 
@@ -29,6 +30,8 @@ export interface House {
   readonly live: Live;
   readonly views: Views;
   readonly rates: Rates;
+  /** Of Interlock's own MCP server: a call of it may wait for a person. */
+  readonly seats: Seats;
   /** Readings of the journal that are open. */
   readonly readings: { open: number };
   console: ConsoleFiles;
@@ -59,6 +62,7 @@ export function openHouse(from: Pick<House, 'parts' | 'clock' | 'log' | 'publicU
     live,
     views: new Views(parts, clock),
     rates: new Rates(clock),
+    seats: new Seats({ all: LIMITS.toolCalls, perPrincipal: LIMITS.toolCallsPerPrincipal }),
     readings: { open: 0 },
     closing: closing.signal,
     close: () => {

@@ -19,6 +19,9 @@ export const LIMITS = {
   liveGathered: 200,
   /** Changes that a client that comes back can be told. */
   liveKept: 2_000,
+  /** Calls of Interlock's own MCP server at a time, of all and of one principal; fewer than there are connections. */
+  toolCalls: 128,
+  toolCallsPerPrincipal: 16,
   queryChars: 500,
   commentChars: 4_000,
   pageDefault: 50,

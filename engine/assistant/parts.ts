@@ -57,7 +57,8 @@ export interface AssistantParts {
   judge(caller: Caller, asked: Asked): Promise<Decision>;
   /** Through the gateway, as anybody's client. What is held is left, and its request stays open. */
   run(caller: Caller, asked: Asked, bounds: Bounds): Promise<Readonly<Record<string, unknown>>>;
-  runbooks(): Promise<readonly RunbookView[]>;
+  /** Of targets that they may open. */
+  runbooks(caller: Caller): Promise<readonly RunbookView[]>;
   runRunbook(caller: Caller, name: string, values: Readonly<Record<string, unknown>>, bounds: Bounds): Promise<Readonly<Record<string, unknown>>>;
   /** What they asked before, in the same words, that is open or approved and not used; null: nothing. */
   asked(caller: Caller, asked: Asked): Promise<string | null>;

@@ -122,7 +122,7 @@ export const TOOLS: readonly Tool[] = [
     readOnly: false,
     act: async (parts, caller, given, signal) => {
       const { name, values = {} } = given as { readonly name?: string; readonly values?: Given };
-      return name === undefined ? { runbooks: await parts.runbooks() } : await parts.runRunbook(caller, name, values, bounds(given, signal));
+      return name === undefined ? { runbooks: await parts.runbooks(caller) } : await parts.runRunbook(caller, name, values, bounds(given, signal));
     },
   },
 ];

@@ -32,6 +32,8 @@ export interface CallOptions {
   /** Of the answer, as text. */
   readonly bytesMax: number;
   readonly signal: AbortSignal;
+  /** Whether a request of this id is there and theirs: the target's own words pass through the gateway too, and may look like its. Absent: cannot be told. */
+  readonly genuine?: (approvalId: string) => boolean;
   /** What the gateway says while it waits. */
   readonly notice: (line: string) => void;
 }
@@ -64,6 +66,12 @@ export interface Refused {
 /** What the other end's certificate is checked with; an address is no name to ask for. */
 export function tlsOptions({ ca, name }: NonNullable<Door['tls']>): { readonly ca?: string; readonly servername?: string } {
   return { ...(isIP(name) === 0 ? { servername: name } : {}), ...(ca === null ? {} : { ca }) };
+}
+
+const APPROVAL = /^apr_[0-9A-Z]{26}$/;
+
+export function isApproval(id: string | null, genuine: CallOptions['genuine']): id is string {
+  return id !== null && APPROVAL.test(id) && (genuine?.(id) ?? true);
 }
 
 /** `… code=MISSING_WHERE approval=apr_…` */

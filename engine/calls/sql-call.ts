@@ -1,7 +1,7 @@
 /** A statement of SQL, with the client that everybody has. */
 import { Client, DatabaseError, Query, type QueryArrayConfig, type QueryArrayResult } from 'pg';
 import { InterlockError } from '#schemas/errors';
-import { type Answer, type Ask, type CallOptions, detailField, type Door, type Refused, tlsOptions } from './parts.ts';
+import { type Answer, type Ask, type CallOptions, detailField, type Door, isApproval, type Refused, tlsOptions } from './parts.ts';
 
 const CONNECT_MS = 10_000;
 
@@ -14,7 +14,7 @@ export async function sqlCall(door: Door, ask: SqlAsk, options: CallOptions): Pr
   client.on('notice', ({ message = '', detail = '', hint = '' }) => {
     options.notice([message, hint].filter((part) => part !== '').join('. '));
     const approvalId = detailField(detail, 'approval');
-    if (approvalId !== null && options.held === 'leave') held.resolve({ outcome: 'pending', approvalId, message, hint });
+    if (options.held === 'leave' && isApproval(approvalId, options.genuine)) held.resolve({ outcome: 'pending', approvalId, message, hint });
   });
   const leave = (): void => held.reject(options.signal.reason as Error);
   options.signal.addEventListener('abort', leave, { once: true });
@@ -24,7 +24,7 @@ export async function sqlCall(door: Door, ask: SqlAsk, options: CallOptions): Pr
     answer.catch(() => {}); // whoever leaves while it is held ends the connection under it
     return await Promise.race([answer, held.promise]);
   } catch (error) {
-    if (error instanceof DatabaseError) return refused(error);
+    if (error instanceof DatabaseError) return refused(error, options);
     throw error;
   } finally {
     options.signal.removeEventListener('abort', leave);
@@ -84,9 +84,9 @@ function asText(value: string): string {
   return value;
 }
 
-function refused({ code = '', message, detail = '', hint = '' }: DatabaseError): Answer {
+function refused({ code = '', message, detail = '', hint = '' }: DatabaseError, { genuine }: CallOptions): Answer {
   const approvalId = detailField(detail, 'approval');
-  if (code === 'IL001' && approvalId !== null) return { outcome: 'pending', approvalId, message, hint };
+  if (code === 'IL001' && isApproval(approvalId, genuine)) return { outcome: 'pending', approvalId, message, hint };
   const said: Refused = { outcome: 'refused', code: detailField(detail, 'code') ?? '', sqlstate: code, message, detail, hint };
   return said;
 }

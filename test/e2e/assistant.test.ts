@@ -52,8 +52,8 @@ async function connected(token: string): Promise<Client> {
   return client;
 }
 
-async function act(name: string, args: Record<string, unknown> = {}): Promise<Record<string, unknown>> {
-  const client = await connected(agent);
+async function act(name: string, args: Record<string, unknown> = {}, token: string = agent): Promise<Record<string, unknown>> {
+  const client = await connected(token);
   try {
     const { structuredContent } = await client.callTool({ name, arguments: args });
     return structuredContent as Record<string, unknown>;
@@ -130,6 +130,20 @@ describe('the door', () => {
     const answer = await client.callTool({ name: 'await_approval', arguments: { approval_id: pending['approval_id'], wait_s: 0 } });
     await client.close();
     expect(answer).toMatchObject({ isError: true, structuredContent: { code: 'APPROVAL_NOT_FOUND' } });
+  });
+
+  test('N6: a target that policy does not let them open is not told of: not what it masks, not why, not by its runbooks', async () => {
+    const eve = await gateway.token({ login: 'eve', groups: ['strangers'] });
+    const nowhere = await act('why', { target: 'nowhere', statement: 'SELECT 1' }, eve);
+    expect(nowhere).toMatchObject({ outcome: 'refused', code: 'USAGE' });
+    expect(await act('targets', {}, eve)).toEqual({ targets: [] });
+    expect(await act('why', { target: 'shop', statement: 'SELECT 1' }, eve)).toEqual(nowhere);
+    expect(await act('request_approval', { target: 'shop', statement: 'SELECT 1' }, eve)).toEqual(nowhere);
+    expect(await act('runbooks', {}, eve)).toEqual({ runbooks: [] });
+    expect(await act('runbooks', { name: 'count', values: { status: 'new' } }, eve)).toMatchObject({
+      code: 'USAGE',
+      message: expect.stringContaining('none') as string,
+    });
   });
 
   test('a modern client needs no session', async () => {

@@ -255,3 +255,25 @@ test('a port that is taken, an address that is not ours', async () => {
     code: 'CONFIG_INVALID',
   });
 });
+
+test('invariant 9: calls of the MCP server that wait leave room for others, and for reviewers', async () => {
+  const { parts } = fakeApi({ people: PEOPLE, approvals: [], readers: null, events: [] });
+  const waiting = Promise.withResolvers<object>();
+  let running = 0;
+  const assistant: ApiParts['assistant'] = { answer: () => ((running += 1), waiting.promise) };
+  const api = await openApi({ listen: { host: '127.0.0.1', port: 0 }, tls: null, parts: { ...parts, assistant }, log: silentLog });
+  const ask = (who: string): Promise<Response> =>
+    fetch(`${api.url}/mcp`, { method: 'POST', headers: { authorization: `Bearer ${who}`, 'content-type': 'application/json' }, body: '{}' });
+  try {
+    const held = Array.from({ length: 16 }, () => ask('alice'));
+    await expect.poll(() => running).toBe(16);
+    expect((await ask('alice')).status).toBe(429);
+    const other = ask('carol');
+    await expect.poll(() => running).toBe(17);
+    waiting.resolve({});
+    for (const one of [...held, other]) expect((await one).status).toBe(200);
+    expect((await ask('alice')).status).toBe(200);
+  } finally {
+    await api.close();
+  }
+});
