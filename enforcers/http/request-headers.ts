@@ -47,18 +47,25 @@ const OWN: ReadonlySet<string> = new Set([
   'transfer-encoding',
   'upgrade-insecure-requests',
   'via',
-  'x-http-method',
-  'x-http-method-override',
-  'x-method-override',
+  'x-method',
+  'x-tunnel-method',
 ]);
 
 /** Who somebody is, or where they come from: whoever reads one of these believes a proxy, and the proxy is the gateway. */
 const IDENTITY =
   /^(?:proxy-|impersonate-|x-forwarded|x-original-|x-rewrite-|x-real-|x-remote-|x-auth|x-user|x-client-(?:ip|cert|dn|verify|cn|principal|id)|x-ssl-|ssl-client|x-webauth-|x-ms-client-principal|x-goog-(?:authenticated|iap)|x-amzn-(?:oidc|mtls)|x-amz-security-token|x-pomerium-|x-envoy-|x-api-key$|api-key$|x-access-token$|x-jwt|x-cluster-client-ip$|x-host$|x-url$|true-client-ip$|cf-|fastly-|client-ip$|client-cert|x-interlock-)|^x-(?:.*-)?(?:user|username|userid|user-id|login|email|groups?|roles?|tenant|identity|principal|subject|scopes?|admin)$/;
 
+/**
+ * What a proxy or framework says to itself: which path or host is meant, what was checked already (Next.js took `x-middleware-subrequest` from
+ * anybody), where files are, who the gateway in front found (Kong, Hasura). And secrets of the target's own: with one of them somebody signs in past the
+ * gateway's credential, and it would stand in the record.
+ */
+const INTERNAL =
+  /^(?:x-http-|x-override-|x-middleware-|x-invoke-|x-matched-path$|x-now-|x-vercel-|x-accel-|x-sendfile|x-forward|x-istio-|l5d-|akamai-|x-akamai-|x-cf-|x-originating-|x-proxyuser-|x-custom-ip-|x-consumer-|x-credential-|x-anonymous-consumer$|x-hasura-|x-parse-|early-data$|cdn-loop$|max-forwards$|set-cookie$)|-override$|^(?:apikey|authentication|www-authorization|private-token|job-token|deploy-token|dapr-api-token|x-gitlab-token|x-vault-token|x-consul-token|x-nomad-token|x-shopify-access-token|x-aws-ec2-metadata-token(?:-ttl-seconds)?|metadata|metadata-flavor)$/;
+
 /** Names with `_` are told from those with `-` by some servers only (CGI). */
 function isDropped(name: string): boolean {
-  return OWN.has(name) || name.includes('_') || IDENTITY.test(name);
+  return OWN.has(name) || name.includes('_') || IDENTITY.test(name) || INTERNAL.test(name);
 }
 
 /** What a client's `Prefer: wait=N` says, in milliseconds; null: nothing (RFC 7240). */

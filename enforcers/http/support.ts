@@ -24,6 +24,8 @@ const DROPPED: readonly string[] = [
   'cookies, both ways, unless `headers.cookies` lets them pass: a session at the target is a credential',
   'headers that say who somebody is or where they come from (`X-Forwarded-*`, `Forwarded`, `X-*-User`, `Impersonate-*`, `Proxy-*` …), and every name with `_`',
   'headers that ask for another method (`X-HTTP-Method-Override` …)',
+  'headers that a proxy or framework says to itself (`X-Middleware-*`, `X-Matched-Path`, `X-Consumer-*`, `X-Accel-*`, `*-Override` …)',
+  'secrets of the target’s own (`X-Vault-Token`, `PRIVATE-TOKEN`, `X-Hasura-*` …): its credential is the gateway’s, and theirs would stand in the record',
   '`Accept-Encoding`: answers come unencoded',
   'trailers of answers, interim answers (103), `Alt-Svc`, `Strict-Transport-Security` of the target',
 ];

@@ -81,6 +81,20 @@ describe('H2: only canonical paths', () => {
     '/api/orders?a=1;b=2',
     '/api/orders?_method=DELETE',
     '/api/orders?x-http-method-override=DELETE',
+    '/api/orders?_method[]=DELETE',
+    '/api/orders?_METHOD.x=DELETE',
+    '/api/orders?.method=DELETE',
+    '/api/orders?[method=DELETE',
+    '/api/orders?+_method=DELETE',
+    '/api/orders?__proto__[role]=admin',
+    '/api/orders?user[__proto__][role]=admin',
+    '/api/orders?%09role=admin',
+    '/api/orders?ro%0dle=admin',
+    '/api/orders/%20admin',
+    '/api/orders/admin%20',
+    '/api/orders/%E2%88%95admin',
+    '/api/orders/%E2%81%84admin',
+    '/api/orders/%E2%88%96admin',
     '/api/orders?a="b"',
     '*',
   ])('%s is not understood', (target) => {
@@ -186,6 +200,8 @@ describe('H5: bodies that all servers read alike', () => {
     ['NaN', '{"a":NaN}'],
     ['a leading zero', '{"a":01}'],
     ['a control character in a string', '{"a":"\n"}'],
+    ['NUL at the end of a member’s name', '{"role\\u0000":"admin"}'],
+    ['NUL in a text', '{"role":"admin\\u0000"}'],
     ['half a surrogate pair', '{"a":"\\ud800"}'],
     ['a prototype', '{"__proto__":{"role":"admin"}}'],
     ['a byte order mark', '\ufeff{"a":1}'],
@@ -201,6 +217,7 @@ describe('H5: bodies that all servers read alike', () => {
     expect(patch(Buffer.from('{"role":"admin"}', 'utf16le')).parsed).toBe(false);
     expect(patch('{"a":1}', 'application/json; charset=utf-16').parsed).toBe(false);
     expect(patch('{"a":1}', 'application/json; charset="utf-7"').parsed).toBe(false);
+    expect(patch('{"a":1}', "application/json; charset*=us-ascii''utf-16").parsed).toBe(false);
     expect(facts({ method: 'PATCH', target: '/api/users/1', headers: [['content-encoding', 'gzip']], body: '{}' }).parsed).toBe(false);
     expect(
       facts({
@@ -250,6 +267,9 @@ describe('H5: bodies that all servers read alike', () => {
     expect(patch('role=user&r%6fle=admin', type).body).toMatchObject({ kind: 'form', json: { role: ['user', 'admin'] }, keys: ['role'] });
     expect(patch('role=user;role=admin', type).parsed).toBe(false);
     expect(patch('a=%ff', type).parsed).toBe(false);
+    expect(patch('user[role]=a&filter.x=b&a%20b=c', type).body.keys).toEqual(['a b', 'filter.x', 'user[role]']);
+    for (const body of ['%20role=admin', '+_method=DELETE', '_method[]=DELETE', '.method=DELETE', '__proto__[role]=admin'])
+      expect(patch(body, type).parsed, body).toBe(false);
   });
 
   test('what is not read is opaque: no type, other multipart, YAML, XML; with a document type it is not understood', () => {

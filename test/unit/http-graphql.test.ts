@@ -47,6 +47,14 @@ describe('facts of GraphQL: which operation runs (H11)', () => {
     ['another spelling of query', body({ query: '{ orders { id } }', QUERY: 'mutation { deleteOrder(id: 1) { id } }' })],
     ['text in the address as well', { ...body({ query: '{ orders { id } }' }), target: '/graphql?query=mutation%7BdeleteOrder(id:1)%7Bid%7D%7D' }],
     ['a mutation by GET', { method: 'GET', target: '/graphql?query=mutation%7BdeleteOrder(id:1)%7Bid%7D%7D' }],
+    [
+      'a variable twice in the address',
+      {
+        method: 'GET',
+        target: `/graphql?query=${encodeURIComponent('query($a:ID){orders(id:$a){id}}')}&variables=${encodeURIComponent('{"a":1,"a":2}')}`,
+      },
+    ],
+    ['variables in the address that are no JSON', { method: 'GET', target: '/graphql?query=%7Borders%7Bid%7D%7D&variables=x' }],
     ['twice in the address', { method: 'GET', target: '/graphql?query=%7Borders%7Bid%7D%7D&query=%7Bx%7D' }],
     ['a form', { method: 'POST', type: 'application/x-www-form-urlencoded', body: 'query=%7Borders%7Bid%7D%7D' }],
     ['the text itself', { method: 'POST', type: 'application/graphql', body: '{ orders { id } }' }],
@@ -57,6 +65,10 @@ describe('facts of GraphQL: which operation runs (H11)', () => {
       'a fragment in itself',
       body({ query: '{ orders { ...F } } fragment F on Order { customer { orders { ...G } } } fragment G on Order { ...F }' }),
     ],
+    ['an argument twice', body({ query: '{ orders(id: 1, id: 2) { id } }' })],
+    ['an argument of a directive twice', body({ query: '{ orders { id @include(if: true, if: false) } }' })],
+    ['a member of an argument twice', body({ query: '{ orders(filter: { a: 1, b: [{ c: 1, c: 2 }] }) { id } }' })],
+    ['a variable twice', body({ query: 'query ($a: ID = 1, $a: ID = 2) { orders(id: $a) { id } }' })],
     ['two fragments of one name', body({ query: '{ orders { ...F } } fragment F on Order { id } fragment F on Order { total }' })],
     ['an answer in pieces', body({ query: '{ orders { ... @defer { customer { ssn } } } }' })],
   ])('%s is not understood, and so refused', (_, request) => {

@@ -17,6 +17,12 @@ NEVER.addSubnet('fe80::', 10, 'ipv6');
 NEVER.addSubnet('ff00::', 8, 'ipv6');
 NEVER.addAddress('::', 'ipv6');
 NEVER.addAddress('fd00:ec2::254', 'ipv6');
+NEVER.addAddress('fd00:42::42', 'ipv6');
+NEVER.addAddress('fd00:c1::a9fe:a9fe', 'ipv6');
+NEVER.addAddress('fd20:ce::254', 'ipv6');
+/** Tunnels whose addresses hold another one: 6to4, Teredo. */
+NEVER.addSubnet('2002::', 16, 'ipv6');
+NEVER.addSubnet('2001::', 32, 'ipv6');
 
 /** Whether the gateway connects there unless the configuration names this very address. */
 export function isRefused(address: string): boolean {
@@ -26,11 +32,11 @@ export function isRefused(address: string): boolean {
   return family === 0 || NEVER.check(address, family === 6 ? 'ipv6' : 'ipv4');
 }
 
-/** IPv4 inside IPv6: `::ffff:169.254.169.254`, `64:ff9b::a9fe:a9fe`, `::a9fe:a9fe`. */
+/** IPv4 inside IPv6: `::ffff:169.254.169.254`, `::ffff:0:a9fe:a9fe`, `64:ff9b::a9fe:a9fe`, `64:ff9b:1::a9fe:a9fe`, `::a9fe:a9fe`. */
 function mappedIpv4(address: string): string | null {
   if (isIP(address) !== 6) return null;
   const compact = new URL(`http://[${address.split('%')[0] ?? ''}]`).hostname.slice(1, -1);
-  const [, high, low] = /^(?:::ffff:|64:ff9b::|::)([0-9a-f]{1,4}):([0-9a-f]{1,4})$/.exec(compact) ?? [];
+  const [, high, low] = /^(?:::ffff:(?:0:)?|64:ff9b:(?:1:(?:[0-9a-f]{1,4}:){0,3})?:?|::)([0-9a-f]{1,4}):([0-9a-f]{1,4})$/.exec(compact) ?? [];
   if (high === undefined || low === undefined) return null;
   const [a, b] = [Number.parseInt(high, 16), Number.parseInt(low, 16)];
   return `${a >> 8}.${a & 255}.${b >> 8}.${b & 255}`;

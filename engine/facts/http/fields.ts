@@ -31,10 +31,16 @@ export function readFields(text: string, where: string): Fields | Trouble {
   return fields;
 }
 
-/** null: a name that means nothing but itself. */
+/**
+ * null: a name that means nothing but itself. What frameworks make of a name counts, too: `user[x]` and `user.x` as steps, and PHP's `.method`,
+ * ` _method` and `[method` as `_method`.
+ */
 export function nameTrouble(name: string, where: string): Trouble | null {
-  if (OVERRIDES.has(name.toLowerCase())) return new Trouble('unsupported', `${where} asks for another method (${name})`);
-  return isReserved(name) ? new Trouble('unsupported', `${where} holds the name ${name}`) : null;
+  if (/^\s|\p{Cc}/u.test(name)) return new Trouble('syntax', `${where} holds a name that begins with a blank, or with a control character in it`);
+  const [first = '', ...steps] = name.split(/[[\].]+/);
+  const asked = [name, first, first === '' ? `_${steps[0] ?? ''}` : name.replace(/[ .[]/g, '_')].find((one) => OVERRIDES.has(one.toLowerCase()));
+  if (asked !== undefined) return new Trouble('unsupported', `${where} asks for another method (${name})`);
+  return [first, ...steps].some(isReserved) ? new Trouble('unsupported', `${where} holds the name ${name}`) : null;
 }
 
 export function isReserved(name: string): boolean {

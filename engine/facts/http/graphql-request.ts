@@ -2,6 +2,7 @@
 import { createHash } from 'node:crypto';
 import { isObject } from './answer-fields.ts';
 import { folded } from './fields.ts';
+import { readJson } from './json.ts';
 import type { GraphqlRequest } from './reader.ts';
 import { Trouble } from './trouble.ts';
 
@@ -27,8 +28,12 @@ function byQuery({ query }: GraphqlRequest): Said | Trouble {
     if (name instanceof Trouble) return name;
     const [value, ...more] = query[name] ?? [];
     if (value === undefined || more.length > 0) return new Trouble('syntax', `${name} stands in the query twice`);
-    said[name] = name === 'variables' || name === 'extensions' ? parsed(value) : value;
-    if (said[name] === undefined) return new Trouble('syntax', `${name} is not JSON`);
+    if (name !== 'variables' && name !== 'extensions') said[name] = value;
+    else {
+      const document = readJson(value);
+      if (document instanceof Trouble) return document;
+      said[name] = document.value;
+    }
   }
   return said;
 }
@@ -78,12 +83,4 @@ function fits(extensions: unknown, query: string): boolean {
   const persisted = extensions['persistedQuery'];
   if (persisted === undefined) return true;
   return isObject(persisted) && persisted['sha256Hash'] === createHash('sha256').update(query).digest('hex');
-}
-
-function parsed(text: string): unknown {
-  try {
-    return JSON.parse(text) as unknown;
-  } catch {
-    return undefined;
-  }
 }

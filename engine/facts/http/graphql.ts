@@ -5,6 +5,7 @@
 import { GraphQLError, Kind, parse, type DocumentNode, type FragmentDefinitionNode, type OperationDefinitionNode } from 'graphql';
 import { GRAPHQL_LIMITS } from './graphql-limits.ts';
 import { readRequest, type GraphqlCall } from './graphql-request.ts';
+import { repeated } from './graphql-unique.ts';
 import { tooDeep } from './graphql-scan.ts';
 import { GraphqlWalk } from './graphql-walk.ts';
 import { typesOf } from './graphql-types.ts';
@@ -71,6 +72,8 @@ function checked(document: DocumentNode): DocumentNode | Trouble {
   if (new Set(operations).size !== operations.length) return new Trouble('syntax', 'two operations of one name');
   if (new Set(fragments).size !== fragments.length) return new Trouble('syntax', 'two fragments of one name');
   if (operations.length > 1 && operations.includes('')) return new Trouble('syntax', 'an operation without a name beside others');
+  const twice = repeated(document);
+  if (twice !== null) return new Trouble('syntax', twice);
   return document;
 }
 

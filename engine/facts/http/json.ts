@@ -130,6 +130,8 @@ class JsonReader {
       }
     }
     const whole = built + text.slice(start, this.#at++);
+    // whoever keeps texts as C does ends them there
+    if (whole.includes('\0')) throw new Stop(new Trouble('encoding', 'JSON holds NUL'));
     if (!whole.isWellFormed()) throw new Stop(new Trouble('encoding', 'JSON holds half of a surrogate pair'));
     return whole;
   }

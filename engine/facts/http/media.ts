@@ -20,6 +20,8 @@ export function readMedia(type: string): Media | Trouble {
   if (name === undefined) return new Trouble('syntax', 'content-type is malformed');
   const parameters = [...written.matchAll(PARAMETER)].map(([, key = '', value = '']) => [key.toLowerCase(), value] as const);
   const charsets = parameters.flatMap(([key, value]) => (key === 'charset' ? [value.replaceAll('"', '')] : []));
+  // RFC 8187: some take it for the parameter without the star, others for none
+  if (parameters.some(([key]) => key.includes('*'))) return new Trouble('syntax', 'content-type has a parameter with a star');
   return { name: name.toLowerCase(), parameters, isUtf8: charsets.every((one) => /^(utf-?8|us-ascii)$/i.test(one)) };
 }
 

@@ -54,6 +54,7 @@ function readSegment(text: string): string | Trouble {
   const encoded = encodedPart(text);
   if (encoded !== null && NEVER_ENCODED.test(encoded))
     return new Trouble('syntax', 'the path is not in canonical form: something is percent-encoded that must not be');
+  if (/^\s|\s$/.test(decoded)) return new Trouble('syntax', 'the path holds a segment that begins or ends with a blank, which some servers cut off');
   return lookalike(decoded) ? new Trouble('syntax', 'the path holds a character that some servers turn into another') : decoded;
 }
 
@@ -62,8 +63,12 @@ function encodedPart(text: string): string | null {
   return decodeUtf8((text.match(/(?:%[0-9A-Fa-f]{2})+/g) ?? []).join(''));
 }
 
+/** Slashes that Windows takes for `/` and `\` where it writes them in an older code page. */
+const SLASHES = /[\u2044\u2215\u2216\u29f5\u29f8\u29f9]/;
+
 /** Full-width letters, dots and slashes become ASCII under compatibility normalisation: another path for a server that does that. */
 function lookalike(decoded: string): boolean {
+  if (SLASHES.test(decoded)) return true;
   return asciiOf(decoded.normalize('NFKC')) !== asciiOf(decoded);
 }
 
