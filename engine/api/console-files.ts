@@ -32,7 +32,9 @@ const FILES_MAX = 500;
 const FILE_BYTES_MAX = 8 * 1024 * 1024;
 
 /** Its pages are one document, which asks for what the path names. */
-const PAGE = new RegExp(`^/(?:|inbox|sessions|search|reviews|delegations|notifications|targets|login|approvals/apr_${ULID}|sessions/ses_${ULID})$`);
+const PAGE = new RegExp(
+  `^/(?:|inbox|sessions|agents|agents/[a-z0-9-]{1,63}|search|reviews|delegations|notifications|targets|login|approvals/apr_${ULID}|sessions/ses_${ULID})$`,
+);
 
 /** @throws Error when there is no built console in the folder */
 export async function readConsole(dir: string): Promise<ConsoleFiles> {

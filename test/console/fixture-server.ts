@@ -8,11 +8,12 @@ import type { AddressInfo } from 'node:net';
 import { readFileSync } from 'node:fs';
 import { extname, join, normalize } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import type { AgentClaims, AgentView } from '#schemas/agent';
 import type { EnforcerPage } from '#schemas/enforcer-report';
 import type { NotificationView } from '#schemas/notification';
 import type { DelegationPage, InboxPage, LiveEvent, Me, RequestPage, SessionDetail, SessionPage, StatementPage } from '#schemas/review';
 import { ensureConsole } from '#tools/console';
-import { delegation, enforcers, id, inboxItem, me, message, requestPage, REVISION, session, statement } from './fixtures.ts';
+import { agent, claims, delegation, enforcers, id, inboxItem, me, message, requestPage, REVISION, session, statement } from './fixtures.ts';
 
 /** What each route answers; a function is asked anew each time. */
 export interface Scene {
@@ -25,6 +26,8 @@ export interface Scene {
   readonly delegations?: () => DelegationPage;
   readonly messages?: readonly NotificationView[];
   readonly enforcers?: EnforcerPage;
+  readonly agents?: readonly AgentView[];
+  readonly claims?: AgentClaims;
   /** What was sent to it: `POST /v1/approvals/…/verdict` and its body. The answer is the status, with an error's document if it is none. */
   readonly act?: (what: string, body: unknown) => { readonly status: number; readonly document: unknown };
 }
@@ -125,6 +128,9 @@ function read(scene: Scene, { pathname, searchParams: query }: URL): readonly [n
       return [200, scene.search?.(query) ?? pageOf(query, 12, (number) => statement(12 - number))];
     case 'enforcers':
       return [200, scene.enforcers ?? { items: [...enforcers], revision: REVISION }];
+    case 'agents':
+      if (which === '') return [200, { items: scene.agents ?? [agent(1), agent(2, { state: 'silent', sessions: 0 })] }];
+      return pathname.endsWith('/claims') ? [200, scene.claims ?? claims()] : found(scene.agents?.[0] ?? agent(1));
     case 'notifications':
       return [200, { items: scene.messages ?? [message(1)] }];
     case 'delegations':

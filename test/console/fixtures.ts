@@ -1,4 +1,5 @@
 /** What the engine would answer in states that take long to make for real: empty, usual, and extreme. Typed by the contract. */
+import type { AgentClaims, AgentView } from '#schemas/agent';
 import type { ApprovalView, DelegationView } from '#schemas/approval';
 import type { EnforcerReport } from '#schemas/enforcer-report';
 import type { NotificationView } from '#schemas/notification';
@@ -417,5 +418,45 @@ export function delegation(number: number, more: Partial<DelegationView> = {}): 
     reason: 'on holiday',
     state: 'in_force',
     ...more,
+  };
+}
+
+export function agent(number: number, more: Partial<AgentView> = {}): AgentView {
+  return {
+    name: `refunds-${number}`,
+    state: 'active',
+    subject: `https://interlock.example.com|refunds-${number}`,
+    owner: { id: 'https://issuer.example|alice', login: 'alice', groups: ['support', 'staff'], seen_at: at(-3600) },
+    targets: ['billing-api', 'shop'],
+    groups: ['support'],
+    ceilings: { rows_per_hour: 500 },
+    key_id: 'nMKWMPqN403LfpR1kiSPaAl4e0l37T2z_TKKaw2kzG0',
+    key_since: at(-86_400),
+    sessions: 2,
+    by: 'alice',
+    ...more,
+  };
+}
+
+/** @param many lines of one target */
+export function claims(many = 4): AgentClaims {
+  const effects = ['allow', 'mask', 'require_approval', 'deny'] as const;
+  return {
+    contract: 1,
+    agent: 'refunds-1',
+    revision: REVISION,
+    subject: {},
+    claims: Array.from({ length: many }, (_, index) => ({
+      id: `shop:${index}`,
+      target: index % 2 === 0 ? 'shop' : 'billing-api',
+      protocol: 'postgresql',
+      what: `update one row of public.payments_${index}`,
+      effect: effects[index % effects.length] ?? 'deny',
+      codes: ['AGENT_WRITE'],
+      reason: 'What an agent changes waits for somebody else.',
+      masked: ['public.customers.email'],
+      approvers: ['data-owners'],
+    })),
+    unknown: ['tools'],
   };
 }

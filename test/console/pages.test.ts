@@ -5,8 +5,10 @@ import type { RequestPage } from '#schemas/review';
 import { chromiumPath } from '#test/support/chromium';
 import { eventually, expectAccessible, expectNoSidewaysScroll, launchBrowser, openWindow, settled } from './browser.ts';
 import {
+  agent,
   approval,
   at,
+  claims,
   enforcer,
   extremePage,
   id,
@@ -30,6 +32,7 @@ const EMPTY: Scene = {
   delegations: () => ({ ...NOTHING, items: [] }),
   messages: [],
   enforcers: { items: [], revision: REVISION },
+  agents: [],
   request: () => requestPage({ earlier: [], session: [], story: [], can: [] }),
 };
 const EXTREME: Scene = {
@@ -55,6 +58,8 @@ const EXTREME: Scene = {
       }),
     ),
   },
+  agents: many(0, 2_000).map((number) => agent(number, { targets: many(0, 30).map((one) => `target-${one}-${'x'.repeat(40)}`) })),
+  claims: claims(1_000),
   messages: many(0, 1000).map((number) => ({ ...message(number), detail: 'w'.repeat(2000) })),
 };
 const PAGES: readonly (readonly [name: string, path: string])[] = [
@@ -62,6 +67,8 @@ const PAGES: readonly (readonly [name: string, path: string])[] = [
   ['request', `/approvals/${id('apr', 1)}`],
   ['sessions', '/sessions'],
   ['session', `/sessions/${id('ses', 1)}`],
+  ['agents', '/agents'],
+  ['agent', '/agents/refunds-1'],
   ['search', '/search'],
   ['reviews', '/reviews'],
   ['delegations', '/delegations'],

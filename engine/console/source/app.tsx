@@ -4,6 +4,8 @@ import type { InboxPage, Me } from '#schemas/review';
 import { asCallError, CallError, setCsrf, whenLoggedOut } from './api/call.ts';
 import { startLive, stopLive } from './api/live.ts';
 import { api } from './api/routes.ts';
+import { Agent } from './pages/agent.tsx';
+import { Agents } from './pages/agents.tsx';
 import { Delegations } from './pages/delegations.tsx';
 import { Inbox, Reviews } from './pages/inbox.tsx';
 import { Login } from './pages/login.tsx';
@@ -125,6 +127,7 @@ function Page({ path }: { readonly path: string }): JSX.Element {
   if (path === '/' || path === '/inbox') return <Inbox />;
   if (area === 'approvals' && id !== '') return <Request id={id} key={id} />;
   if (area === 'sessions') return id === '' ? <Sessions /> : <Session id={id} key={id} />;
+  if (area === 'agents') return id === '' ? <Agents /> : <Agent name={id} key={id} />;
   if (path === '/search') return <Search />;
   if (path === '/reviews') return <Reviews />;
   if (path === '/delegations') return <Delegations />;
@@ -144,6 +147,7 @@ const TITLES: Readonly<Record<string, string>> = {
   inbox: 'Inbox',
   approvals: 'Request',
   sessions: 'Sessions',
+  agents: 'Agents',
   search: 'Search',
   reviews: 'Reviews',
   delegations: 'Delegations',

@@ -3,6 +3,7 @@ import type { ApprovalView, DelegationView } from '#schemas/approval';
 import type { EnforcerPage } from '#schemas/enforcer-report';
 import type { NotificationView } from '#schemas/notification';
 import type { DelegationPage, InboxBox, InboxPage, Me, RequestPage, SessionDetail, SessionPage, StatementPage } from '#schemas/review';
+import type { AgentClaims, AgentView } from '#schemas/agent';
 import { call } from './call.ts';
 
 export interface InboxQuery {
@@ -35,6 +36,11 @@ export interface SearchQuery {
   readonly since?: string;
   readonly until?: string;
   readonly cursor?: string;
+  readonly limit?: number;
+}
+
+export interface AgentList {
+  readonly items: readonly AgentView[];
 }
 
 export interface NotificationList {
@@ -79,6 +85,9 @@ export const api = {
   endDelegation: (id: string) => call<DelegationView>(`/v1/delegations/${encodeURIComponent(id)}`, { method: 'DELETE' }),
   notifications: (state: string, signal: AbortSignal) =>
     call<NotificationList>(`/v1/notifications?${new URLSearchParams({ state }).toString()}`, { signal }),
+  agents: (signal: AbortSignal) => call<AgentList>('/v1/agents', { signal }),
+  agent: (name: string, signal: AbortSignal) => call<AgentView>(`/v1/agents/${encodeURIComponent(name)}`, { signal }),
+  claims: (name: string, signal: AbortSignal) => call<AgentClaims>(`/v1/agents/${encodeURIComponent(name)}/claims`, { signal }),
   enforcers: (signal: AbortSignal) => call<EnforcerPage>('/v1/enforcers', { signal }),
   resend: (id: string) => call<unknown>(`/v1/notifications/${encodeURIComponent(id)}/resend`, { method: 'POST' }),
   loginOptions: (signal: AbortSignal) => call<LoginOptions>('/login/options', { signal }),
@@ -89,7 +98,7 @@ export const api = {
 
 /** What is empty is left out: an empty filter is no filter. */
 function search(query: object): string {
-  return `?${new URLSearchParams({ ...given(query), limit: String(PAGE) } as Record<string, string>).toString()}`;
+  return `?${new URLSearchParams({ limit: String(PAGE), ...given(query) } as Record<string, string>).toString()}`;
 }
 
 function given(fields: object): object {

@@ -11,6 +11,7 @@ import { Words } from './words.tsx';
 const PAGES = [
   { to: '/', name: 'Inbox', under: /^\/($|inbox|approvals)/ },
   { to: '/sessions', name: 'Sessions', under: /^\/sessions/ },
+  { to: '/agents', name: 'Agents', under: /^\/agents/ },
   { to: '/search', name: 'Search', under: /^\/search/ },
   { to: '/reviews', name: 'Reviews', under: /^\/reviews/ },
   { to: '/delegations', name: 'Delegations', under: /^\/delegations/ },
@@ -92,6 +93,9 @@ function Account({ logout }: { readonly logout: () => void }): JSX.Element {
               ))}
             </Menu.RadioGroup>
             <Menu.Separator className="menu-line" />
+            <Menu.Item className="menu-item" onClick={() => navigate('/agents')}>
+              Agents
+            </Menu.Item>
             <Menu.Item className="menu-item" onClick={() => navigate('/delegations')}>
               Delegations
             </Menu.Item>
