@@ -72,6 +72,9 @@ function textOf(file: string | null): SourceText | null {
   try {
     return { file, text: readFileSync(file, 'utf8') };
   } catch (error) {
-    throw new InterlockError('CONFIG_INVALID', `${file}: cannot be read (${(error as NodeJS.ErrnoException).code ?? 'unknown'})`, { cause: error });
+    const { code = 'unknown' } = error as NodeJS.ErrnoException;
+    throw new InterlockError('CONFIG_INVALID', `${file}: ${code === 'ENOENT' ? 'there is no such file' : `cannot be read (${code})`}`, {
+      cause: error,
+    });
   }
 }

@@ -88,9 +88,16 @@ function readFields(text: string | null, max: number, strict: boolean): HeaderLi
   return lines.map((line) => {
     const [, name, value] = FIELD.exec(line) ?? [];
     if (name === undefined || value === undefined || (strict && FRAMING.test(line) && !EXACT.test(line)))
-      throw new Malformed(400, 'a header is malformed');
+      throw new Malformed(400, malformedField(line));
     return [name.toLowerCase(), value] as const;
   });
+}
+
+/** An agent that found no token sends `Authorization: Bearer ` with nothing behind it: it should read which header that is. */
+function malformedField(line: string): string {
+  const [name] = /^[a-z][a-z0-9-]{0,63}(?=:)/i.exec(line) ?? [];
+  if (name === undefined) return 'a header is malformed';
+  return `the header ${name.toLowerCase()} is malformed${/[ \t]$/.test(line) ? ': it ends with a blank, as if a value were missing' : ''}`;
 }
 
 /** What is said twice could be read as either. */

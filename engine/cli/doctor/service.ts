@@ -2,6 +2,7 @@
 import { silentLog } from '#client/log';
 import { leased } from '#enforcers/common/leased';
 import { Place } from '#enforcers/common/service/place';
+import type { HttpTarget } from '#enforcers/http/target';
 import { compared, toolsOf } from '#enforcers/mcp/pinning';
 import type { LoadedConfig, TargetConfig } from '../../config/config.ts';
 import { httpTargetOf } from '../../http-target.ts';
@@ -24,16 +25,16 @@ export async function* checkService(config: LoadedConfig, target: TargetConfig, 
 }
 
 async function* checkApi(id: string, config: LoadedConfig, target: TargetConfig): AsyncGenerator<Check> {
-  const settings = httpTargetOf(target, () => saidBy(config, target, ''));
-  const { routes, graphql } = settings.catalog;
-  const described = routes.length > 0 || graphql !== undefined;
-  yield {
-    id: `${id}.description`,
-    ok: true,
-    value: described ? `${routes.length} operations` : 'none: nothing is allowed unless data.http_guardrails.undescribed says so',
-    expected: 'openapi, routes or graphql',
-    remedy: '',
-  };
+  const read: HttpTarget[] = [];
+  yield await check(`${id}.description`, 'openapi, routes or graphql', 'The message names the file and the place in it.', () => {
+    const settings = httpTargetOf(target, () => saidBy(config, target, ''));
+    read.push(settings);
+    const { routes, graphql } = settings.catalog;
+    const none = routes.length === 0 && graphql === undefined;
+    return { ok: true, value: none ? 'none: nothing is allowed unless data.http_guardrails.undescribed says so' : `${routes.length} operations` };
+  });
+  const [settings] = read;
+  if (settings === undefined) return;
   const place = new Place({ upstream: settings.upstream, target: target.name, nowMs: () => performance.now() });
   yield await check(`${id}.reachable`, 'accepts connections', 'Check address, firewall, certificate (`http.ca`) and whether it runs.', async () => {
     (await place.connect()).destroy();

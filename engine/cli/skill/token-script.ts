@@ -63,7 +63,8 @@ async function ask() {
     // said below
   }
   if (status === 200 && typeof answer.access_token === 'string') return answer;
-  throw new Error(endpoint + ' answered ' + status + (answer.error ? ': ' + answer.error + ': ' + answer.error_description : ''));
+  throw new Error(endpoint + ' answered ' + status + (answer.error ? ': ' + answer.error + ': ' + answer.error_description : '') +
+    (answer.error === 'invalid_client' ? '. The agent was removed, or got another key: ask its owner' : ''));
 }
 
 function post(url, body) {

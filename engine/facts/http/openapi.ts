@@ -22,6 +22,8 @@ const HOPS_MAX = 16;
 class OpenApi {
   readonly #document: Json;
   readonly #file: string;
+  /** Which operation is being read. */
+  #at = '';
 
   constructor(document: Json, file: string) {
     this.#document = document;
@@ -58,6 +60,7 @@ class OpenApi {
 
   #operation(method: string, route: string, operation: Json): HttpRoute {
     const at = `${method} ${route}`;
+    this.#at = at;
     const id = typeof operation['operationId'] === 'string' ? operation['operationId'] : at;
     const consumes = this.#consumes(operation, at);
     const output = this.#output(operation, id, at);
@@ -120,7 +123,7 @@ class OpenApi {
   }
 
   readonly #resolve: Resolve = (ref) => {
-    const schema = this.#pointed(ref, '');
+    const schema = this.#pointed(ref, this.#at);
     return isObject(schema) ? { name: nameOf(ref), schema } : null;
   };
 
