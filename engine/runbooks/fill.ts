@@ -24,7 +24,9 @@ export function fill(runbook: Runbook, given: Readonly<Record<string, unknown>>)
       'RUNBOOK_VALUE',
       `${runbook.name} has no parameter \`${stranger}\`; it has: ${Object.keys(parameters).join(', ') || 'none'}`,
     );
-  const values = new Map(Object.entries(parameters).map(([name, parameter]) => [name, checked(name, parameter, given[name])]));
+  const values = new Map(
+    Object.entries(parameters).map(([name, parameter]) => [name, checked(name, parameter, Object.hasOwn(given, name) ? given[name] : undefined)]),
+  );
   if (statement !== undefined) return { kind: 'sql', ...bound(statement, values), database };
   const { method = 'GET', path = '/', headers = {}, body } = http ?? {};
   const filled = Object.entries(headers).map(([name, value]) => [name.toLowerCase(), String(leaf(value, values))] as const);

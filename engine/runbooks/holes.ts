@@ -1,5 +1,19 @@
 /** `{{name}}` in a runbook: where it stands, and that it stands where a value can be bound. */
-import { afterComment, afterDollarString, afterLine, afterQuoted, afterString, DASH, DOLLAR, DOUBLE, QUOTE, SLASH, STAR } from '#client/sql-borders';
+import {
+  afterComment,
+  afterDollarString,
+  afterLine,
+  afterQuoted,
+  afterString,
+  DASH,
+  DOLLAR,
+  DOUBLE,
+  isDigit,
+  isNameByte,
+  QUOTE,
+  SLASH,
+  STAR,
+} from '#client/sql-borders';
 
 const HOLE = /\{\{\s*([a-z][a-z0-9_]{0,62})\s*\}\}/;
 const OPEN = 123;
@@ -31,9 +45,13 @@ export function sqlPieces(statement: string): readonly SqlPiece[] | string {
     } else if (bytes[at] === OPEN && bytes[at + 1] === OPEN) {
       const hole = /^\{\{\s*([a-z][a-z0-9_]{0,62})\s*\}\}/.exec(bytes.toString('latin1', at, at + 128));
       if (hole === null) return `\`{{\` at ${at} begins no name of a parameter`;
+      const after = at + hole[0].length;
+      // `x$1` is a name, `$10` another parameter, `$$` begins a string
+      if (touches(bytes, at, after) || (at === from && at > 0)) return `${hole[0]} touches what stands beside it: a blank belongs between them`;
       pieces.push({ text: bytes.toString('utf8', from, at), hole: false }, { text: hole[1] ?? '', hole: true });
-      at += hole[0].length;
-      from = at;
+      from = at = after;
+    } else if (bytes[at] === DOLLAR && isDigit(bytes[at + 1]) && !isNameByte(bytes[at - 1] ?? 0)) {
+      return 'a parameter of the protocol ($1) stands in it: give it a name, {{name}}';
     } else at += 1;
   }
   return [...pieces, { text: bytes.toString('utf8', from), hole: false }];
@@ -49,24 +67,33 @@ function afterQuotation(bytes: Buffer, at: number): number {
   return byte === DOLLAR ? (afterDollarString(bytes, at) ?? at) : at;
 }
 
+function touches(bytes: Buffer, start: number, end: number): boolean {
+  return isNameByte(bytes[start - 1] ?? 0) || isNameByte(bytes[end] ?? 0);
+}
+
 /** `E'…'` */
 function escapes(bytes: Buffer, at: number): boolean {
   return ((bytes[at - 1] ?? 0) | 32) === 101 && !/[A-Za-z0-9_$]/.test(String.fromCharCode(bytes[at - 2] ?? 32));
 }
 
-/** Of a request: each stands for a whole segment, value or leaf. */
-export function holesOf(value: unknown): readonly string[] | string {
+/** Of a request: each stands for a whole segment or value of the path, or for a whole leaf of the rest. */
+export function holesOf({
+  path,
+  ...rest
+}: {
+  readonly path: string;
+  readonly headers?: unknown;
+  readonly body?: unknown;
+}): readonly string[] | string {
   const found: string[] = [];
-  for (const text of textsOf(value)) {
-    for (const part of text.startsWith('/') ? text.split(/[/?&=]/) : [text]) {
-      const hole = HOLE.exec(part);
-      if (hole === null) {
-        if (part.includes('{{')) return `\`${part}\`: \`{{\` begins no name of a parameter`;
-        continue;
-      }
-      if (hole[0] !== part) return `\`${part}\`: ${hole[0]} must stand for the whole of it`;
-      found.push(hole[1] ?? '');
+  for (const part of [...path.split(/[/?&=]/), ...textsOf(rest)]) {
+    const hole = HOLE.exec(part);
+    if (hole === null) {
+      if (part.includes('{{')) return `\`${part}\`: \`{{\` begins no name of a parameter`;
+      continue;
     }
+    if (hole[0] !== part) return `\`${part}\`: ${hole[0]} must stand for the whole of it`;
+    found.push(hole[1] ?? '');
   }
   return found;
 }

@@ -109,7 +109,7 @@ function problemOf(value: unknown): string {
 function inconsistent({ statement, http, parameters = {}, database }: Runbook): string | null {
   if ((statement === undefined) === (http === undefined)) return 'needs one of `statement` and `http`';
   if (http !== undefined && database !== undefined) return '`database` is of a `statement` alone';
-  const found = statement !== undefined ? sqlHoles(statement) : holesOf(http);
+  const found = statement !== undefined ? sqlHoles(statement) : holesOf(http ?? { path: '/' });
   if (typeof found === 'string') return found;
   const used = new Set(found);
   const unknown = [...used].find((name) => !Object.hasOwn(parameters, name));

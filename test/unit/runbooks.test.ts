@@ -74,6 +74,25 @@ describe('statements', () => {
   });
 });
 
+describe('statements whose text a parameter would change', () => {
+  test.each([
+    ['a name', 'SELECT x{{a}}'],
+    ['a digit: $1 would be $10', 'SELECT {{a}}0'],
+    ['another parameter', 'SELECT {{a}}{{a}}'],
+    ['dollars: $$1$ begins a string', 'SELECT ${{a}}$'],
+    ['letters beyond ASCII', 'SELECT {{a}}\u00e9'],
+    ['a parameter of the protocol: it would be this one', 'SELECT {{a}}, $1'],
+  ])('%s', async (_what, statement) => {
+    const text = `description: d\ntarget: t\nparameters: { a: { type: text } }\nstatement: ${JSON.stringify(statement)}\n`;
+    await expect(book(text)).rejects.toMatchObject({ code: 'RUNBOOK_INVALID' });
+  });
+
+  test('what stands beside it otherwise is fine', async () => {
+    const text = `description: d\ntarget: t\nparameters: { a: { type: text } }\nstatement: "SELECT ({{a}})::int+{{a}}, 'x $1', $tag$ $1 $tag$, b$1 FROM t"\n`;
+    expect(fill(await book(text), { a: '1' })).toMatchObject({ statement: "SELECT ($1)::int+$1, 'x $1', $tag$ $1 $tag$, b$1 FROM t", params: ['1'] });
+  });
+});
+
 describe('requests', () => {
   const HTTP = `
 description: d
@@ -95,6 +114,11 @@ http: { method: POST, path: '/refunds/{{id}}?dry={{urgent}}', headers: { X-Why: 
   test.each(['..', '.', ''])('a segment cannot be %j', async (id) => {
     const runbook = await book(HTTP);
     expect(said(() => fill(runbook, { id, amount: 1 }))).toMatch(/^RUNBOOK_VALUE `id` cannot be a part of a path/);
+  });
+
+  test('a value that looks like a path is a value: nothing is left as it stands', async () => {
+    await expect(book(HTTP.replace("'{{amount}}'", "'/charges/{{amount}}'"))).rejects.toThrow(/must stand for the whole of it/);
+    await expect(book(HTTP.replace('X-Why: refund', "X-Why: '/{{amount}}'"))).rejects.toThrow(/must stand for the whole of it/);
   });
 
   test('a part of a value is refused', async () => {
@@ -126,6 +150,14 @@ describe('values', () => {
     expect(fill(runbook, { a: good })).toMatchObject({ params: [good.toLowerCase()] });
     expect(said(() => fill(runbook, { a: bad }))).toMatch(/^RUNBOOK_VALUE/);
   });
+});
+
+test('a parameter that is called like what every object has is missing where it is not given', async () => {
+  const text = (more: string): string =>
+    `description: d\ntarget: t\nparameters: { constructor: { type: text${more} } }\nstatement: SELECT {{constructor}}\n`;
+  expect(fill(await book(text(', default: x')), {})).toMatchObject({ params: ['x'] });
+  const runbook = await book(text(''));
+  expect(said(() => fill(runbook, {}))).toMatch(/^RUNBOOK_VALUE `constructor` is missing/);
 });
 
 describe('files', () => {
