@@ -47,10 +47,10 @@ export class NatsOrderedStream {
     this.#link.onChange(listener);
   }
 
-  async info(): Promise<{ readonly log: string; readonly first: number; readonly last: number }> {
+  async info(): Promise<{ readonly log: string; readonly first: number; readonly last: number; readonly keeper: string | null }> {
     const manager = await this.#manager();
-    const { created, state } = await manager.streams.info(this.#stream);
-    return { log: `${this.#stream} ${created}`, first: state.first_seq, last: state.last_seq };
+    const { created, state, cluster } = await manager.streams.info(this.#stream);
+    return { log: `${this.#stream} ${created}`, first: state.first_seq, last: state.last_seq, keeper: keeperOf(cluster) };
   }
 
   async message(seq: number): Promise<OrderedMessage | null> {
@@ -120,6 +120,15 @@ export class NatsOrderedStream {
     if (!connection) return Promise.reject(new Error('there is no connection'));
     return jetstreamManager(connection, { checkAPI: false, timeout: LIMITS.requestMs });
   }
+}
+
+/**
+ * A leader has all that was ever acknowledged, and drops nothing of it while it leads: as long as it is the same one since the same moment (it ends with its
+ * process, and with every doubt of the others) nothing can have been lost. A stream that one server keeps has no leader that could say so.
+ */
+function keeperOf(cluster: { readonly leader?: string } | undefined): string | null {
+  const { leader, leader_since: since } = (cluster ?? {}) as { readonly leader?: unknown; readonly leader_since?: unknown };
+  return typeof leader === 'string' && leader !== '' && typeof since === 'string' && since !== '' ? `${leader} since ${since}` : null;
 }
 
 /** What the headers of a publish may need. */

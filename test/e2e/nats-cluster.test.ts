@@ -7,8 +7,10 @@ import { Alarms } from '#engine/journal/archive/alarms';
 import { startMirror } from '#engine/journal/archive/mirror';
 import { AuditSource } from '#engine/nats/audit-source';
 import { caughtUp, forward, load, memoryDir, segmentsOf, testJournal, verified } from '#test/support/archive';
+import { NatsOrderedStream } from '#engine/nats/ordered-stream';
 import { makeAuthority } from '#test/support/certificates';
-import { freePort, somebody, TestNats, until } from '#test/support/nats';
+import { freePort, somebody, STREAMS, TestNats, until } from '#test/support/nats';
+import { SharedNats } from '#test/support/shared-books';
 
 const KILLS = Number(process.env['INTERLOCK_NATS_KILLS'] ?? 1);
 
@@ -95,4 +97,21 @@ test('a server that offers no TLS, or shows a certificate of somebody else, is n
       expect(link.status().error).toMatch(/certificate|SSL|TLS|wrong version|timeout|timed out|socket/i);
     }
   }
+});
+
+test('ADR 18: the same leader keeps the order of approvals until it is killed, and the engines see that it is another', {
+  timeout: 60_000,
+}, async () => {
+  await using nats = await SharedNats.start(3);
+  const link = nats.link('one');
+  await link.connection();
+  const stream = new NatsOrderedStream(link, STREAMS.approvals);
+  const keeper = async (): Promise<string | null> => (await stream.info().catch(() => null))?.keeper ?? null;
+  await until(async () => (await keeper()) !== null, 30_000, 'a leader');
+  const before = (await keeper()) ?? '';
+  expect(before).toMatch(/^node-\d since 20\d\d-.+Z$/);
+  expect(await keeper()).toBe(before);
+  const leader = nats.nodes[Number(before[5])] as TestNats;
+  await leader.stop('SIGKILL');
+  await until(async () => ![null, before].includes(await keeper()), 30_000, 'another leader');
 });

@@ -18,6 +18,8 @@ export class MemoryStream {
   readonly messages: Stored[] = [];
   readonly #connections = new Set<Connection>();
   #log = 1;
+  /** Somebody keeps all that was acknowledged, until it is lost; null: nobody says so. */
+  keeper: number | null = null;
 
   connection(weather: Weather): Connection {
     const connection = new Connection(this, weather, () => this.#connections.delete(connection));
@@ -44,6 +46,7 @@ export class MemoryStream {
   /** As after a power cut: what was acknowledged is gone. */
   lose(count: number): void {
     this.messages.splice(Math.max(0, this.messages.length - count));
+    if (this.keeper !== null) this.keeper++;
   }
 
   say(body: Uint8Array, from: Connection): void {
@@ -95,7 +98,12 @@ export class Connection implements OrderedStream {
   async info(): Promise<StreamInfo> {
     await this.#weather.turn('info');
     this.#check();
-    return { log: this.#stream.log, first: 1, last: this.#stream.messages.length };
+    return {
+      log: this.#stream.log,
+      first: 1,
+      last: this.#stream.messages.length,
+      keeper: this.#stream.keeper === null ? null : `leader ${this.#stream.keeper}`,
+    };
   }
 
   async message(seq: number): Promise<StreamMessage | null> {

@@ -45,8 +45,9 @@ test(`A5, A6: three engines, ${RUNS} runs with seed ${SEED}`, { timeout: 60_000 
   let messages = 0;
   let agreements = 0;
   await fc.assert(
-    fc.asyncProperty(fc.scheduler(), story, weathers, async (scheduler, rounds, bad) => {
+    fc.asyncProperty(fc.scheduler(), story, weathers, fc.boolean(), async (scheduler, rounds, bad, kept) => {
       const stream = new MemoryStream();
+      if (kept) stream.keeper = 1;
       const run = await check(scheduler, rounds, bad, stream);
       uses += run.uses;
       messages += stream.messages.length;

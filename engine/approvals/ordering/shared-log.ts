@@ -60,6 +60,9 @@ class SharedLog implements FollowedLog {
   #begun = false;
   /** What stood in the stream when it was last resumed: it must be told before this engine takes part (again). */
   #boundary = 0;
+  /** Grants up to here stood there when something acknowledged may have been lost: they serve again when all were heard. */
+  #doubtful = 0;
+  #keeper: string | null = null;
   #trouble: Error | null = new Error('the log of the engines was not read yet');
   #closed = false;
   #cutOff: NodeJS.Timeout | null = null;
@@ -171,7 +174,7 @@ class SharedLog implements FollowedLog {
   whyIncomplete(position: number): string | null {
     if (this.#trouble) return this.#trouble.message;
     if (!this.#place.live) return 'the connection to the stream was lost a moment ago';
-    if (position > this.#boundary) return null;
+    if (position > this.#doubtful) return null;
     return this.#engines.whyIncomplete(this.#nowMs(), (change) => this.#changes.has(change));
   }
 
@@ -229,11 +232,17 @@ class SharedLog implements FollowedLog {
 
   #resumedAt = -1;
 
-  #resumed({ first, last }: StreamInfo): void {
+  #resumed({ first, last, keeper }: StreamInfo): void {
     this.#boundary = last;
+    // a consumer that was slow, or another connection to the same leader, loses nothing
+    const kept = this.#begun && keeper !== null && keeper === this.#keeper;
+    this.#keeper = keeper;
     this.#place.told = Math.max(this.#place.told, first - 1);
     this.#resumedAt = this.#place.epoch;
-    this.#engines.interrupted();
+    if (!kept) {
+      this.#doubtful = last;
+      this.#engines.interrupted();
+    }
     this.#say(true);
     this.#progress();
   }

@@ -6,6 +6,10 @@ export interface StreamInfo {
   /** Sequence numbers of what it holds; `last` 0: it never held anything. */
   readonly first: number;
   readonly last: number;
+  /**
+   * Who has kept it, and since when without a break: told twice the same, everything that was acknowledged in between is there. null: nobody can say so.
+   */
+  readonly keeper: string | null;
 }
 
 export interface StreamMessage {
