@@ -85,8 +85,8 @@ export function placedTools(knowledge: Knowledge, config: LoadedConfig): Knowled
 }
 
 function placed(kinds: readonly ArgumentKind[], { targets }: LoadedConfig): readonly ArgumentKind[] {
-  return kinds.map(({ argument, as, target, root }) => {
-    const kind: ArgumentKind = { argument, as, ...(target === undefined ? {} : { target }), ...(root === undefined ? {} : { root }) };
+  return kinds.map(({ resource: said, ...kind }) => {
+    void said;
     const named = kind.target !== undefined && Object.hasOwn(targets, kind.target) ? targets[kind.target] : undefined;
     return named?.protocol === 'postgresql' ? { ...kind, resource: resourceOf(named) } : kind;
   });

@@ -12,6 +12,11 @@ export const McpArgument = {
     as: { enum: ['sql', 'url', 'path', 'shell'], description: 'What judges it: the facts of that language stand in `input.mcp.nested`.' },
     target: { ...Text, description: 'Of `sql`: the target by whose grammar and catalog it is read. Default: PostgreSQL, names only.' },
     root: { type: 'string', pattern: '^/', title: 'an absolute path', description: 'Of `path`: what it must stay below. Default: /.' },
+    seen_at: {
+      ...Path,
+      description:
+        'Of `path`: where the gateway sees the folder `root` of a server elsewhere (a shared volume). Links below it are followed before a call, and must stay below it. Default: `root` itself for `command`; for `url` nothing is looked at, and the root must hold no links.',
+    },
   },
 } as const;
 

@@ -36,6 +36,8 @@ export interface ArgumentKind {
   readonly resource?: Resource;
   /** Of `path`: what it must stay below. */
   readonly root?: string;
+  /** Of `path`: where the enforcer sees that folder; absent: at the same place, where the server is a process of its machine, and nowhere else. */
+  readonly seen_at?: string;
 }
 
 export interface McpTool {

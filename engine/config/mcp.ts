@@ -30,7 +30,10 @@ export function resolveMcp(section: McpSection, absolute: Absolute, where: { rea
     credential: resolveServiceCredential(credential, absolute),
     pinsFile: pins === undefined ? where.pinsFile : absolute(pins),
     arguments: Object.fromEntries(
-      Object.entries(section.arguments ?? {}).map(([tool, by]) => [tool, Object.entries(by).map(([argument, kind]) => ({ argument, ...kind }))]),
+      Object.entries(section.arguments ?? {}).map(([tool, by]) => [
+        tool,
+        Object.entries(by).map(([argument, kind]) => argumentKind(argument, kind, absolute)),
+      ]),
     ),
     origins,
     hosts,
@@ -42,4 +45,12 @@ export function resolveMcp(section: McpSection, absolute: Absolute, where: { rea
     },
     pollMs: durationMs(poll),
   };
+}
+
+function argumentKind(
+  argument: string,
+  { seen_at, ...kind }: NonNullable<McpSection['arguments']>[string][string],
+  absolute: Absolute,
+): ArgumentKind {
+  return { argument, ...kind, ...(seen_at === undefined ? {} : { seen_at: absolute(seen_at) }) };
 }

@@ -1,5 +1,6 @@
 /** A path-typed argument, resolved on its text alone: links are the upstream's business. */
 import type { PathFacts } from '#schemas/mcp-facts';
+import { foldsToSyntax } from './folding.ts';
 import { LIMITS } from './limits.ts';
 
 export type PathRead = { readonly ok: true; readonly path: PathFacts } | { readonly ok: false; readonly detail: string };
@@ -26,6 +27,7 @@ function oddity(given: string): string | null {
   if (given.startsWith('~')) return 'that begins with ~';
   if (/^[A-Za-z]{2,}:/.test(given)) return 'that is an address';
   if (given !== given.normalize('NFC')) return 'that is not in normal form C';
+  if (foldsToSyntax(given)) return 'with characters that some readers take for others';
   return null;
 }
 

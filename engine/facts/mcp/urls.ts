@@ -1,6 +1,7 @@
 /** A URL-typed argument as the request that it stands for, and the addresses of resources. */
 import { isIPv4, isIPv6 } from 'node:net';
 import type { HttpFacts } from '#schemas/http-facts';
+import { foldsToSyntax } from './folding.ts';
 import { LIMITS } from './limits.ts';
 
 export type UrlRead = { readonly ok: true; readonly url: HttpFacts; readonly host: string } | { readonly ok: false; readonly detail: string };
@@ -56,6 +57,7 @@ function oddity(text: string): string | null {
   if (text.length > LIMITS.uriChars) return 'that is too long';
   if (!text.isWellFormed()) return 'that is no text';
   if (/[\p{Cc}\p{Cf}\p{Z}\\]/u.test(text)) return 'with blanks, backslashes or characters that cannot be seen';
+  if (foldsToSyntax(text)) return 'with characters that some readers take for others';
   if (/%(?![0-9A-Fa-f]{2})/.test(text)) return 'with broken percent-encoding';
   if (/%(?:00|2[ef]|5c|25)/i.test(text)) return 'with an encoded dot, slash, backslash, percent sign or NUL';
   return null;

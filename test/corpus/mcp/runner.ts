@@ -1,4 +1,7 @@
 /** The real enforcer of MCP before a server that runs whatever reaches it, with what SECURITY §2.1 says of MCP as its rule. */
+import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
 import { begun, raw, type RawAnswer } from '#test/support/mcp-clients';
 import { MCP_OTHER, MCP_TOKEN, startMcpGateway } from '#test/support/mcp-gateway';
 import type { McpRule } from '#test/support/mcp-decisions';
@@ -18,8 +21,7 @@ const rule: McpRule = ({ facts }) => {
   const functions = facts.nested.flatMap(({ sql }) => sql?.statements.flatMap((statement) => statement.functions) ?? []);
   if (facts.tool !== null && !ALLOWED.has(facts.tool.name)) return deny;
   if (facts.prompt === 'admin_prompt' || facts.uri?.startsWith('file:') === true) return deny;
-  // a server elsewhere may follow links that nobody here sees: only what is known to be a file is named
-  if (facts.nested.some(({ path }) => path?.canonical.includes('link') === true)) return deny;
+  if (facts.nested.some(({ path }) => path?.inside === false)) return deny;
   if (facts.nested.some(({ as, url }) => as === 'url' && url?.headers['host']?.[0] !== FETCHED)) return deny;
   if (
     facts.effects.some(({ verb }) => !HARMLESS.has(verb) && !(verb === 'connect_out' && facts.tool?.name === 'fetch')) ||
@@ -47,15 +49,30 @@ export interface McpSubject extends AsyncDisposable {
   send(one: HttpCase, spell: (text: string) => string): Promise<RawAnswer>;
 }
 
+/** The folder /workspace of the cases, as the gateway sees it: files, folders, and links out of it of each kind. */
+function workspace(): string {
+  const dir = mkdtempSync(join(tmpdir(), 'interlock-corpus-workspace-'));
+  const root = join(dir, 'workspace');
+  mkdirSync(join(root, 'docs'), { recursive: true });
+  for (const name of ['README.md', 'docs/guide.md']) writeFileSync(join(root, name), 'text');
+  symlinkSync('/etc/shadow', join(root, 'link-to-etc-shadow'));
+  symlinkSync('/etc', join(root, 'configuration'));
+  symlinkSync(join(dir, 'nothing-yet'), join(root, 'draft'));
+  symlinkSync('docs/guide.md', join(root, 'start'));
+  symlinkSync('loop', join(root, 'loop'));
+  return root;
+}
+
 export async function startMcpSubject(): Promise<McpSubject> {
   const server = await startLaxServer();
+  const files = workspace();
   const gateway = await startMcpGateway({
     upstream: { kind: 'http', url: server.url },
     rule,
     target: {
       arguments: {
         run_sql: [{ argument: '$.sql', as: 'sql' }],
-        read_file: [{ argument: '$.path', as: 'path', root: '/workspace' }],
+        read_file: [{ argument: '$.path', as: 'path', root: '/workspace', seen_at: files }],
         fetch: [{ argument: '$.url', as: 'url' }],
         run_shell: [{ argument: '$.cmd', as: 'shell' }],
       },
@@ -89,6 +106,7 @@ export async function startMcpSubject(): Promise<McpSubject> {
     [Symbol.asyncDispose]: async () => {
       await gateway[Symbol.asyncDispose]();
       await server[Symbol.asyncDispose]();
+      rmSync(dirname(files), { recursive: true, force: true });
     },
   };
 }
