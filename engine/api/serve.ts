@@ -10,7 +10,7 @@ import type { OpenRoute, Route } from './call.ts';
 import { Ending } from './ending.ts';
 import { failure } from './failure.ts';
 import type { House } from './house.ts';
-import { parseStrictJson } from './json.ts';
+import { readJsonBody } from './json.ts';
 import { isOauth, serveOauth } from './oauth.ts';
 import { LIMITS } from './limits.ts';
 import { readCookie } from './login/cookies.ts';
@@ -134,7 +134,7 @@ async function readBody(request: IncomingMessage): Promise<unknown> {
     if (size > LIMITS.bodyBytes) throw new InterlockError('USAGE', 'the body is longer than 64 KiB');
     chunks.push(chunk);
   }
-  return parseStrictJson(Buffer.concat(chunks));
+  return readJsonBody(Buffer.concat(chunks));
 }
 
 /** Only known errors are told; anything else is INTERNAL to the client and a stack trace to us. */

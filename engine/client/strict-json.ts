@@ -1,10 +1,15 @@
 /**
- * JSON without its ambiguities, for whatever is judged (H5, SECURITY §1.9): one value, well-formed UTF-8, no byte order mark, no key twice (nor
- * twice but for its case), no number that this process would write differently, a bounded depth. Total: it never throws.
+ * JSON without its ambiguities (H5, SECURITY §1.9): one value, well-formed UTF-8, no byte order mark, no key twice, a bounded depth; for whatever is
+ * judged also no key twice but for its case, and no number that this process would write differently. Total: it never throws. (Bodies of HTTP, whose
+ * bytes go on as they are, have a reader of their own: there such numbers are texts to policy. engine/facts/http/json.ts)
  */
 export interface JsonBounds {
   readonly depthMax: number;
   readonly valuesMax: number;
+  /** `same`: keys that differ in case alone are two keys, and none is refused by its name; what only we read. Default: `folded`. */
+  readonly keys?: 'folded' | 'same';
+  /** `exact`: none whose digits are lost. `whole`: none that is another whole number. Default: `exact`. */
+  readonly numbers?: 'exact' | 'whole' | 'any';
 }
 
 export type StrictJson =
@@ -38,7 +43,7 @@ function no(code: 'encoding' | 'syntax' | 'budget', detail: string): StrictJson 
 const C = { quote: 34, backslash: 92, comma: 44, minus: 45, zero: 48, nine: 57, colon: 58, open: 91, close: 93, brace: 123, end: 125 } as const;
 
 /** The text is known to be JSON: strings, numbers and brackets are all that has to be told apart. */
-function ambiguity(text: string, { depthMax, valuesMax }: JsonBounds): (StrictJson & { ok: false }) | null {
+function ambiguity(text: string, { depthMax, valuesMax, keys: told = 'folded', numbers = 'exact' }: JsonBounds): (StrictJson & { ok: false }) | null {
   /** Of each open object its keys as they stand and in lower case; null: an array. */
   const open: (Set<string> | null)[] = [];
   let values = 0;
@@ -49,7 +54,7 @@ function ambiguity(text: string, { depthMax, valuesMax }: JsonBounds): (StrictJs
       const end = endOfString(text, at);
       const keys = open.at(-1);
       if (keys && isKey(text, end)) {
-        const wrong = remember(keys, text.slice(at, end));
+        const wrong = remember(keys, text.slice(at, end), told === 'folded');
         if (wrong !== null) return no('syntax', wrong);
       }
       values++;
@@ -65,7 +70,7 @@ function ambiguity(text: string, { depthMax, valuesMax }: JsonBounds): (StrictJs
     } else if (code === C.minus || (code >= C.zero && code <= C.nine)) {
       const end = endOfNumber(text, at);
       const token = text.slice(at, end);
-      if (!survives(token)) return no('syntax', 'a number that JavaScript cannot hold exactly');
+      if (!KEPT[numbers](token)) return no('syntax', 'a number that JavaScript cannot hold exactly');
       values++;
       at = end;
     } else at++;
@@ -86,11 +91,15 @@ function isKey(text: string, from: number): boolean {
   return text.charCodeAt(at) === C.colon;
 }
 
-function remember(keys: Set<string>, quoted: string): string | null {
+function remember(keys: Set<string>, quoted: string, isFolded: boolean): string | null {
   const key = quoted.includes('\\') ? (JSON.parse(quoted) as string) : quoted.slice(1, -1);
+  if (keys.has(key)) return 'a key twice in one object';
+  if (!isFolded) {
+    keys.add(key);
+    return null;
+  }
   if (key === '__proto__') return 'the key __proto__';
   const folded = `\0${key.toLowerCase()}`;
-  if (keys.has(key)) return 'a key twice in one object';
   // some servers match keys without regard to case, and then the last one counts
   if (keys.has(folded)) return 'two keys in one object that differ in case alone';
   keys.add(key).add(folded);
@@ -119,3 +128,11 @@ function survives(token: string): boolean {
   if (value === 0) return digits === '';
   return digits.length <= DIGITS_MAX || (Number.isInteger(value) && /^-?[0-9]+$/.test(token)) || String(value) === token;
 }
+
+/** A fraction may lose digits that nobody counts on; a whole number that becomes its neighbour is another one. */
+function isItself(token: string): boolean {
+  const value = Number(token);
+  return Number.isFinite(value) && (!Number.isInteger(value) || Number.isSafeInteger(value));
+}
+
+const KEPT = { exact: survives, whole: isItself, any: () => true } as const;
