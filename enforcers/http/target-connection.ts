@@ -1,9 +1,10 @@
 /** One connection to the target: a request, its answer, and then the next; read as strictly as a client is (SECURITY H1). The target may be hostile. */
 import type { Socket } from 'node:net';
 import type { AnswerHead } from './answer.ts';
+import { AnswerBlock } from './answer-block.ts';
 import { ChunkReader } from './chunks.ts';
 import { Deadline } from './deadline.ts';
-import { type Framing, framingOf, Malformed, readStatusHead } from './head.ts';
+import { type Framing, Malformed } from './head.ts';
 import { HTTP_LIMITS } from './limits.ts';
 
 /** What becomes of one request. After `end` or `failed` nothing more comes. */
@@ -18,6 +19,8 @@ export interface AnswerSink {
 }
 
 const EMPTY = Buffer.alloc(0);
+const HEAD_END = Buffer.from('\r\n\r\n');
+const NO_BODY: Framing = { kind: 'none' };
 
 export class TargetConnection {
   readonly #socket: Socket;
@@ -26,7 +29,9 @@ export class TargetConnection {
   #bodiless = false;
   #buffer: Buffer = EMPTY;
   #state: 'idle' | 'head' | 'body' | 'closed' = 'idle';
-  #framing: Framing = { kind: 'none' };
+  #framing: Framing = NO_BODY;
+  /** The head of the answer that came last. */
+  #block: AnswerBlock | null = null;
   #left = 0;
   #chunks: ChunkReader | null = null;
   #keeps = true;
@@ -96,12 +101,13 @@ export class TargetConnection {
 
   /** True: an interim answer was passed over, and another head follows. */
   #head(): boolean {
-    const end = this.#buffer.indexOf('\r\n\r\n', 0, 'latin1');
+    const end = this.#buffer.indexOf(HEAD_END);
     if (end < 0 || end > HTTP_LIMITS.answerHeadBytes) {
       if (this.#buffer.length > HTTP_LIMITS.answerHeadBytes) throw new Malformed(502, `its head is longer than ${HTTP_LIMITS.answerHeadBytes} bytes`);
       return false;
     }
-    const { status, keepsAlive, headers } = readStatusHead(this.#buffer.toString('latin1', 0, end), HTTP_LIMITS.answerHeaders);
+    const block = this.#block?.is(this.#buffer, end) === true ? this.#block : new AnswerBlock(this.#buffer, end);
+    const { status, keepsAlive, headers } = block.said;
     this.#buffer = this.#buffer.subarray(end + 4);
     if (status === 101) throw new Malformed(502, 'it switches to a protocol that nobody asked for');
     if (status < 200) {
@@ -110,9 +116,10 @@ export class TargetConnection {
     }
     this.#deadline.met();
     const bodiless = this.#bodiless || status === 204 || status === 304;
-    this.#framing = bodiless ? { kind: 'none' } : framingOf(headers, 'close');
+    this.#block = block;
+    this.#framing = bodiless ? NO_BODY : block.framing;
     this.#keeps = keepsAlive && this.#framing.kind !== 'close';
-    this.#keepMs = keepMs(headers);
+    this.#keepMs = block.keepMs;
     this.#left = this.#framing.kind === 'length' ? this.#framing.bytes : 0;
     this.#chunks = this.#framing.kind === 'chunked' ? new ChunkReader('dropped') : null;
     this.#state = 'body';
@@ -191,11 +198,4 @@ export class TargetConnection {
     if (this.#state === 'head') this.#fail(new Malformed(504, `the target did not answer within ${this.#answerMs} ms`));
     else if (this.#state === 'idle') this.destroy();
   }
-}
-
-/** `Keep-Alive: timeout=5`: a second before the target closes it. */
-function keepMs(headers: AnswerHead['headers']): number {
-  const said = headers.find(([name]) => name === 'keep-alive')?.[1] ?? '';
-  const seconds = Number(/timeout=(\d{1,6})/i.exec(said)?.[1] ?? Number.NaN);
-  return Number.isNaN(seconds) ? HTTP_LIMITS.idleConnectionMs : Math.max(0, Math.min(HTTP_LIMITS.idleConnectionMs, seconds * 1000 - 1000));
 }

@@ -42,12 +42,20 @@ export function readFactsOf(sql: PostgresFacts, catalogOf: (target: string) => C
 /** The same object for the same bytes and the same description, while they are short: the journal stores it once, and a judgement finds it again. */
 class CachedHttp {
   readonly #known = new ByteCache<HttpFacts>(HTTP_FACTS_LIMITS.cacheBytes);
+  /** Enforcers hand over the same bytes as one object where they repeat: then nothing of them is looked at. */
+  readonly #same = new WeakMap<Uint8Array, { readonly fingerprint: string; readonly facts: HttpFacts }>();
 
   read(text: Uint8Array, catalog: HttpCatalog | null): HttpFacts {
+    const fingerprint = catalog?.fingerprint ?? '';
+    const same = this.#same.get(text);
+    if (same !== undefined && same.fingerprint === fingerprint) return same.facts;
     if (text.length > HTTP_FACTS_LIMITS.cachedBytes) return readHttp(text, { catalog, graphql: readGraphql });
-    const key = `${catalog?.fingerprint ?? ''}\n${Buffer.from(text.buffer, text.byteOffset, text.byteLength).toString('latin1')}`;
+    const key = `${fingerprint}\n${Buffer.from(text.buffer, text.byteOffset, text.byteLength).toString('latin1')}`;
     const known = this.#known.get(key);
-    if (known !== undefined) return known;
+    if (known !== undefined) {
+      this.#same.set(text, { fingerprint, facts: known });
+      return known;
+    }
     const facts = readHttp(text, { catalog, graphql: readGraphql });
     // what is kept of one: its texts several times over, and the named fields of its answer
     this.#known.set(key, facts, 2_000 + 6 * key.length + 150 * (facts.output?.length ?? 0));
