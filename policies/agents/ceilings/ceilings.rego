@@ -97,7 +97,11 @@ counted if {
 	not input.action.name in {"sql.prepare", "mcp.list"}
 }
 
-usage_known if is_number(input.context.usage.statements_last_minute)
+usage_known if {
+	is_number(input.context.usage.statements_last_minute)
+	is_number(input.context.usage.rows_last_hour)
+	is_number(input.context.usage.objects_last_hour)
+}
 
 read_only if {
 	agent
@@ -108,7 +112,8 @@ read_only if {
 read_only if {
 	agent
 	input.stage == "request"
-	true in said("read_only")
+	some value in said("read_only")
+	not value in {false, null}
 }
 
 # What the request changes: [verb, object].
@@ -141,9 +146,15 @@ reading_class(statement) if statement.class in {"read", "session", "transaction"
 
 # The lowest; undefined where there is none.
 ceiling(name) := min(values) if {
-	values := {value | some value in (said(name) | {object.get(own, name, null)}); is_number(value)}
+	values := {at_most(value) | some value in (said(name) | {object.get(own, name, null)}); not is_null(value)}
 	count(values) > 0
 }
+
+# Who meant a ceiling and wrote something else is told by the lowest there is, not by none.
+at_most(value) := value if {
+	is_number(value)
+	value >= 0
+} else := 0
 
 default own := {}
 

@@ -49,6 +49,29 @@ test_that_of_its_group_stands_in_the_place_of_the_default if {
 	) == {"AGENT_ROWS"}
 }
 
+# Who meant a ceiling and wrote something else gets the lowest there is.
+test_what_is_no_number_is_the_lowest_ceiling if {
+	every odd in ["500", false, [500], {"max": 500}, -1, ""] {
+		codes(request({}, "sql.execute", {"usage": usage}), {"defaults": {"rows_per_hour": odd}}) == {"AGENT_ROWS"}
+		codes(request({}, "sql.execute", {"usage": usage}), {"defaults": {"statements_per_minute": odd}}) == {"AGENT_STATEMENTS"}
+	}
+	codes(request({}, "sql.execute", {"usage": usage}), {"defaults": {"rows_per_hour": null}}) == set()
+}
+
+test_what_is_no_boolean_is_read_only if {
+	every odd in ["yes", 1, "true"] {
+		codes(object.union(request({}, "sql.execute", {}), changing), {"defaults": {"read_only": odd}}) == {"AGENT_READ_ONLY"}
+	}
+	codes(object.union(request({}, "sql.execute", {}), changing), {"defaults": {"read_only": false}}) == set()
+	codes(object.union(request({}, "sql.execute", {}), changing), {"defaults": {"read_only": null}}) == set()
+}
+
+# What it did lately is known whole or not at all.
+test_a_usage_in_part_refuses if {
+	part := json.remove(usage, ["rows_last_hour"])
+	codes(request({"rows_per_hour": 5}, "sql.execute", {"usage": part}), {}) == {"AGENT_USAGE_UNKNOWN"}
+}
+
 test_objects if codes(request({"distinct_objects": 2}, "http.request", {"usage": usage}), {}) == {"AGENT_OBJECTS"}
 
 test_what_is_not_counted_refuses if {
@@ -113,4 +136,53 @@ test_an_agent_without_ceilings_of_its_own_has_those_of_all if {
 	bare := {"subject": {"type": "agent", "properties": {"login": "refunds", "groups": ["refunds"]}}}
 	asked := object.union(json.remove(request({}, "sql.execute", {"usage": usage}), ["subject"]), bare)
 	codes(asked, {"defaults": {"statements_per_minute": 2}}) == {"AGENT_STATEMENTS"}
+}
+
+spent := {"statements_last_minute": 99, "rows_last_hour": 99, "objects_last_hour": 99, "denials_last_5_minutes": 0}
+
+narrow := {"statements_per_minute": 5, "rows_per_hour": 5, "distinct_objects": 5}
+
+test_what_is_spent_counts_where_it_is_used_alone if {
+	codes(request(narrow, "sql.execute", {"usage": spent}), {}) == {"AGENT_STATEMENTS", "AGENT_ROWS", "AGENT_OBJECTS"}
+	codes(request(narrow, "sql.prepare", {"usage": spent}), {}) == set()
+	codes(request(narrow, "mcp.list", {"usage": spent}), {}) == set()
+	codes(object.union(request(narrow, "session.open", {"usage": spent}), {"stage": "session"}), {}) == set()
+}
+
+test_the_last_object_is_allowed if {
+	codes(request({"distinct_objects": 3}, "sql.execute", {"usage": usage}), {}) == set()
+}
+
+test_each_count_must_be_known if {
+	every name in ["statements_last_minute", "rows_last_hour", "objects_last_hour"] {
+		"AGENT_USAGE_UNKNOWN" in codes(request(narrow, "sql.execute", {"usage": json.remove(usage, [name])}), {})
+	}
+	"AGENT_USAGE_UNKNOWN" in codes(request({}, "sql.execute", {}), {"defaults": {"rows_per_hour": -1}})
+}
+
+using(name) := {"sql": {"statements": [{"class": "read", "functions": [{"name": name}]}], "effects": []}}
+
+test_who_may_write_may_use_sequences_and_who_may_read_other_functions if {
+	codes(object.union(request({}, "sql.execute", {}), using("pg_catalog.setval")), {}) == set()
+	codes(object.union(request({"read_only": true}, "sql.execute", {}), using("pg_catalog.setval")), {}) == {"AGENT_READ_ONLY"}
+	codes(object.union(request({"read_only": true}, "sql.execute", {}), using("pg_catalog.lower")), {}) == set()
+}
+
+test_read_only_is_of_agents_and_of_requests if {
+	user := object.union(
+		request({"read_only": true}, "sql.execute", {}),
+		{"subject": {"type": "user", "properties": {"login": "alice", "groups": [], "ceilings": {"read_only": true}}}},
+	)
+	codes(object.union(user, changing), {}) == set()
+	every own in [{}, {"read_only": true}] {
+		session := object.union_n([request(own, "sql.execute", {}), {"stage": "session"}, changing])
+		codes(session, {"defaults": {"read_only": true}}) == set()
+		codes(session, {}) == set()
+	}
+}
+
+test_tools_are_listed_to_whom_may_read_and_only_those_that_read_are_called if {
+	tool := {"mcp": {"tool": {"name": "drop"}, "effects": []}}
+	codes(object.union(request({"read_only": true}, "mcp.list", {}), tool), {}) == set()
+	codes(object.union(request({"read_only": true}, "mcp.call", {}), tool), {"defaults": {"read_tools": ["search"]}}) == {"AGENT_READ_ONLY"}
 }

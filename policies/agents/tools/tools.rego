@@ -43,21 +43,30 @@ agent if {
 listed contains name if {
 	some lists in said("tools")
 	some name in lists[input.resource.id]
+	is_string(name)
 }
 
 operations contains id if {
 	some lists in said("operations")
 	some id in lists[input.resource.id]
+	is_string(id)
 }
 
 default operation := ""
 
 operation := input.http.operation.id
 
-# Of this target; undefined where no list stands.
+# Of this target; undefined where no list stands. What is no list stands there too, and lists nothing.
 has(name) if {
 	some lists in said(name)
-	is_array(lists[input.resource.id])
+	is_object(lists)
+	not is_null(object.get(lists, input.resource.id, null))
+}
+
+has(name) if {
+	some lists in said(name)
+	not is_object(lists)
+	not is_null(lists)
 }
 
 # What the agent's own groups say; where none does, the default.

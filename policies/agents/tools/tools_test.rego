@@ -43,7 +43,39 @@ test_the_list_of_its_group_stands_in_the_place_of_the_default if {
 	codes(request("agent", "billing", operation("createRefund")), own) == set()
 }
 
+# Who meant a list and wrote something else gets none of it.
+odd_lists := [
+	{"files": "search"},
+	{"files": [1, ["search"]]},
+	{"files": {"search": true}},
+	{"files": false},
+	["search"],
+	"search",
+]
+
+test_what_is_no_list_lists_nothing if {
+	every list in odd_lists {
+		codes(request("agent", "files", call("delete_file")), {"defaults": {"tools": list}}) == {"AGENT_TOOL"}
+	}
+	every list in [{"billing": "getInvoice"}, {"billing": [1]}, ["getInvoice"]] {
+		codes(request("agent", "billing", operation("createRefund")), {"defaults": {"operations": list}}) == {"AGENT_OPERATION"}
+	}
+}
+
+test_the_rest_of_a_list_counts if {
+	codes(request("agent", "files", call("search")), {"defaults": {"tools": {"files": [1, "search"]}}}) == set()
+}
+
+test_null_is_no_list if {
+	codes(request("agent", "files", call("search")), {"defaults": {"tools": {"files": null}}}) == set()
+	codes(request("agent", "files", call("search")), {"defaults": {"tools": null}}) == set()
+}
+
 test_users_have_no_lists if {
 	codes(request("user", "files", call("delete_file")), lists) == set()
 	codes(request("user", "billing", operation("createRefund")), lists) == set()
+}
+
+test_sessions_are_opened_without_lists if {
+	codes(object.union(request("agent", "billing", {}), {"stage": "session"}), lists) == set()
 }

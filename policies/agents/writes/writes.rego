@@ -42,7 +42,8 @@ deny contains {
 held if {
 	input.subject.type == "agent"
 	input.stage == "request"
-	"approve" in said("writes")
+	some value in said("writes")
+	not value in {"allow", null}
 }
 
 asked := {"chain": chain} if by_chain

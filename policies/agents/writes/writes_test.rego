@@ -45,6 +45,16 @@ test_named_approvers_stand_in_their_place if {
 	stages(request("agent", "sql.execute", update), agents) == {[{"group": "leads"}]}
 }
 
+# Who meant an approval and wrote something else gets one.
+test_what_is_neither_word_is_held if {
+	every odd in ["aprove", "Approve", true, ["approve"]] {
+		stages(request("agent", "sql.execute", update), {"defaults": {"writes": odd}}) == {[{"group": "support"}, {"group": "staff"}]}
+	}
+	every plain in ["allow", null] {
+		stages(request("agent", "sql.execute", update), {"defaults": {"writes": plain}}) == set()
+	}
+}
+
 test_a_chain_by_name if {
 	some entry in writes.require_approval with input as request("agent", "sql.execute", update)
 		with data.agents as {"defaults": {"writes": "approve", "chain": "agent-write"}}
@@ -92,4 +102,42 @@ test_tools_change_unless_they_are_known_to_read if {
 test_what_a_tool_is_given_counts if {
 	nested := {"mcp": {"tool": {"name": "search"}, "effects": [{"verb": "delete", "object": {"qualified": "public.orders"}}]}}
 	count(stages(request("agent", "mcp.call", nested), searching)) == 1
+}
+
+test_what_is_asked_for if {
+	asked := {entry |
+		some entry in writes.require_approval with input as request("agent", "sql.execute", update) with data.agents as approving
+	}
+	{object.filter(entry, ["code", "grant", "valid_for_s", "expires_in_s"]) | some entry in asked} == {{
+		"code": "AGENT_WRITE",
+		"grant": {"of": "statement", "uses": 1},
+		"valid_for_s": 900,
+		"expires_in_s": 86400,
+	}}
+}
+
+test_nobody_is_asked_where_nobody_is_known if {
+	agents := {"defaults": {"writes": "approve", "approving_groups": ["nobody"]}}
+	stages(request("agent", "sql.execute", update), agents) == set()
+}
+
+test_who_could_decide_matters_for_changes_that_are_held_alone if {
+	nobody := {"approving_groups": ["nobody"]}
+	denials(request("agent", "sql.execute", update), {"defaults": nobody}) == set()
+	denials(request("user", "sql.execute", update), {"defaults": object.union(nobody, {"writes": "approve"})}) == set()
+	denials(request("agent", "sql.execute", sql("read", "no")), {"defaults": object.union(nobody, {"writes": "approve"})}) == set()
+}
+
+test_sessions_are_not_held if {
+	session := object.union(request("agent", "session.open", update), {"stage": "session"})
+	stages(session, approving) == set()
+}
+
+test_reading_of_apis_and_tools_needs_none if {
+	get := {"http": {"effects": [{"verb": "read", "object": {"qualified": "GET /refunds"}}]}}
+	stages(request("agent", "http.request", get), approving) == set()
+	reading := {"mcp": {"tool": {"name": "search"}, "effects": [{"verb": "read", "object": {"qualified": "public.orders"}}]}}
+	stages(request("agent", "mcp.call", reading), searching) == set()
+	stages(request("agent", "mcp.list", call), approving) == set()
+	count(stages(request("agent", "mcp.call", {"mcp": {"tool": {"name": "drop"}, "effects": []}}), searching)) == 1
 }
