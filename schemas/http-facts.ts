@@ -60,7 +60,7 @@ export const HttpBody = {
     json: {},
     /** Of a multipart body: every part, in order; absent otherwise. */
     parts: { type: 'array', items: HttpPart },
-    /** Every key at every depth in lower case, once each: some servers match keys without regard to case (H5). */
+    /** Every key at every depth in lower case, once each: some servers match keys without regard to case (H5). Of a JSON Patch also the names in its pointers. */
     keys: Texts,
   },
 } as const;

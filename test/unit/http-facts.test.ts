@@ -232,6 +232,23 @@ describe('H5: bodies that all servers read alike', () => {
     ).toBe(false);
   });
 
+  test('a JSON Patch names what it writes in its pointers (RFC 6902): they are keys like others', () => {
+    expect(patch('[{"op":"replace","path":"/user/Role","value":{"x":1}},{"op":"move","from":"/a~1b","path":"/c"}]').body.keys).toEqual([
+      'a/b',
+      'c',
+      'from',
+      'op',
+      'path',
+      'role',
+      'user',
+      'value',
+      'x',
+    ]);
+    expect(patch('[{"path":"/role"}]').body.keys).toEqual(['path']);
+    expect(patch('{"op":"add","path":"/role"}').body.keys).toEqual(['op', 'path']);
+    expect(patch('[{"op":"add","path":7},null,"op"]').body.keys).toEqual(['op', 'path']);
+  });
+
   test('keys at every depth, without regard to case, as servers that do not regard it fold them', () => {
     expect(patch('{"Role":1,"a":[{"ROLE":2,"\\u212Aey":{"pa\\u017fs":1}}]}').body.keys).toEqual(['a', 'key', 'pass', 'role']);
   });

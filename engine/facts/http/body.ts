@@ -3,6 +3,7 @@ import type { HttpBody } from '#schemas/http-facts';
 import type { Opaque } from '#schemas/sql-facts';
 import { type Fields, folded, readFields } from './fields.ts';
 import { readJson } from './json.ts';
+import { pointerNames } from './json-patch.ts';
 import { isJson, type Media, readMedia } from './media.ts';
 import { readMultipart } from './multipart.ts';
 import { Trouble } from './trouble.ts';
@@ -74,7 +75,8 @@ function readJsonBody(bytes: Uint8Array, media: string): ReadBody | Trouble {
   if (text instanceof Trouble) return text;
   const document = readJson(text);
   if (document instanceof Trouble) return document;
-  return { body: { kind: 'json', media, bytes: bytes.length, json: document.value, keys: sorted(document.keys) }, opaque: [] };
+  const keys = sorted(new Set([...document.keys, ...pointerNames(document.value)]));
+  return { body: { kind: 'json', media, bytes: bytes.length, json: document.value, keys }, opaque: [] };
 }
 
 /** One document a line: to policy the list of them. */
