@@ -87,7 +87,7 @@ deny contains {
 } if {
 	some effect in input.http.effects
 	some name in [effect.object.name, effect.object.qualified]
-	name in data.http_guardrails.refused
+	name in refused
 }
 
 deny contains {
@@ -98,7 +98,7 @@ deny contains {
 	over_http
 	some verb in verbs
 	verb != "read"
-	some field in data.http_guardrails.protected_fields
+	some field in listed(data.http_guardrails.protected_fields)
 	lower(field) in written
 }
 
@@ -183,11 +183,19 @@ administers if {
 	group in data.http_guardrails.admins
 }
 
+refused contains name if some name in listed(data.http_guardrails.refused)
+
+# Who wrote one name instead of a list of one means that one.
+listed(value) := value if {
+	is_array(value)
+} else := [value]
+
 introspection if data.http_guardrails.introspection == true
 
+# What is no number is none.
 default depth_max := 10
 
-depth_max := data.http_guardrails.graphql_depth_max
+depth_max := data.http_guardrails.graphql_depth_max if is_number(data.http_guardrails.graphql_depth_max)
 
 verbs contains effect.verb if some effect in input.http.effects
 

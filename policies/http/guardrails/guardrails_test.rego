@@ -116,6 +116,31 @@ test_refused_operations if {
 	writes({"effects": [{"verb": "read", "object": {"name": "deleteCustomer", "qualified": "Query.deleteCustomer"}}]}) == set()
 }
 
+test_one_name_in_the_place_of_a_list if {
+	alone := {"refused": "deleteOrder", "protected_fields": "role"}
+	deleting := {"effects": [{"verb": "delete", "object": {"name": "deleteOrder", "qualified": "DELETE /orders/{id}"}}]}
+	every facts in [deleting, {"body": {"keys": ["role"]}}] {
+		found := {refusal.code |
+			some refusal in guardrails.deny with input as request(object.union(writing, facts))
+				with data.guardrails as groups
+				with data.http_guardrails as alone
+		}
+		count(found) == 1
+	}
+}
+
+test_a_depth_that_is_no_number_is_the_default if {
+	deep := request({"graphql": {"operation": "query", "depth": 11, "introspection": false}})
+	every odd in ["10", true, [10]] {
+		found := {refusal.code |
+			some refusal in guardrails.deny with input as deep
+				with data.guardrails as groups
+				with data.http_guardrails as {"graphql_depth_max": odd}
+		}
+		found == {"GRAPHQL_TOO_DEEP"}
+	}
+}
+
 test_protected_fields if {
 	writes({}) == set()
 	writes({"body": {"keys": ["item", "user[role]"]}}) == {"PROTECTED_FIELD"}

@@ -71,13 +71,18 @@ described if {
 
 personal[field] := entry if {
 	some field, entry in data.catalog.fields
-	some tag in entry.tags
-	tag in tags
+	some tag in listed(entry.tags)
+	tag in listed(tags)
 }
 
 method(entry) := entry.mask if {
 	entry.mask.using
 } else := {"using": "redact"}
+
+# Who wrote one tag instead of a list of one means that one.
+listed(value) := value if {
+	is_array(value)
+} else := [value]
 
 default tags := ["pii"]
 

@@ -64,6 +64,18 @@ test_sessions_and_other_protocols_have_no_masks if {
 	masks(object.union(request({}), {"resource": {"type": "postgresql"}}), {}) == set()
 }
 
+test_one_tag_in_the_place_of_a_list if {
+	alone := {"Customer.ssn": {"tags": "pii"}}
+	found := {column |
+		some entry in personal_data.mask with input as request({"graphql": {"operation": "query", "fields": []}, "output": []})
+			with data.catalog.fields as alone
+			with data.personal_data as {"tags": "pii"}
+			with data.http_personal_data as {}
+		some column in entry.columns
+	}
+	found == {"Customer.ssn"}
+}
+
 test_nothing_without_a_catalog if {
 	personal_data.mask == set() with input as request({}) with data.catalog as {}
 }
