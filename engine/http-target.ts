@@ -9,18 +9,11 @@ import type { TargetConfig } from './config/config.ts';
 import type { HttpTargetConfig } from './config/http.ts';
 import { type Description, readDescription, type SourceText } from './facts/http/description.ts';
 import { pem } from './located.ts';
-
-/** What the engine says of it, in force for what begins after it was said. */
-export interface HttpSaid {
-  readonly env: string;
-  readonly labels: Readonly<Record<string, string>>;
-  readonly approvals: { readonly waitMs: number };
-  readonly publicUrl: string;
-}
+import { type Said, withSaid } from './said.ts';
 
 export interface HttpParts {
   readonly deps: EnforcerDeps;
-  readonly said: () => HttpSaid;
+  readonly said: () => Said<HttpTarget['approvals']>;
 }
 
 /** Rejects as its enforcer does, and CONFIG_INVALID where the description cannot be used. */
@@ -39,32 +32,21 @@ export function descriptionOf({ openapiFile, routesFile, graphqlFile }: HttpTarg
 }
 
 /** @throws InterlockError CONFIG_INVALID: its description, or a file of a certificate */
-export function httpTargetOf(target: TargetConfig, said: () => HttpSaid): HttpTarget {
+export function httpTargetOf(target: TargetConfig, said: HttpParts['said']): HttpTarget {
   const { name, listen, limits, http } = target;
   if (http === null) throw new InterlockError('INTERNAL', `target ${name} has no section http`);
   const { url, caFile, addresses, answerMs, headers } = http;
   const tls = pem(target.tls);
-  return {
+  const described = {
     name,
     listen,
     ...(tls === null ? {} : { tls }),
     upstream: { url, answerMs, ...(caFile === null ? {} : { ca: readFileSync(caFile, 'utf8') }), ...(addresses === null ? {} : { addresses }) },
     catalog: httpCatalogOf(http),
     headers,
-    get env() {
-      return said().env;
-    },
-    get labels() {
-      return said().labels;
-    },
-    get approvals() {
-      return said().approvals;
-    },
-    get publicUrl() {
-      return said().publicUrl;
-    },
     limits,
   };
+  return withSaid(described, said);
 }
 
 function textOf(file: string | null): SourceText | null {

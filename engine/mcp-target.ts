@@ -9,19 +9,12 @@ import { InterlockError } from '#schemas/errors';
 import { type ArgumentKind, isCatalog, type Knowledge } from '#schemas/knowledge';
 import type { LoadedConfig, TargetConfig } from './config/config.ts';
 import { pem } from './located.ts';
-
-/** What the engine says of it, in force for what begins after it was said. */
-export interface McpSaid {
-  readonly env: string;
-  readonly labels: Readonly<Record<string, string>>;
-  readonly approvals: { readonly waitMs: number };
-  readonly publicUrl: string;
-}
+import { type Said, withSaid } from './said.ts';
 
 export interface McpParts {
   readonly deps: EnforcerDeps;
   readonly stateDir: string;
-  readonly said: () => McpSaid;
+  readonly said: () => Said<McpTarget['approvals']>;
   /** null: there is no API in this process. */
   readonly mount: McpMount | null;
 }
@@ -34,27 +27,15 @@ export function startMcpTarget(target: TargetConfig, { deps, stateDir, said, mou
   return startMcpEnforcer({ ...deps, target: mcpTargetOf(target, stateDir, said), listeners: LISTENERS, mount, issuers });
 }
 
-export function mcpTargetOf(target: TargetConfig, stateDir: string, said: () => McpSaid): McpTarget {
+export function mcpTargetOf(target: TargetConfig, stateDir: string, said: McpParts['said']): McpTarget {
   const { name, listen, limits, mcp } = target;
   if (mcp === null) throw new InterlockError('INTERNAL', `target ${name} has no section mcp`);
   const tls = pem(target.tls);
-  return {
+  const described = {
     name,
     listen,
     ...(tls === null ? {} : { tls }),
     upstream: upstreamOf(mcp.server),
-    get env() {
-      return said().env;
-    },
-    get labels() {
-      return said().labels;
-    },
-    get approvals() {
-      return said().approvals;
-    },
-    get publicUrl() {
-      return said().publicUrl;
-    },
     limits,
     pinsFile: mcp.pinsFile,
     stateDir,
@@ -64,6 +45,7 @@ export function mcpTargetOf(target: TargetConfig, stateDir: string, said: () => 
     fromServer: mcp.fromServer,
     pollMs: mcp.pollMs,
   };
+  return withSaid(described, said);
 }
 
 export function upstreamOf(server: NonNullable<TargetConfig['mcp']>['server']): McpUpstream {

@@ -11,6 +11,7 @@ import { startHttpTarget } from './http-target.ts';
 import { located, pem } from './located.ts';
 import { startMcpTarget, withResources } from './mcp-target.ts';
 import type { Mounts } from './api/mounts.ts';
+import { type Said as SaidOf, withSaid } from './said.ts';
 
 /** Where a target is, without what signs in there. */
 export type Place = Pick<Upstream, 'host' | 'port' | 'databases' | 'tls'>;
@@ -23,13 +24,7 @@ export function placeOf({ name, protocol, upstream }: TargetConfig): Place | nul
 }
 
 /** What the engine decides about a target: in force for what begins after it was said. */
-export interface Said {
-  readonly env: string;
-  readonly labels: Readonly<Record<string, string>>;
-  readonly approvals: PostgresTarget['approvals'];
-  /** What refusals and notices point to. */
-  readonly publicUrl: string;
-}
+export type Said = SaidOf<PostgresTarget['approvals']>;
 
 export function saidBy(config: LoadedConfig, { env, labels, inTransaction }: TargetConfig, publicUrl: string): Said {
   return { env, labels, approvals: { waitMs: config.approvals.waitMs, inTransaction }, publicUrl };
@@ -77,26 +72,14 @@ function startDatabase(target: TargetConfig, parts: TargetParts): Promise<Enforc
   const { place, said } = parts;
   if (place === null) throw new InterlockError('INTERNAL', `target ${target.name} has no place`);
   const tls = pem(target.tls);
-  const described: PostgresTarget = {
+  const described = {
     name: target.name,
     listen: target.listen,
-    get env() {
-      return said().env;
-    },
-    get labels() {
-      return said().labels;
-    },
-    get approvals() {
-      return said().approvals;
-    },
-    get publicUrl() {
-      return said().publicUrl;
-    },
     limits: target.limits,
     ...(tls === null ? {} : { tls }),
     upstream: { host: place.host, port: place.port, databases: place.databases, tls: upstreamTls(place.tls) },
   };
-  return startPostgresEnforcer({ target: described, ...depsOf(target, parts) });
+  return startPostgresEnforcer({ target: withSaid(described, said), ...depsOf(target, parts) });
 }
 
 function upstreamTls(tls: UpstreamTls): PostgresTarget['upstream']['tls'] {
