@@ -43,6 +43,8 @@ export interface Archiving {
   /** The journal as the enforcer of a target gets it. @param journal the process' own, or a wrapper of it */
   wrap(journal: Journal, audit: Audit): Journal;
   status(): ArchivingStatus;
+  /** An enforcer said by which key its journal is signed: from now on the mirror holds its checkpoints against it. */
+  learnKey(journal: string, said: { readonly enforcer: string; readonly key: string }): void;
   /** Records that the archive's files hold of a journal; null: none, or this process keeps no such files. */
   archived(journal: string): number | null;
   /** Behind the journal's own close, so that its last record goes too. */
@@ -112,6 +114,7 @@ export function openArchiving(config: LoadedConfig, parts: ArchivingParts): Arch
         drift: alarms.open.length > 0,
       };
     },
+    learnKey: () => {}, // of an enforcer, which keeps no such files
     archived: () => null,
     status: () => ({ ...forwarder.status(), nats: link.status(), alarms: alarms.open }),
     close: async () => {

@@ -2,6 +2,7 @@
 import { createPublicKey, type KeyObject } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { hostname } from 'node:os';
+import { join } from 'node:path';
 import { systemClock, type Clock } from '#client/clock';
 import { Meters } from '#enforcers/common/meters';
 import { Ids } from '#client/ids';
@@ -10,6 +11,7 @@ import type { LoadedConfig, NatsConfig } from './config/config.ts';
 import type { RedactingLog } from './config/log.ts';
 import { readSecret } from './config/secret.ts';
 import { openStateDir } from './config/state.ts';
+import { JournalKeys, toldKey } from './journal/archive/journal-keys.ts';
 import { openJournal, type FileJournal, type JournalOptions } from './journal/file-journal.ts';
 import { loadCheckpointKey } from './journal/keys.ts';
 import type { Reloadable } from './operations/reload.ts';
@@ -47,6 +49,8 @@ export interface Base {
   readonly reloadables: Reloadable<LoadedConfig>[];
   /** The file with the public key that verifies the journal. */
   readonly publicKey: string;
+  /** The same key, as an enforcer tells it to its engine. */
+  readonly toldKey: string;
 }
 
 /** @throws InterlockError of the state directory, the key or the journal */
@@ -65,12 +69,27 @@ export async function openBase(config: LoadedConfig, options: BaseOptions, start
   started.defer(() => instruments.close());
   const journal = await openTheJournal(config, options, { key: key.key, clock, observer: instruments.observer });
   const live: Live = { config, restart: [] };
-  const archiving = openTheArchive(config, { journal, clock, log, live, key: createPublicKey(key.publicKeyPem) });
+  const verifying = createPublicKey(key.publicKeyPem);
+  const archiving = openTheArchive(config, { journal, clock, log, live, key: verifying });
   started.defer(() => archiving?.close());
   started.defer(() => journal.close('drain'));
   const { publicKeyFile: publicKey } = key;
   const meters = new Meters(config.agents.coolDown, clock);
-  return { config, clock, ids: new Ids(clock), log, version, journal, archiving, instruments, meters, live, reloadables: [], publicKey };
+  return {
+    config,
+    clock,
+    ids: new Ids(clock),
+    log,
+    version,
+    journal,
+    archiving,
+    instruments,
+    meters,
+    live,
+    reloadables: [],
+    publicKey,
+    toldKey: toldKey(verifying),
+  };
 }
 
 interface ArchiveFrom {
@@ -87,9 +106,13 @@ function openTheArchive(config: LoadedConfig, { journal, clock, log, key, live }
   const backlog = (): NatsConfig['backlog'] | undefined => live.config.nats?.backlog;
   const archiving = openArchiving(config, { journal, clock, log, identity: `${config.role} ${hostname()}`, backlog });
   if (archiving === null || config.role === 'enforcer') return archiving;
-  const mirroring = openMirroring(config, { archiving, log, keyOf: (id) => (id === journal.id ? key : null) });
+  const keys = new JournalKeys(join(config.stateDir, 'archive', 'keys.json'), archiving.alarms);
+  const mirroring = openMirroring(config, { archiving, log, keyOf: (id) => (id === journal.id ? key : keys.of(id)) });
   return {
     ...archiving,
+    learnKey: (id, said) => {
+      if (id !== journal.id) keys.learn(id, said);
+    },
     archived: (id) => mirroring.archived(id),
     close: async () => {
       await mirroring.close();

@@ -54,7 +54,13 @@ export async function engine(config: LoadedConfig, options: EngineOptions): Prom
   });
   started.defer(() => enrolment.close());
   ordering?.registry.follow((event) => enrolment.follow(event));
-  const fleet = new Fleet({ ...base, bundles: bundlesOf(publisher) });
+  const fleet = new Fleet({
+    ...base,
+    bundles: bundlesOf(publisher),
+    journals: ({ journal, key }, enforcer) => {
+      if (journal !== null && key !== undefined) base.archiving?.learnKey(journal, { enforcer, key });
+    },
+  });
   started.defer(() => fleet.close());
   const shown = options.console === undefined ? {} : { console: options.console };
   const here = fleetReports({ fleet, enrolment, archived: (id) => base.archiving?.archived(id) ?? null });

@@ -60,9 +60,9 @@ async function metricsAccess({ operations }: LoadedConfig, log: RedactingLog): P
   return { readers, token };
 }
 
-function journalReport({ journal }: Base): ReturnType<OperationsParts['journal']> {
+function journalReport({ journal, toldKey: key }: Base): ReturnType<OperationsParts['journal']> {
   const { records, bytes, lastSyncUs } = journal.status();
-  return { journal: journal.id, records, bytes, last_sync_us: lastSyncUs, fault: journal.fault?.message ?? null };
+  return { journal: journal.id, records, bytes, last_sync_us: lastSyncUs, fault: journal.fault?.message ?? null, key };
 }
 
 function archiveReport({ archiving, config }: Base): Pick<OperationsParts, 'archive' | 'archived' | 'alarms'> {

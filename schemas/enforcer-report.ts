@@ -78,6 +78,7 @@ export const JournalReport = object(
     bytes: count,
     last_sync_us: count,
     /** Why it is dead; null: it can be written. */ fault: nullable(text),
+    /** By which its checkpoints are signed: Ed25519, SPKI, DER, base64; absent: an older enforcer. */ key: text,
   },
   ['journal', 'records', 'bytes', 'last_sync_us', 'fault'] as const,
 );

@@ -1,7 +1,7 @@
 /** The enforcers that are connected to this engine: how they are, their sessions, and the policies that they are sent. */
 import type { Clock } from '#client/clock';
 import type { Log } from '#client/log';
-import type { EnforcerSelf } from '#schemas/enforcer-report';
+import type { EnforcerSelf, JournalReport } from '#schemas/enforcer-report';
 import { BundleAnswer, type SessionMessage } from '#schemas/apart';
 import { InterlockError } from '#schemas/errors';
 import type { Channel, Peer } from '../channel/parts.ts';
@@ -26,6 +26,8 @@ export interface FleetOptions {
   readonly bundles: BundleSource;
   readonly clock: Clock;
   readonly log: Log;
+  /** Told of each report: what an enforcer says of its journal. */
+  readonly journals?: (report: JournalReport, enforcer: string) => void;
 }
 
 interface Member {
@@ -70,7 +72,8 @@ export class Fleet {
         for (const { target } of targets) requireGranted(peer, target);
         const member = this.#members.get(peer.name);
         if (member === undefined) return {};
-        const { clock } = this.#options;
+        const { clock, journals } = this.#options;
+        for (const { journal } of targets) journals?.(journal, peer.name);
         Object.assign(member, { channel, peer, targets, seenUs: clock.wallUs(), signMs: this.#nowMs() });
         this.#changed();
         return {};

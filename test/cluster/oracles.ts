@@ -1,6 +1,8 @@
 /** What must hold when it is over: what the relay saw, what nine journals say, and what clients were told, held together. */
-import { readFileSync } from 'node:fs';
+import { createPublicKey } from 'node:crypto';
+import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { toldKey } from '#engine/journal/archive/journal-keys';
 import { exportJournal } from '#engine/journal/export';
 import { journalIdIn } from '#engine/journal/journal-id';
 import { verifyJournal } from '#engine/journal/verify';
@@ -9,7 +11,13 @@ import { until } from '#test/support/nats';
 import { checkRound, type Check as RoundCheck, type Recorded, recordedIn, seenAtTarget } from '../chaos/checks.ts';
 import type { Operation } from '../chaos/workload.ts';
 
-export type Check = RoundCheck | 'engines agree' | 'only clean errors' | 'a statement is answered' | 'a drained process ends well';
+export type Check =
+  | RoundCheck
+  | 'engines agree'
+  | 'only clean errors'
+  | 'a statement is answered'
+  | 'a drained process ends well'
+  | 'the mirrors verify signatures';
 export interface Finding {
   readonly check: Check;
   readonly detail: string;
@@ -29,7 +37,7 @@ export interface Judged {
 
 /** Ends whatever runs. @param operations of all clients since the relay was last cleared */
 export async function judge(cluster: Cluster, operations: readonly Operation[]): Promise<Judged> {
-  const findings: Finding[] = [...(await archived(cluster))];
+  const findings: Finding[] = [...(await archived(cluster)), ...signed(cluster)];
   for (const kind of ['enforcer', 'engine'] as const) {
     await Promise.all(
       cluster.of(kind).map(async (member) => {
@@ -106,6 +114,21 @@ async function verified(member: Member): Promise<readonly Finding[]> {
   return problems
     .filter(({ code }) => member.kind === 'engine' || code !== ELSEWHERE)
     .map(({ seq, code, detail }) => ({ check: 'C4 the journal verifies', detail: `${member.name}: record ${seq}: ${code}: ${detail}` }));
+}
+
+/** Each enforcer told the engine that it is connected to by which key its journal is signed; its own key, and told to nobody else's name. */
+function signed(cluster: Cluster): readonly Finding[] {
+  const known = cluster.of('engine').map(({ dir }) => keysIn(join(dir, 'state', 'archive', 'keys.json')));
+  return cluster.of('enforcer').flatMap((enforcer): Finding[] => {
+    const own = toldKey(createPublicKey(publicKey(enforcer)));
+    const told = known.flatMap((keys) => keys[journalIdIn(join(enforcer.dir, 'journal'))] ?? []);
+    if (told.length > 0 && told.every(({ key }) => key === own)) return [];
+    return [{ check: 'the mirrors verify signatures', detail: `${told.length} engines know a key of ${enforcer.name}, and not each its own` }];
+  });
+}
+
+function keysIn(file: string): Readonly<Record<string, { readonly key: string }>> {
+  return existsSync(file) ? (JSON.parse(readFileSync(file, 'utf8')) as Record<string, { readonly key: string }>) : {};
 }
 
 /** Every engine writes back what every enforcer forwarded. The journals go on: what they hold when we begin to look must be there. */
