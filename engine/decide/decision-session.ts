@@ -28,6 +28,7 @@ import {
   withoutMasks,
 } from './nested.ts';
 import type { FactsReader, MaskRewriter, ReadContext } from './ports.ts';
+import { Openings } from './opening.ts';
 import { inputText, sessionText, statementText, wholeRequest } from './request.ts';
 import { type MaskedForm, ReadStatement } from './statement.ts';
 import { refusalOf } from './unparsed.ts';
@@ -64,6 +65,7 @@ export class LocalSession implements DecisionSession {
   readonly #binder: Binder;
   /** Of an agent: the human behind it, who is judged too. */
   readonly #human: LocalSession | null;
+  readonly #openings = new Openings();
   #part: { readonly epoch: object; readonly part: Part } | null = null;
   /** The context of the last text: most have the same settings. */
   #last: { readonly settings: object; readonly generation: number; readonly context: ReadContext } | null = null;
@@ -153,7 +155,7 @@ export class LocalSession implements DecisionSession {
     }, unchanged(call));
   }
 
-  #judgeNested(force: InForce, nested: NestedStatement, { statementId }: Moment): NestedJudged | Promise<NestedJudged> {
+  #judgeNested(force: InForce, nested: NestedStatement, { statementId, usage }: Moment): NestedJudged | Promise<NestedJudged> {
     const { argument, resource, facts, text } = nested;
     const combining = force.judge.combining(this.#scope.supportedObligations);
     if (resource === null) return unknownTarget(combining);
@@ -162,7 +164,10 @@ export class LocalSession implements DecisionSession {
     const statement = this.#host.statement(text, facts, session.#context(NESTED_SETTINGS));
     const refusal = foreignTarget(session.#scope, force.judge.revision) ?? ownRefusal(statement, force);
     if (refusal !== null) return denied(refusal);
-    const asked: Moment = { action: 'sql.execute', statementId, transaction: 'idle', settings: NESTED_SETTINGS, params: null };
+    const opening = this.#openings.of(force, session.#scope, timestamp(this.#host.clock.wallUs()));
+    if (opening.effect === 'deny') return denied(opening);
+    const base: Moment = { action: 'sql.execute', statementId, transaction: 'idle', settings: NESTED_SETTINGS, params: null };
+    const asked = usage === undefined ? base : { ...base, usage };
     const { combined } = session.#judge(force, statement, asked);
     const { mask, judgement } = combined;
     if (mask === null || judgement.effect === 'deny') return unchanged(combined);

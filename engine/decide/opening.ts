@@ -1,8 +1,11 @@
 import type { Judgement } from '#schemas/decision';
 import type { DecisionRequest } from '#schemas/decision-request';
+import type { SessionScope } from '#client/decision-service';
+import { digest } from './canonical.ts';
 import { ownDenial } from './combine.ts';
 import type { InForce } from './in-force.ts';
 import { foreignTarget, humanBehind } from './intersection.ts';
+import { sessionRequest } from './request.ts';
 
 /** A session is opened or refused: it cannot be held for approval, and there is nothing yet to mask. An agent’s is also its human’s to open. */
 export function openingJudgement(force: InForce | null, request: DecisionRequest, revision: string): Judgement {
@@ -18,6 +21,20 @@ export function openingJudgement(force: InForce | null, request: DecisionRequest
       return ownDenial('OBLIGATION_UNSUPPORTED', 'opening a session cannot be held for approval', revision);
     case 'mask':
       return ownDenial('OBLIGATION_UNSUPPORTED', 'masks are asked for at stage request, not when a session opens', revision);
+  }
+}
+
+/** Of the other targets that a session reaches, by statements in its calls: each is asked once for, by each revision, as if it were opened there. */
+export class Openings {
+  readonly #known = new Map<string, { readonly force: InForce; readonly judgement: Judgement }>();
+
+  of(force: InForce, scope: SessionScope, time: string): Judgement {
+    const before = this.#known.get(scope.resource.id);
+    if (before?.force === force) return before.judgement;
+    const request = sessionRequest(scope, { digest: digest(''), bytes: 0 }, time);
+    const judgement = openingJudgement(force, request, force.judge.revision);
+    this.#known.set(scope.resource.id, { force, judgement });
+    return judgement;
   }
 }
 

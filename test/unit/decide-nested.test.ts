@@ -11,7 +11,7 @@ import { askedMcp, toolsOf } from '#engine/decide/asked-text';
 import { openJudging } from '#engine/judging';
 import type { CatalogRelation } from '#schemas/catalog';
 import type { Decision } from '#schemas/decision';
-import type { Resource } from '#schemas/decision-request';
+import type { Resource, Subject } from '#schemas/decision-request';
 import type { McpCatalog } from '#schemas/knowledge';
 
 const root = join(import.meta.dirname, '..', '..');
@@ -20,6 +20,20 @@ const TOOLS: Resource = { type: 'mcp', id: 'tools', properties: { env: 'producti
 /** Every tool may be called, by whoever is in the group of the database. */
 const ALLOW_TOOLS = `package policies.mcp.open
 allow contains {"code": "TOOL", "reason": "Every tool."} if { input.stage == "request"; input.resource.type == "mcp" }
+`;
+/** Says no where a session is opened, and nothing of statements; and counts, of agents alone. */
+const DOOR = `package policies.test.door
+deny contains {"code": "DOOR", "reason": "Not for mallory."} if {
+	input.stage == "session"
+	input.resource.id == "shop"
+	input.subject.properties.login == "mallory"
+}
+deny contains {"code": "NOT_COUNTED", "reason": "Nobody counted."} if {
+	input.stage == "request"
+	input.subject.type == "agent"
+	not counted
+}
+counted if input.context.usage.rows_last_hour < 10
 `;
 const DATA = `guardrails: { read_write: [app] }
 personal_data: { tags: [pii] }
@@ -34,6 +48,7 @@ beforeAll(async () => {
   dir = await mkdtemp(join(tmpdir(), 'interlock-nested-'));
   await mkdir(join(dir, 'policies'));
   await writeFile(join(dir, 'policies', 'open.rego'), ALLOW_TOOLS);
+  await writeFile(join(dir, 'policies', 'door.rego'), DOOR);
   await writeFile(join(dir, 'data.yaml'), DATA);
   const { cp } = await import('node:fs/promises');
   await cp(join(root, 'policies', 'postgres'), join(dir, 'policies', 'postgres'), { recursive: true });
@@ -71,11 +86,14 @@ function table(name: string, columns: readonly string[], oid: number): CatalogRe
 async function judged(
   sql: string,
   kind: { resource?: Resource; target?: string } = { resource: SHOP, target: 'shop' },
-  groups = ['app'],
+  { groups = ['app'], login = 'alice', agent = false }: { groups?: string[]; login?: string; agent?: boolean } = {},
 ): Promise<Decision> {
   const { statement, action } = askedMcp({ tool: 'run_sql', arguments: { sql } });
   const tools = { run_sql: { arguments: [{ argument: '$.sql', as: 'sql' as const, ...kind }] } };
-  const subject = { type: 'user' as const, id: 'test|alice', properties: { login: 'alice', groups } };
+  const human = { id: `test|${login}`, login, groups };
+  const subject: Subject = agent
+    ? { type: 'agent', id: 'test|bot', properties: { login: 'bot', groups: ['app'], on_behalf_of: human } }
+    : { type: 'user', id: human.id, properties: { login, groups } };
   const { decision } = await service.dryRun({ subject, resource: TOOLS, action, statement, knowledge: toolsOf(tools) });
   return decision;
 }
@@ -116,11 +134,23 @@ test('a statement that its target allows', async () => {
   expect(await judged('SELECT id FROM orders')).toMatchObject({ effect: 'allow' });
 });
 
+test('who may not open a session there does not reach it by a tool, nor does what acts for them', async () => {
+  expect(await judged('SELECT id FROM orders', undefined, { login: 'mallory' })).toMatchObject({
+    effect: 'deny',
+    reasons: [expect.objectContaining({ code: 'DOOR', reason: 'its $.sql: Not for mallory.' })],
+  });
+  expect((await judged('SELECT id FROM orders', undefined, { login: 'mallory', agent: true })).reasons.map(({ code }) => code)).toContain('DOOR');
+});
+
+test('what an agent did lately counts for its statement as for the call', async () => {
+  expect(await judged('SELECT id FROM orders', undefined, { agent: true })).toMatchObject({ effect: 'allow' });
+});
+
 test('what its target denies is denied, in its policy’s words and with the place', async () => {
   const { effect, reasons } = await judged('DROP TABLE orders');
   expect(effect).toBe('deny');
   expect(reasons[0]).toMatchObject({ policy: 'postgres.guardrails', effect: 'deny', reason: expect.stringMatching(/^its \$\.sql: /) as string });
-  expect((await judged('SELECT id FROM orders', { resource: SHOP, target: 'shop' }, [])).effect).toBe('deny');
+  expect((await judged('SELECT id FROM orders', { resource: SHOP, target: 'shop' }, { groups: [] })).effect).toBe('deny');
 });
 
 test('what needs an approval there needs it here', async () => {
