@@ -1,17 +1,17 @@
 /** The composition root's part for Interlock's own MCP server: what it lists is the configuration's, what it runs goes through the doors of this process. */
-import { readFileSync } from 'node:fs';
 import type { Principal } from '#client/identity';
+import type { CallAnswer, CallQuestion } from '#schemas/apart';
 import type { ApprovalView } from '#schemas/approval';
 import { shown } from '#client/shown';
 import type { Resource } from '#schemas/decision-request';
 import { InterlockError } from '#schemas/errors';
 import type { Asked, AssistantParts, Bounds, Caller } from './assistant/parts.ts';
 import type { ApprovalBook } from './approvals/approvals.ts';
-import { call } from './calls/call.ts';
-import type { Answer, Ask, Door } from './calls/parts.ts';
+import type { Ask } from './calls/parts.ts';
 import type { LoadedConfig, TargetConfig } from './config/config.ts';
 import { askedHttp } from './decide/asked-text.ts';
 import type { LocalDecisionService } from './decide/service.ts';
+import { atOwnDoor, hostOf } from './own-door.ts';
 import { described, fill } from './runbooks/fill.ts';
 import { FULFILLED } from './obligations.ts';
 import { readRunbooks, type Runbook } from './runbooks/runbook.ts';
@@ -21,6 +21,8 @@ export interface AssistingFrom {
   readonly live: { readonly config: LoadedConfig };
   readonly decisions: LocalDecisionService;
   readonly enforcers: () => Enforcers;
+  /** At an enforcer that is connected; absent: there is none elsewhere. */
+  readonly elsewhere?: (question: CallQuestion, signal: AbortSignal) => Promise<CallAnswer>;
   /** null while the gateway starts. */
   readonly book: () => ApprovalBook | null;
   readonly publicUrl: () => string;
@@ -169,28 +171,38 @@ async function ran(
   bounds: Bounds,
 ): Promise<Readonly<Record<string, unknown>>> {
   const where = targetOf(from, target);
-  const door = doorOf(from, where);
   const asked: Ask = ask.kind === 'sql' ? { ...ask, database: ask.database ?? databaseOf(where, from) } : ask;
-  const login = principal.subject.properties.login;
-  const genuine = (id: string): boolean => {
-    const view = shownOrNull(bookOf(from), id);
-    return view !== null && isOf(view, principal);
+  const question: CallQuestion = {
+    target,
+    token,
+    login: principal.subject.properties.login,
+    application: as,
+    rows_max: bounds.rowsMax,
+    bytes_max: bounds.bytesMax,
+    ask: writable(asked),
   };
-  return told(await call(door, asked, { ...bounds, login, token, application: as, held: 'leave', genuine, notice: () => {} }), from.publicUrl());
-}
-
-/** Of this process: where enforcers run elsewhere, clients go to them. */
-function doorOf({ enforcers, publicUrl }: AssistingFrom, { name, tls }: TargetConfig): Door {
-  const [, enforcer] = enforcers().find(([target]) => target === name) ?? [];
-  if (enforcer === undefined) throw new InterlockError('UNSUPPORTED', `\`${name}\` is enforced in another process: connect to it there`);
-  const { host, port } = enforcer.address;
-  const here = host === '0.0.0.0' || host === '::' ? '127.0.0.1' : host;
-  const ca = tls === null || tls.caFile === null ? null : readFileSync(tls.caFile, 'utf8');
-  return { target: name, host: here, port, tls: tls === null ? null : { ca, name: host === here ? here : new URL(publicUrl()).hostname } };
-}
-
-function told(answer: Answer, publicUrl: string): Readonly<Record<string, unknown>> {
+  const answer = await answered(from, where, question, bounds.signal);
   if (answer.outcome !== 'pending') return { ...answer };
+  const view = shownOrNull(bookOf(from), answer.approvalId);
+  // the target's own words pass through the gateway too, and may look like its
+  if (view === null || !isOf(view, principal)) return { outcome: 'refused', code: '', sqlstate: null, message: answer.message, detail: '', hint: '' };
+  return told(answer, from.publicUrl());
+}
+
+function writable(ask: Ask): CallQuestion['ask'] {
+  return ask.kind === 'sql' ? { ...ask, params: [...ask.params] } : { ...ask, headers: { ...ask.headers } };
+}
+
+/** At the door of an enforcer of this process, or of one that is connected. */
+async function answered(from: AssistingFrom, target: TargetConfig, question: CallQuestion, signal: AbortSignal): Promise<CallAnswer> {
+  const { name } = target;
+  const [, enforcer] = from.enforcers().find(([of]) => of === name) ?? [];
+  if (enforcer !== undefined) return await atOwnDoor({ target, enforcer, host: () => hostOf(from.publicUrl()) }, question, signal);
+  if (from.elsewhere !== undefined) return await from.elsewhere(question, signal);
+  throw new InterlockError('ENFORCER_UNAVAILABLE', `the enforcer of \`${name}\` is still starting`);
+}
+
+function told(answer: CallAnswer & { readonly outcome: 'pending' }, publicUrl: string): Readonly<Record<string, unknown>> {
   const { approvalId: approval_id, message, hint } = answer;
   return {
     outcome: 'pending',

@@ -8,7 +8,7 @@ import type { Meters } from '#enforcers/common/meters';
 import { InterlockError } from '#schemas/errors';
 import { tellingEnds } from './approvals/approvals.ts';
 import { enforcerHandlers, startReporting } from './apart/enforcer-side.ts';
-import type { SessionControl } from './apart/parts.ts';
+import type { CallRunner, SessionControl } from './apart/parts.ts';
 import { describeTargets, remoteIdentity } from './apart/remote-access.ts';
 import { RemoteCredentials } from './apart/remote-credentials.ts';
 import { openRemoteDecisions } from './apart/remote-decisions.ts';
@@ -18,6 +18,7 @@ import { type Recorded, UseEnds } from './apart/use-ends.ts';
 import { openBase, type Base, type BaseOptions } from './base.ts';
 import { openDialer } from './channel/dialer.ts';
 import type { Dialer } from './channel/parts.ts';
+import { atOwnDoor, hostOf } from './own-door.ts';
 import { whereIs, type LoadedConfig, type TargetConfig } from './config/config.ts';
 import { openIdentity } from './enrolment/identity.ts';
 import type { EnforcerIdentity } from './enrolment/parts.ts';
@@ -39,7 +40,9 @@ export async function beside(whole: LoadedConfig, name: string, options: BaseOpt
   const home = target.judging === 'local' ? await localHome(base, identity) : null;
   if (home !== null) started.use(home);
   const enforcers: (readonly [target: string, enforcer: Enforcer])[] = [];
-  const engines = openEngines(base, identity, { home, sessions: sessionsOf(enforcers) });
+  const run: CallRunner = (question, signal) =>
+    atOwnDoor({ target, enforcer: enforcers[0]?.[1], host: () => hostOf(said.now.publicUrl) }, question, signal);
+  const engines = openEngines(base, identity, { home, sessions: sessionsOf(enforcers), run });
   started.defer(() => engines.close());
   identity.start(engines);
   started.defer(identity.onRenewed(() => engines.rotated()));
@@ -128,13 +131,13 @@ async function ownIdentity({ config, clock, log }: Base, target: string): Promis
 function openEngines(
   { config, clock, log, version }: Base,
   identity: EnforcerIdentity,
-  { home, sessions }: { readonly home: LocalHome | null; readonly sessions: SessionControl },
+  { home, sessions, run }: { readonly home: LocalHome | null; readonly sessions: SessionControl; readonly run: CallRunner },
 ): Dialer {
   return openDialer({
     engines: config.enforcer?.engines ?? [],
     tls: () => identity.tls(),
     authorise: identity.authorise,
-    handlers: enforcerHandlers({ sessions, bundles: home?.bundles ?? null }),
+    handlers: enforcerHandlers({ sessions, bundles: home?.bundles ?? null, run }),
     clock,
     log,
     software: version,

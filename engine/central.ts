@@ -9,6 +9,7 @@ import { answerMessage } from './assistant/server.ts';
 import { assisting } from './assisting.ts';
 import { agentClaims, openAgenting, type AgentingFrom } from './agenting.ts';
 import type { Agents } from './agents/agents.ts';
+import type { CallRunner } from './apart/parts.ts';
 import { openApi } from './api/server.ts';
 import { openApprovals, tellingEnds, type ApprovalBook } from './approvals/approvals.ts';
 import type { Notifier } from './approvals/notify/parts.ts';
@@ -65,6 +66,8 @@ export interface CentralOptions {
   readonly terminate?: (sessionId: string) => Promise<boolean>;
   /** What is open at enforcers elsewhere, as they say. */
   readonly remoteSessions?: AgentingFrom['remoteSessions'];
+  /** Runs a statement at an enforcer elsewhere. */
+  readonly runElsewhere?: CallRunner;
   /** Who enforces elsewhere. */
   readonly remote?: () => readonly EnforcerReport[];
   /** Where policies come from, and what becomes of them; absent: the folder of the configuration, for this process alone. */
@@ -204,7 +207,15 @@ function openTheApi(halls: Halls): ReturnType<typeof openApi> {
 
 function assistantOf({ base, options, room, decisions }: Halls): AssistantPart {
   const { live, version } = base;
-  const parts = assisting({ live, decisions, enforcers: options.enforcers, book: () => room.book, publicUrl: () => room.url, version });
+  const parts = assisting({
+    live,
+    decisions,
+    enforcers: options.enforcers,
+    ...(options.runElsewhere && { elsewhere: options.runElsewhere }),
+    book: () => room.book,
+    publicUrl: () => room.url,
+    version,
+  });
   return { answer: (bytes, caller, signal) => answerMessage(bytes, parts, caller, signal) };
 }
 

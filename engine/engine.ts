@@ -68,7 +68,17 @@ export async function engine(config: LoadedConfig, options: EngineOptions): Prom
   const terminate = ordering?.fleets.orElsewhere((id) => fleet.terminate(id)) ?? ((id: string) => fleet.terminate(id));
   const central = await openCentral(
     base,
-    { ...shown, enforcers: () => [], remote, remoteSessions: () => fleet.sessions(), judging: source, ordering, enrolment, terminate },
+    {
+      ...shown,
+      enforcers: () => [],
+      remote,
+      remoteSessions: () => fleet.sessions(),
+      runElsewhere: (question, signal) => fleet.run(question, signal),
+      judging: source,
+      ordering,
+      enrolment,
+      terminate,
+    },
     started,
   );
   await ordering?.registry.share();

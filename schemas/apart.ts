@@ -197,9 +197,79 @@ export const ENGINE_CALLS = {
 } as const;
 
 /** Asked by engines, answered by the enforcer. */
+/** What a client sent, or was answered: bounded by the limits of its target, and of whoever asks. */
+const words = { type: 'string', maxLength: 4_194_304 } as const;
+const textOrNull = nullable(words);
+
+/** One statement for whoever holds the token, and what came back: as `engine/calls` has them. */
+export const CallQuestion = object(
+  {
+    target: name,
+    token: { type: 'string', maxLength: 65_536 },
+    login: words,
+    application: words,
+    rows_max: count,
+    bytes_max: count,
+    ask: {
+      anyOf: [
+        object({ kind: { const: 'sql' }, statement: words, params: { type: 'array', maxItems: 1_000, items: textOrNull }, database: textOrNull }, [
+          'kind',
+          'statement',
+          'params',
+          'database',
+        ]),
+        object({ kind: { const: 'http' }, method: text, path: words, headers: { type: 'object', additionalProperties: words }, body: textOrNull }, [
+          'kind',
+          'method',
+          'path',
+          'headers',
+          'body',
+        ]),
+      ],
+    },
+  },
+  ['target', 'token', 'login', 'application', 'rows_max', 'bytes_max', 'ask'],
+);
+export type CallQuestion = Static<typeof CallQuestion>;
+
+const flag = { type: 'boolean' } as const;
+export const CallAnswer = {
+  anyOf: [
+    object(
+      {
+        outcome: { const: 'rows' },
+        columns: { type: 'array', items: words },
+        rows: { type: 'array', items: { type: 'array', items: textOrNull } },
+        truncated: flag,
+        tag: words,
+      },
+      ['outcome', 'columns', 'rows', 'truncated', 'tag'],
+    ),
+    object({ outcome: { const: 'response' }, status: count, media: words, text: words, truncated: flag }, [
+      'outcome',
+      'status',
+      'media',
+      'text',
+      'truncated',
+    ]),
+    object({ outcome: { const: 'pending' }, approvalId: text, message: words, hint: words }, ['outcome', 'approvalId', 'message', 'hint']),
+    object({ outcome: { const: 'refused' }, code: text, sqlstate: textOrNull, message: words, detail: words, hint: words }, [
+      'outcome',
+      'code',
+      'sqlstate',
+      'message',
+      'detail',
+      'hint',
+    ]),
+  ],
+} as const;
+export type CallAnswer = Static<typeof CallAnswer>;
+
 export const ENFORCER_CALLS = {
   'sessions.list': { question: NOTHING, answer: object({ sessions: { type: 'array', maxItems: 10_000, items: SessionMessage } }, ['sessions']) },
   'sessions.terminate': { question: object({ session_id: id }, ['session_id']), answer: object({ terminated: { type: 'boolean' } }, ['terminated']) },
+  /** Run at this enforcer's own door, as by any client: judged, held, masked, recorded there. */
+  'calls.run': { question: CallQuestion, answer: CallAnswer },
   /** The sender's newest policies. `needed`: they are not in force here, and are judged by here. */
   'bundle.newest': { question: object({ revision: Digest }, ['revision']), answer: object({ needed: { type: 'boolean' } }, ['needed']) },
 } as const;

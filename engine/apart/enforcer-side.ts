@@ -4,19 +4,21 @@ import { InterlockError } from '#schemas/errors';
 import type { Dialer, Handlers } from '../channel/parts.ts';
 import { APART_LIMITS } from './limits.ts';
 import { ask, encode, handlersOf } from './messages.ts';
-import type { BundleSink, SelfReport, SessionControl } from './parts.ts';
+import type { BundleSink, CallRunner, SelfReport, SessionControl } from './parts.ts';
 
 export interface EnforcerSide {
   readonly sessions: SessionControl;
   /** null: the engine judges for all targets of this process. */
   readonly bundles: BundleSink | null;
+  readonly run: CallRunner;
 }
 
 /** For the dialer: the engine asks over the connection that the enforcer opened. */
-export function enforcerHandlers({ sessions, bundles }: EnforcerSide): Handlers {
+export function enforcerHandlers({ sessions, bundles, run }: EnforcerSide): Handlers {
   const calls = handlersOf({
     'sessions.list': () => ({ sessions: sessions.list().slice(0, SESSIONS_MAX) }),
     'sessions.terminate': ({ session_id }) => ({ terminated: sessions.terminate(session_id) }),
+    'calls.run': (question, { signal }) => run(question, signal),
     'bundle.newest': ({ revision }) => ({ needed: bundles !== null && !bundles.confirm(revision) }),
   });
   return {

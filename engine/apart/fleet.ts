@@ -2,7 +2,7 @@
 import type { Clock } from '#client/clock';
 import type { Log } from '#client/log';
 import type { EnforcerSelf, JournalReport } from '#schemas/enforcer-report';
-import { BundleAnswer, type SessionMessage } from '#schemas/apart';
+import { BundleAnswer, type CallAnswer, type CallQuestion, type SessionMessage } from '#schemas/apart';
 import { InterlockError } from '#schemas/errors';
 import type { Channel, Peer } from '../channel/parts.ts';
 import { requireGranted } from './granted.ts';
@@ -111,6 +111,15 @@ export class Fleet {
     const failed = asked.find((one) => one.status === 'rejected');
     if (failed !== undefined) throw failed.reason;
     return false;
+  }
+
+  /** At an enforcer of the target. @throws InterlockError ENFORCER_UNAVAILABLE: none is connected to this engine */
+  async run(question: CallQuestion, signal: AbortSignal): Promise<CallAnswer> {
+    const channel = this.#channels().find(({ peer }) => peer.targets.includes(question.target));
+    if (channel !== undefined) return await ask(channel, 'calls.run', question, { deadlineMs: APART_LIMITS.callMs, signal });
+    throw new InterlockError('ENFORCER_UNAVAILABLE', `no enforcer of \`${question.target}\` is connected to this engine`, {
+      hint: `Connect to the target itself, as \`interlock connect ${question.target}\` says, or ask another engine.`,
+    });
   }
 
   close(): void {

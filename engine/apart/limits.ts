@@ -6,6 +6,8 @@ export const APART_LIMITS = {
   authenticateMs: 10_000,
   /** A program that prints a password may take 15 s. */
   leaseMs: 16_000,
+  /** A statement that an enforcer runs for somebody who asked at the engine. */
+  callMs: 60_000,
   /** The policies are built and tested on arrival. */
   bundleMs: 60_000,
   /** After a connection died, another engine is asked the same if it is there within this; then it is a refusal (I6: within a second). */

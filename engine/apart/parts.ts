@@ -1,6 +1,6 @@
 /** What the composition roots plug into both ends, and what they get. */
 import type { EnforcerSelf } from '#schemas/enforcer-report';
-import type { BundleAnswer, SessionMessage } from '#schemas/apart';
+import type { BundleAnswer, CallAnswer, CallQuestion, SessionMessage } from '#schemas/apart';
 
 /** The engine's newest policies, signed; null: none yet. */
 export interface BundleSource {
@@ -22,6 +22,9 @@ export interface SessionControl {
   list(): readonly SessionMessage[];
   terminate(sessionId: string): boolean;
 }
+
+/** Runs one statement at the enforcer's own door, for whoever holds the token. Rejects NOT_REACHABLE … */
+export type CallRunner = (question: CallQuestion, signal: AbortSignal) => Promise<CallAnswer>;
 
 /** How an enforcer is, target by target, whenever it is asked. */
 export type SelfReport = () => readonly EnforcerSelf[];

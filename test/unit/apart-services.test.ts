@@ -12,7 +12,7 @@ import { remoteApprovals } from '#engine/apart/remote-approvals';
 import { remoteIdentity } from '#engine/apart/remote-access';
 import type { ServedApprovals } from '#engine/apart/serve-approvals';
 import { UseEnds } from '#engine/apart/use-ends';
-import type { UseEnd } from '#schemas/apart';
+import type { CallAnswer, CallQuestion, UseEnd } from '#schemas/apart';
 import { systemClock } from '#client/clock';
 import { InterlockError } from '#schemas/errors';
 import { draft } from '#test/support/approvals';
@@ -195,6 +195,7 @@ test('the engine lists and ends sessions at the enforcer; policies go where they
   const bundle = { revision: `sha256:${'a'.repeat(64)}`, bytes: Buffer.from('a bundle') };
   const fleet = new Fleet({ bundles: { ...BUNDLES, current: bundle }, clock: systemClock, log: silentLog });
   const handlers = enforcerHandlers({
+    run: NEVER,
     sessions: { list: () => [], terminate: (id) => id === 'ses_1' && terminated.push(id) > 0 },
     bundles: {
       confirm: () => pushed.length > 0,
@@ -211,5 +212,33 @@ test('the engine lists and ends sessions at the enforcer; policies go where they
   expect([terminated, await fleet.sessions()]).toEqual([['ses_1'], []]);
   await pair.dialer.close();
   await vi.waitFor(() => expect(fleet.list()[0]?.channel).toBe(null));
+  fleet.close();
+});
+
+test('E6: a statement is run by a connected enforcer of its target, as its client asked for it, and by no other', async () => {
+  const asked: CallQuestion[] = [];
+  const run = (question: CallQuestion): Promise<CallAnswer> => {
+    asked.push(question);
+    return Promise.resolve({ outcome: 'rows', columns: ['n'], rows: [['1'], [null]], truncated: false, tag: 'SELECT 2' });
+  };
+  const sessions = { list: () => [], terminate: () => false };
+  const fleet = new Fleet({ bundles: BUNDLES, clock: systemClock, log: silentLog });
+  const question = (target: string): CallQuestion => ({
+    target,
+    token: 'a-token',
+    login: 'ann',
+    application: 'interlock mcp',
+    rows_max: 10,
+    bytes_max: 1_000,
+    ask: { kind: 'sql', statement: `SELECT '${'x'.repeat(100_000)}'`, params: ['1', null], database: null },
+  });
+  const never = new AbortController().signal;
+  await expect(fleet.run(question('shop'), never)).rejects.toMatchObject({ code: 'ENFORCER_UNAVAILABLE' });
+  await using pair = await channelPair({ dialer: { handlers: enforcerHandlers({ sessions, bundles: null, run }) } });
+  fleet.joined(pair.there);
+  await expect(fleet.run(question('other'), never)).rejects.toMatchObject({ code: 'ENFORCER_UNAVAILABLE' });
+  expect(asked).toEqual([]);
+  expect(await fleet.run(question('shop'), never)).toMatchObject({ outcome: 'rows', rows: [['1'], [null]] });
+  expect(asked).toEqual([question('shop')]);
   fleet.close();
 });
