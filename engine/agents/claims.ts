@@ -38,13 +38,24 @@ export async function claimsOf({ agent, subject, targets, revision, judge }: Cla
     const isDatabase = resource.type === 'postgresql';
     const settings = isDatabase ? SETTINGS.postgresql : SETTINGS.other;
     for (const [at, probe] of (knowledge ? probesOf(knowledge) : isDatabase ? blindProbes() : []).entries()) {
-      const { action, statement } = probe;
-      const decision = await judge({ subject, resource, action, statement, settings, supportedObligations });
-      claims.push(claimOf(`${resource.id}-${at + 1}`, resource, probe, decision));
+      const ask: Ask = ({ action, statement }) => judge({ subject, resource, action, statement, settings, supportedObligations });
+      const { told, decision } = await tried(probe, ask);
+      claims.push(claimOf(`${resource.id}-${at + 1}`, resource, told, decision));
     }
   }
   const unknown = targets.filter(({ knowledge }) => knowledge === null).map(({ resource }) => resource.id);
   return { contract: 1, agent: agent.name, revision, subject, claims, unknown };
+}
+
+type Ask = (probe: Probe) => Promise<Decision>;
+
+/** What is allowed at all is asked for as it would be done: that may need an approval, or be masked. */
+async function tried(probe: Probe, ask: Ask): Promise<{ readonly told: Probe; readonly decision: Decision }> {
+  const decision = await ask(probe);
+  const { next, otherwise = probe.what } = probe;
+  if (next === undefined || decision.effect === 'deny') return { told: probe, decision };
+  const done = await ask(next);
+  return done.effect === 'deny' ? { told: { ...probe, what: otherwise }, decision } : { told: next, decision: done };
 }
 
 function claimOf(id: string, { id: target, type: protocol }: Resource, { what, shown }: Probe, decision: Decision): Claim {

@@ -14,6 +14,9 @@ export interface Probe {
   readonly action: Action;
   /** The bytes that are judged. */
   readonly statement: string;
+  /** Asked where this is allowed, and told in its place, unless it is denied: then `otherwise` is what is allowed. */
+  readonly next?: Probe;
+  readonly otherwise?: string;
 }
 
 const KINDS: readonly CatalogRelation['kind'][] = ['table', 'partitioned_table', 'view', 'materialized_view', 'foreign_table'];
@@ -74,10 +77,15 @@ function operationProbe(base: string, { method, route, id, class: kind, consumes
   };
 }
 
-/** As it is listed: what it may be called with depends on what it is called with. */
+/** As it is listed, and then as it is called, with nothing: what is denied so may be allowed with something. */
 function toolProbe({ name }: McpTool): Probe {
-  const message = writeMcpMessage({ method: 'tools/list', params: { name } });
-  return { what: `use the tool ${name}`, shown: `tool ${name}`, action: 'mcp.list', statement: Buffer.from(message).toString('utf8') };
+  const listed = tool(name, 'mcp.list', writeMcpMessage({ method: 'tools/list', params: { name } }));
+  const called = tool(name, 'mcp.call', writeMcpMessage({ method: 'tools/call', params: { name, arguments: {} } }));
+  return { ...listed, next: called, otherwise: `see the tool ${name}: which calls are allowed depends on their arguments` };
+}
+
+function tool(name: string, action: Action, message: Uint8Array): Probe {
+  return { what: `use the tool ${name}`, shown: `tool ${name}`, action, statement: Buffer.from(message).toString('utf8') };
 }
 
 function sql(what: string, statement: string): Probe {
