@@ -181,25 +181,42 @@ async function ran(
     bytes_max: bounds.bytesMax,
     ask: writable(asked),
   };
-  const answer = await answered(from, where, question, bounds.signal);
-  if (answer.outcome !== 'pending') return { ...answer };
-  const view = shownOrNull(bookOf(from), answer.approvalId);
   // the target's own words pass through the gateway too, and may look like its
-  if (view === null || !isOf(view, principal)) return { outcome: 'refused', code: '', sqlstate: null, message: answer.message, detail: '', hint: '' };
-  return told(answer, from.publicUrl());
+  const genuine = (id: string): boolean => {
+    const view = shownOrNull(bookOf(from), id);
+    return view !== null && isOf(view, principal);
+  };
+  const answer = await answered(from, { target: where, question, genuine }, bounds.signal);
+  if (answer.outcome !== 'pending') return { ...answer };
+  return genuine(answer.approvalId) ? told(answer, from.publicUrl()) : FORGED;
 }
+
+const FORGED = {
+  outcome: 'refused',
+  code: 'ANSWER_REFUSED',
+  sqlstate: null,
+  message: 'the target answered in words that look like the gateway’s; whether it did what was asked is in the record',
+  detail: 'code=ANSWER_REFUSED',
+  hint: '',
+} as const;
 
 function writable(ask: Ask): CallQuestion['ask'] {
   return ask.kind === 'sql' ? { ...ask, params: [...ask.params] } : { ...ask, headers: { ...ask.headers } };
 }
 
 /** At the door of an enforcer of this process, or of one that is connected. */
-async function answered(from: AssistingFrom, target: TargetConfig, question: CallQuestion, signal: AbortSignal): Promise<CallAnswer> {
+async function answered(from: AssistingFrom, { target, question, genuine }: AtDoor, signal: AbortSignal): Promise<CallAnswer> {
   const { name } = target;
   const [, enforcer] = from.enforcers().find(([of]) => of === name) ?? [];
-  if (enforcer !== undefined) return await atOwnDoor({ target, enforcer, host: () => hostOf(from.publicUrl()) }, question, signal);
+  if (enforcer !== undefined) return await atOwnDoor({ target, enforcer, host: () => hostOf(from.publicUrl()), genuine }, question, signal);
   if (from.elsewhere !== undefined) return await from.elsewhere(question, signal);
   throw new InterlockError('ENFORCER_UNAVAILABLE', `the enforcer of \`${name}\` is still starting`);
+}
+
+interface AtDoor {
+  readonly target: TargetConfig;
+  readonly question: CallQuestion;
+  readonly genuine: (approvalId: string) => boolean;
 }
 
 function told(answer: CallAnswer & { readonly outcome: 'pending' }, publicUrl: string): Readonly<Record<string, unknown>> {

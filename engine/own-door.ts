@@ -13,6 +13,8 @@ export interface OwnDoor {
   readonly enforcer: Pick<Enforcer, 'address'> | undefined;
   /** What its certificate may be for, where it listens on every address. */
   readonly host: () => string;
+  /** Whether a request of this id is there and theirs; absent: whoever asked looks. */
+  readonly genuine?: (approvalId: string) => boolean;
 }
 
 /** What is held is left, and its request stays open. @throws InterlockError NOT_REACHABLE, ENFORCER_UNAVAILABLE */
@@ -21,7 +23,18 @@ export async function atOwnDoor(own: OwnDoor, question: CallQuestion, signal: Ab
   if (question.target !== own.target.name) throw new InterlockError('ENFORCER_UNAVAILABLE', 'this process enforces another target');
   // who enforces knows the databases; who asks may not
   const asked = ask.kind === 'sql' ? { ...ask, database: ask.database ?? own.target.upstream.databases?.[0] ?? null } : ask;
-  const answer = await call(doorOf(own), asked, { login, token, application, rowsMax, bytesMax, signal, held: 'leave', notice: () => {} });
+  const looking = own.genuine === undefined ? {} : { genuine: own.genuine };
+  const answer = await call(doorOf(own), asked, {
+    ...looking,
+    login,
+    token,
+    application,
+    rowsMax,
+    bytesMax,
+    signal,
+    held: 'leave',
+    notice: () => {},
+  });
   return answer as CallAnswer;
 }
 

@@ -119,6 +119,39 @@ test('a session belongs to its token: another principal cannot use its name, and
   expect((await raw(shop.url, alice, list, { 'mcp-session-id': session })).body.result).toBeDefined();
 });
 
+test('a name for a session that a client brings along is nobody’s: the gateway names them, each time anew', async () => {
+  const params = { protocolVersion: '2025-06-18', capabilities: {}, clientInfo: { name: 'raw', version: '1' } };
+  const chosen = 'a-name-that-an-attacker-knows';
+  const names: string[] = [];
+  for (let time = 0; time < 2; time++) {
+    const answer = await raw(shop.url, alice, { jsonrpc: '2.0', id: 1, method: 'initialize', params }, { 'mcp-session-id': chosen });
+    names.push(answer.headers.get('mcp-session-id') ?? '');
+  }
+  expect(new Set([chosen, '', ...names]).size).toBe(4);
+  const list = { jsonrpc: '2.0', id: 2, method: 'tools/list', params: {} };
+  expect((await raw(shop.url, alice, list, { 'mcp-session-id': chosen })).status).toBe(404);
+});
+
+test('what one principal was told is of no use to another: not a state, not a task, not an approval', async () => {
+  const bob = await shop.token('bob');
+  const args = { order: 30, cents: 1 };
+  const tasks = { extensions: { 'io.modelcontextprotocol/tasks': {} } };
+  const [held, task] = [await shop.call(alice, 'refund', args), await shop.call(alice, 'refund', { ...args, order: 31 }, {}, tasks)];
+  const { requestState } = held.body.result as { requestState: string };
+  const { taskId } = task.body.result as { taskId: string };
+  for (const one of [held, task]) await shop.approve(approvalOf(one));
+  expect((await shop.call(bob, 'refund', args, { requestState })).body.error).toBeDefined();
+  // the very same call is another request, as it is somebody else's
+  expect(approvalOf(await shop.call(bob, 'refund', args))).not.toBe(approvalOf(held));
+  for (const method of ['tasks/get', 'tasks/cancel', 'tasks/update'])
+    expect((await modern(shop.url, bob, method, { taskId }, tasks)).body.error, method).toMatchObject({ code: -32_602 });
+  // nor is a state a task's name, or the other way round
+  expect((await modern(shop.url, alice, 'tasks/get', { taskId: requestState }, tasks)).body.error).toMatchObject({ code: -32_602 });
+  expect((await shop.call(alice, 'refund', { ...args, order: 31 }, { requestState: taskId })).body.error).toBeDefined();
+  expect(server.ran).toEqual([]);
+  expect((await shop.call(alice, 'refund', args, { requestState })).body.result).toMatchObject({ content: [{ text: 'refunded 1 of 30' }] });
+});
+
 test('a stranger is refused before anything is judged; the record is whole, and holds no token', async () => {
   expect((await shop.call('not.a.token', 'search', { q: 'x' })).status).toBe(401);
   await shop.verified();
