@@ -1,4 +1,5 @@
 /** Runs cases of HTTP, HTTP/2 and GraphQL through a subject before a real upstream; what `npm run corpus` and the test of the corpus share. */
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { Shape } from '#test/support/shapes';
 import { reportOf, type CorpusReport, type Judged } from '../report.ts';
 import type { HttpCase } from './case.ts';
@@ -105,12 +106,14 @@ async function flooded({ case: record }: HttpRun, seen: HttpSeen, subject: HttpS
   if (seen.hung) return 'the flood was not stopped';
   const requests = (seen.reached.toString('latin1').match(/ HTTP\/1\.1\r\n/g) ?? []).length;
   if (requests > FLOOD_REACHES) return `${requests} requests of the flood reached the upstream`;
-  const after = await perform(
-    { case: { ...record, payload: { kind: 'raw', bytes: AFTER } }, mutation: null, bytes: AFTER, answer: null },
-    subject,
-    upstream,
-  );
-  return after.answer?.status === 200 ? null : 'after the flood nobody is served';
+  const after = { case: { ...record, payload: { kind: 'raw', bytes: AFTER } as const }, mutation: null, bytes: AFTER, answer: null };
+  // what was asked for and taken back may still be judged, by an engine elsewhere for a moment
+  for (const until = performance.now() + AFTER_FLOOD_MS; ; await nextTurn()) {
+    if ((await perform(after, subject, upstream)).answer?.status === 200) return null;
+    if (performance.now() > until) return 'after the flood nobody is served';
+  }
 }
 
+/** Within this somebody else must be served again. */
+const AFTER_FLOOD_MS = 5_000;
 const AFTER = Buffer.from('GET /api/orders HTTP/1.1\r\nHost: api.internal\r\n\r\n');
