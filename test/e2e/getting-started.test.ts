@@ -111,6 +111,7 @@ test.skipIf(!installed('psql') || chromiumPath() === null)(
       await run(two, decides.replaceAll(' ID ', ` ${id} `), [`sets status = 'refunded' in about 1 row of \`payments\``, 'is approved by bob']);
       await run(two, goesOn, ['UPDATE 1', '"customer":"Ann"']);
       const seconds = (performance.now() - begun) / 1000;
+      console.log(`from \`skill add\` to what was approved in a terminal and in the console: ${seconds.toFixed(1)} s`);
       expect(seconds).toBeLessThan(180);
       expect(asked.filter((line) => line.startsWith('POST'))).toEqual(['POST /refunds {"invoice": 1, "cents": 4200}']);
       await speaksMcp(`http://127.0.0.1:${apiPort}/mcp`, (await run(two, 'refunds/scripts/token')).trim());
