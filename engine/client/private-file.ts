@@ -1,6 +1,6 @@
 /** Keys and seeds that are made once and read for ever after. */
 import { randomBytes } from 'node:crypto';
-import { chmodSync, closeSync, fsyncSync, linkSync, mkdirSync, openSync, unlinkSync, writeSync } from 'node:fs';
+import { chmodSync, closeSync, fsyncSync, linkSync, mkdirSync, openSync, rmSync, writeSync } from 'node:fs';
 import { dirname } from 'node:path';
 
 const FILE = 0o600;
@@ -22,7 +22,7 @@ export function makePrivateFile(path: string, content: Uint8Array | string): boo
     if ((error as NodeJS.ErrnoException).code === 'EEXIST') return false;
     throw error;
   } finally {
-    unlinkSync(draft);
+    rmSync(draft, { force: true }); // where it could not be begun, that is what is told
   }
   synced(dirname(path), () => {});
   return true;

@@ -1,16 +1,23 @@
 /** Issue 6, "Identity for agents": the registry, the token endpoint (RFC 7523, 8693, 8707), and every token that must not count (SECURITY §1.11). */
-import { expect, test, describe } from 'vitest';
+import { exportJWK, generateKeyPair, SignJWT } from 'jose';
+import { beforeAll, expect, test, describe } from 'vitest';
 import { systemClock } from '#client/clock';
 import type { Principal } from '#client/identity';
 import { silentLog } from '#client/log';
+import { Humans } from '#engine/agents/humans';
+import { AgentIssuer } from '#engine/agents/issuer';
+import type { AgentEvent } from '#engine/agents/parts';
+import { Registry } from '#engine/agents/registry';
 import { UsedAssertions } from '#engine/agents/replay';
 import { openSharedLog } from '#engine/approvals/approvals';
 import { SharedAgents } from '#engine/shared-agents';
 import { openWorkloads } from '#engine/identity/workload';
 import { type AgentBed, agentBed, type AgentKeys, byKey, claimsAt, form, ISSUER, keys } from '#test/support/agents';
 import { human } from '#test/support/api-parts';
+import { FakeClock } from '#test/support/fake-clock';
 import { MemoryJournal } from '#test/support/memory-journal';
 import { fairWeather, MemoryStream } from '#test/support/memory-stream';
+import type { PublicJwk } from '#schemas/event-agent';
 import { startOutsideIssuer } from '#test/support/outside-issuer';
 
 const alice = human('alice', ['support', 'staff'], ['connect']);
@@ -206,6 +213,110 @@ test('what the human loses the agent loses; an older token of theirs says nothin
   await expect.poll(async () => (await less.agents.desk.show('refunds', by(alice))).owner.groups).toEqual(['staff']);
   await expect.poll(() => less.ended).toEqual(['ses_1']);
   less.agents.close();
+});
+
+test('an older token of a human gives nothing back, here or after a restart', async () => {
+  const bed = await withAgent();
+  const more = human('alice', ['support', 'staff', 'root'], ['connect']);
+  const older = async ({ identity, people, clock }: AgentBed, login: string, principal: Principal): Promise<void> => {
+    people.set(login, principal);
+    clock.set(-30_000);
+    await identity.authenticate(login, connect);
+    clock.set(30_000);
+  };
+  const again = await agentBed({ journal: new MemoryJournal(bed.clock, bed.journal.disk), clock: bed.clock, people: [alice] });
+  for (const one of [bed, again]) {
+    await older(one, 'alice', more);
+    const answer = await one.agents.tokens.answer(form({})); // waits for what is being written
+    expect(answer.ok).toBe(false);
+    expect((await one.agents.desk.show('refunds', by(alice))).owner.groups).toEqual(['support', 'staff']);
+  }
+  const humans = new Humans(() => {});
+  const seen = (groups: readonly string[], issuedAtMs: number): unknown => humans.see(human('bob', groups, ['connect'], { issuedAtMs }));
+  seen(['support'], 1);
+  seen([], 3);
+  expect(seen(['support'], 2)).toBeNull();
+  expect(humans.lostBy('iss|bob')).toEqual(['support']);
+  seen(['support'], 4);
+  expect(humans.lostBy('iss|bob')).toEqual([]);
+  for (const { agents } of [bed, again]) agents.close();
+});
+
+test('a session for a target that its agent has no more ends, though the key is the same', async () => {
+  const bed = await withAgent();
+  const { subject } = await bed.identity.authenticate(await tokenOf(bed), connect);
+  await bed.agents.desk.remove('refunds', by(alice));
+  const ask = { name: 'refunds', targets: ['billing'], owner: null, groups: ['bots'], ceilings: {}, key: bed.pair.open };
+  await bed.agents.desk.add(ask, by({ ...alice, issuedAtMs: bed.clock.wallUs() / 1000 }, true));
+  bed.sessions.push(
+    { sessionId: 'ses_shop', subject },
+    { sessionId: 'ses_kept', subject: { ...subject, properties: { ...subject.properties, targets: ['billing'] } } },
+  );
+  await expect.poll(() => bed.ended).toContain('ses_shop');
+  expect(bed.ended).not.toContain('ses_kept');
+  bed.agents.close();
+});
+
+test('invariant 9: agents of one owner, and tokens of one agent in a moment', async () => {
+  const bed = await withAgent();
+  for (let token = 0; token < 30; token++) await tokenOf(bed);
+  await expect(tokenOf(bed)).rejects.toThrow('slow_down');
+  bed.clock.pass(1_000);
+  await expect(tokenOf(bed)).resolves.toContain('.');
+  const ask = { targets: ['shop'], owner: null, groups: null, ceilings: {}, key: keys().open };
+  for (let count = 1; count < 100; count++) await bed.agents.desk.add({ ...ask, name: `a${count}` }, by(alice));
+  await expect(bed.agents.desk.add({ ...ask, name: 'a100' }, by(alice))).rejects.toMatchObject({
+    code: 'USAGE',
+    message: expect.stringContaining('100'),
+  });
+});
+
+test('what the registry has seen it does not go back behind', () => {
+  const registry = new Registry();
+  const base = { contract: 1, agent: 'a', by: 'x', time: '2026-11-23T10:00:00.000000Z' } as const;
+  const event = (type: string, seq: number): AgentEvent => ({ ...base, type, seq, record: { owner: { id: 'iss|x' } } }) as unknown as AgentEvent;
+  expect(registry.apply(event('agent.removed', 5))).toBe(true);
+  expect([registry.apply(event('agent.added', 4)), registry.apply(event('agent.removed', 5))]).toEqual([false, false]);
+  expect(registry.get('a')?.record).toBeNull();
+});
+
+describe('tokens that are signed by the right key, and are none', () => {
+  const clock = new FakeClock();
+  const registry = new Registry();
+  const gone = new Set<string>();
+  let issuer: AgentIssuer;
+  let sign: (header: Record<string, unknown>, aud: string[]) => Promise<string>;
+
+  beforeAll(async () => {
+    const { privateKey, publicKey } = await generateKeyPair('EdDSA', { extractable: true });
+    const { kty, crv, x } = await exportJWK(publicKey);
+    const signing = { kid: 'one', key: privateKey, jwk: { kty, crv, x } as PublicJwk };
+    const owner = { id: 'iss|alice', login: 'alice', groups: ['support'], seen_at: null };
+    const record = { owner, targets: ['shop', 'billing'], groups: [], ceilings: {}, key: keys().open, key_id: 'k', key_since: '' };
+    registry.apply({ contract: 1, type: 'agent.added', agent: 'a', by: 'x', time: '', seq: 1, record } as unknown as AgentEvent);
+    const targetOf = (resource: string): string | null => (gone.has(resource) ? null : (resource.split('/').at(-1) ?? null));
+    issuer = new AgentIssuer({ url: () => ISSUER, signing, registry, lostBy: () => [], targetOf, clock });
+    const iat = Math.floor(clock.wallUs() / 1_000_000);
+    const claims = { sub: 'iss|alice', preferred_username: 'alice', groups: [], act: { iss: ISSUER, sub: 'a' }, jti: 'j', key: 'k' };
+    sign = (header, aud) =>
+      new SignJWT({ ...claims, iss: ISSUER, aud, iat, exp: iat + 60 })
+        .setProtectedHeader({ alg: 'EdDSA', typ: 'at+jwt', kid: 'one', ...header })
+        .sign(privateKey);
+  });
+
+  test('another type, or a key of its own', async () => {
+    await expect(issuer.verify(await sign({}, [ISSUER]))).resolves.toMatchObject({ subject: { id: `${ISSUER}|a` } });
+    for (const header of [{ typ: 'JWT' }, { typ: 'id+jwt' }, { jwk: keys().open }, { x5u: 'https://x' }, { kid: 'two' }])
+      await expect(issuer.verify(await sign(header, [ISSUER]))).rejects.toThrow();
+  });
+
+  test('for something that is none of ours (any more)', async () => {
+    const [shop, billing] = [`${ISSUER}/targets/shop`, `${ISSUER}/targets/billing`];
+    expect((await issuer.verify(await sign({}, [shop, billing]))).subject.properties.targets).toEqual(['shop', 'billing']);
+    gone.add(billing);
+    await expect(issuer.verify(await sign({}, [shop, billing]))).rejects.toThrow('aud');
+    await expect(issuer.verify(await sign({}, [ISSUER, billing]))).rejects.toThrow('aud');
+  });
 });
 
 test('what a human who is not the owner loses, an agent that acts for them loses too: by older tokens, and in sessions that are open', async () => {

@@ -61,6 +61,15 @@ test('after so many denials in a time everything is refused for a while, and it 
   expect(meter.shut()).toBeNull();
 });
 
+test('who has cooled down begins to be counted anew', () => {
+  const clock = new FakeClock();
+  const meter = meterOf(new Meters({ denials: 2, withinMs: 60_000, forMs: 1_000 }, clock));
+  expect([meter.denied() === null, meter.denied() === null]).toEqual([true, false]);
+  clock.pass(1_000);
+  expect([meter.shut(), meter.denied(), meter.shut()]).toEqual([null, null, null]);
+  expect(meter.denied()).not.toBeNull();
+});
+
 test('bounded: agents, and objects of one (invariant 9)', () => {
   const clock = new FakeClock();
   const meters = new Meters(null, clock);
