@@ -388,13 +388,14 @@ export const ERRORS = {
   AGENT_NOT_FOUND: { sqlstate: null, meaning: 'There is no such agent, or it is not yours.', remedy: '`interlock skill list`.' },
   AGENT_EXISTS: {
     sqlstate: null,
-    meaning: 'An agent of this name exists already.',
+    meaning: 'An agent of this name exists already, or there was one of somebody else.',
     remedy: 'Choose another name; `interlock skill rotate` gives one that is yours a new key.',
   },
   AGENT_REFUSED: {
     sqlstate: null,
     meaning: 'This agent may not be added or changed by whoever asked.',
-    remedy: 'Humans add agents of their own; members of `api.admins`, with a token of scope `approve`, also for others.',
+    remedy:
+      'Humans add agents of their own, in groups that they are in; members of `api.admins`, with a token of scope `approve`, also for others and in any.',
   },
   AGENT_TARGET: {
     sqlstate: '42501',

@@ -58,7 +58,7 @@ function addCommand(): Command {
     .argument('<name>', 'what the agent and its folder are called')
     .requiredOption('--target <target>', 'what it may connect to; may be repeated', list)
     .option('--owner <login>', 'the human behind it: a login, or `iss|sub`; default: whoever asks')
-    .option('--group <group>', 'a group of its own; may be repeated; default: those that its owner has now', list)
+    .option('--group <group>', 'a group of its own, one that you are in; may be repeated; default: those that its owner has now', list)
     .option('--read-only', 'it may only read')
     .option('--statements-per-minute <n>', 'at most so many statements in a minute')
     .option('--rows-per-hour <n>', 'at most so many rows in an hour')
