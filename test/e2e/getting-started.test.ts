@@ -1,4 +1,4 @@
-/** GETTING-STARTED.md, word for word: what it says to write and to run, on a database and an API of the reader's own (issue 6: under three minutes). */
+/** engine/cli/GETTING-STARTED.md, word for word: what it says to write and to run, on a database and an API of the reader's own (issue 6: under three minutes). */
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
@@ -65,7 +65,7 @@ test.skipIf(!installed('psql') || chromiumPath() === null)(
         .replaceAll('127.0.0.1:8400', `127.0.0.1:${apiPort}`)
         .replaceAll('127.0.0.1:6432', `127.0.0.1:${pgPort}`)
         .replaceAll('127.0.0.1:8443', `127.0.0.1:${httpPort}`);
-    const all = fences(here(readFileSync(join(root, 'GETTING-STARTED.md'), 'utf8')));
+    const all = fences(here(readFileSync(join(root, 'engine/cli/GETTING-STARTED.md'), 'utf8')));
     const commands = all.filter(({ language }) => language === 'sh').map(({ text }) => text.trim());
     const [config = '', routes = ''] = all.filter(({ language }) => language === 'yaml').map(({ text }) => text);
     const [init = '', start = '', skill = '', reads = '', refused = '', asks = '', login = '', decides = '', goesOn = '', ends = ''] = commands;
