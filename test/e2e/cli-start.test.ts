@@ -89,7 +89,7 @@ describe('mistakes at start', () => {
       contract: 1,
       revision: expect.stringMatching(/^sha256:[0-9a-f]{64}$/) as string,
       api: expect.stringMatching(/^http:\/\/127\.0\.0\.1:\d+$/) as string,
-      targets: { shop: { protocol: 'postgresql', address: expect.stringMatching(/^127\.0\.0\.1:\d+$/) as string } },
+      targets: { shop: { protocol: 'postgresql', address: expect.stringMatching(/^127\.0\.0\.1:\d+$/) as string, databases: ['postgres'] } },
       journal: join(dir, 'state', 'journal'),
       public_key: join(dir, 'state', 'keys', 'checkpoint.pub'),
     });
