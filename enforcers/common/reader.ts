@@ -69,7 +69,9 @@ export class HandshakeReader {
 
   readonly #onClose = (): void => this.#end(new ReadEnded('closed', 'the peer closed the connection'));
 
+  /** Nothing is waited for any more: a timer that went on would keep a process alive that has ended everything else. */
   #end(error: ReadEnded): void {
+    clearTimeout(this.#timer);
     this.#ended ??= error;
     this.#awake();
   }
