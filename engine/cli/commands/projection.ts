@@ -131,7 +131,9 @@ async function rebuiltByGateway(output: Output, { file, dir }: Places, of: numbe
   }
 }
 
-function part(records: number, of: number): { readonly records: number; readonly of: number; readonly percent: number } {
+/** @param known records when it began: a running gateway writes more meanwhile */
+function part(records: number, known: number): { readonly records: number; readonly of: number; readonly percent: number } {
+  const of = Math.max(records, known);
   return { records, of, percent: of === 0 ? 100 : Math.floor((100 * records) / of) };
 }
 
