@@ -161,7 +161,8 @@ describe('rotation', () => {
     const engine = await authority.issue({ name: 'engine-1', kind: 'engine' });
     let mine = await authority.issue({ name: 'shop-1', kind: 'enforcer' });
     const echo = (payload: Uint8Array): Uint8Array => payload;
-    const slow = (): Promise<Uint8Array> => new Promise((resolve) => setTimeout(() => resolve(Buffer.from('slow')), 150));
+    const answer = Promise.withResolvers<Uint8Array>();
+    const slow = (): Promise<Uint8Array> => answer.promise;
     const listener = await openListener({ ...PARTS, listen: LOOPBACK, tls: () => engine, handlers: { calls: { echo, slow } } });
     const dialer = openDialer({ ...PARTS, engines: [`127.0.0.1:${listener.address.port}`], tls: () => mine });
     const before = await dialer.ready(5_000);
@@ -172,6 +173,7 @@ describe('rotation', () => {
     mine = await authority.issue({ name: 'shop-1', kind: 'enforcer' });
     dialer.rotated();
     while (dialer.channel === before) await dialer.call('echo', Buffer.from('a'), { deadlineMs: 1_000 });
+    answer.resolve(Buffer.from('slow')); // not before another connection is in use
     expect(String(await underWay)).toBe('slow');
     await vi.waitFor(() => expect(listener.channels()).toHaveLength(1));
     expect(listener.channels()[0]?.peer.fingerprint).not.toBe(fingerprint);
