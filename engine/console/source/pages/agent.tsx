@@ -1,10 +1,11 @@
 /** One agent: who is behind it, what it did last, and what it may do as policy answers now. */
-import type { JSX, ReactNode } from 'react';
+import type { JSX } from 'react';
 import type { AgentClaims, AgentView, Claim } from '#schemas/agent';
 import type { StatementPage } from '#schemas/review';
 import { api } from '../api/routes.ts';
 import { AGENT_STATES, ceilingWords, CLAIM_EFFECTS } from '../parts/agent.ts';
 import { Badge } from '../parts/badge.tsx';
+import { Fact } from '../parts/fact.tsx';
 import { count } from '../parts/format.ts';
 import { Moment } from '../parts/moment.tsx';
 import { Shown } from '../parts/notices.tsx';
@@ -110,15 +111,6 @@ function LastUse({ name }: { readonly name: string }): JSX.Element {
       <Link to={`/sessions/${last.session_id}#${last.statement_id}`}>{last.target}</Link>{' '}
       {cooled && <Badge tone="bad">cooled down: refused too often</Badge>}
     </>
-  );
-}
-
-function Fact({ name, children }: { readonly name: string; readonly children: ReactNode }): JSX.Element {
-  return (
-    <div className="fact">
-      <dt>{name}</dt>
-      <dd>{children}</dd>
-    </div>
   );
 }
 

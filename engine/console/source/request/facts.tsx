@@ -1,7 +1,8 @@
 /** Who, where, why and how much: one line each. */
-import type { JSX, ReactNode } from 'react';
+import type { JSX } from 'react';
 import type { ApprovalView } from '#schemas/approval';
 import { Badge } from '../parts/badge.tsx';
+import { Fact } from '../parts/fact.tsx';
 import { count, formatNumber } from '../parts/format.ts';
 import { Deadline, Moment } from '../parts/moment.tsx';
 import { Words } from '../parts/words.tsx';
@@ -37,15 +38,6 @@ export function Facts({ approval }: { readonly approval: ApprovalView }): JSX.El
       )}
       <Links approval={approval} />
     </dl>
-  );
-}
-
-function Fact({ name, children }: { readonly name: string; readonly children: ReactNode }): JSX.Element {
-  return (
-    <div className="fact">
-      <dt>{name}</dt>
-      <dd>{children}</dd>
-    </div>
   );
 }
 
