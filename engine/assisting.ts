@@ -7,9 +7,10 @@ import type { Resource } from '#schemas/decision-request';
 import { InterlockError } from '#schemas/errors';
 import type { Asked, AssistantParts, Bounds, Caller } from './assistant/parts.ts';
 import type { ApprovalBook } from './approvals/approvals.ts';
-import type { Ask } from './calls/parts.ts';
+import type { CallHow, CallRunner } from './apart/parts.ts';
+import { type Ask, detailField } from './calls/parts.ts';
 import type { LoadedConfig, TargetConfig } from './config/config.ts';
-import { askedHttp } from './decide/asked-text.ts';
+import { askedHttp, askedMcp, type AskedText } from './decide/asked-text.ts';
 import type { LocalDecisionService } from './decide/service.ts';
 import { atOwnDoor, hostOf } from './own-door.ts';
 import { described, fill } from './runbooks/fill.ts';
@@ -22,7 +23,7 @@ export interface AssistingFrom {
   readonly decisions: LocalDecisionService;
   readonly enforcers: () => Enforcers;
   /** At an enforcer that is connected; absent: there is none elsewhere. */
-  readonly elsewhere?: (question: CallQuestion, signal: AbortSignal) => Promise<CallAnswer>;
+  readonly elsewhere?: CallRunner;
   /** null while the gateway starts. */
   readonly book: () => ApprovalBook | null;
   readonly publicUrl: () => string;
@@ -39,7 +40,11 @@ export function assisting(from: AssistingFrom): AssistantParts {
     opens: (caller, name) => Promise.resolve(opens(from, caller, targetOf(from, name))),
     judge: async (caller, asked) => await judged(from, caller, asked),
     run: async (caller, asked, bounds) =>
-      await ran(from, caller, { target: asked.target, ask: askOf(targetOf(from, asked.target), asked), as: 'interlock mcp' }, bounds),
+      await ran(from, caller, { target: asked.target, ask: runnable(askOf(targetOf(from, asked.target), asked)), as: 'interlock mcp' }, bounds),
+    ask: async (caller, asked, bounds) => {
+      const ask = askOf(openTarget(from, caller, asked.target), asked);
+      return await askedFor(from, caller, { target: asked.target, ask, as: 'interlock mcp' }, bounds);
+    },
     runbooks: async (caller) => (await runbooksOf(from, caller)).map(shownRunbook),
     runRunbook: async (caller, name, values, bounds) => {
       const known = await runbooksOf(from, caller);
@@ -48,7 +53,6 @@ export function assisting(from: AssistingFrom): AssistantParts {
         throw new InterlockError('USAGE', `there is no such runbook; there are: ${known.map((one) => one.name).join(', ') || 'none'}`);
       return await ran(from, caller, { target: runbook.target, ask: fill(runbook, values), as: `interlock run ${name}` }, bounds);
     },
-    asked: (caller, asked) => Promise.resolve(standing(from, caller, asked)),
     approval: async ({ principal }, id) => {
       const book = bookOf(from);
       await book.hear(id);
@@ -116,7 +120,7 @@ function databaseOf({ name, upstream }: TargetConfig, { enforcers }: AssistingFr
 async function judged(from: AssistingFrom, caller: Caller, asked: Asked): ReturnType<AssistantParts['judge']> {
   const target = openTarget(from, caller, asked.target);
   const ask = askOf(target, asked);
-  const text = ask.kind === 'sql' ? { action: 'sql.execute' as const, statement: ask.statement } : askedHttp(asked.request ?? { path: '/' });
+  const text = textOf(ask, asked);
   const params =
     ask.kind === 'sql'
       ? ask.params.map((value, at) => ({ index: at + 1, type: 'unknown', value, encoding: 'text' as const, flows_to_code: false }))
@@ -133,7 +137,18 @@ async function judged(from: AssistingFrom, caller: Caller, asked: Asked): Return
   return decision;
 }
 
-function askOf({ name, protocol }: TargetConfig, { statement, params = [], request }: Asked): Ask {
+function textOf(ask: Ask, { request, call }: Asked): Pick<AskedText, 'action' | 'statement'> {
+  switch (ask.kind) {
+    case 'sql':
+      return { action: 'sql.execute', statement: ask.statement };
+    case 'http':
+      return askedHttp(request ?? { path: '/' });
+    case 'mcp':
+      return askedMcp(call ?? {});
+  }
+}
+
+function askOf({ name, protocol }: TargetConfig, { statement, params = [], request, call }: Asked): Ask {
   if (protocol === 'postgresql' && statement !== undefined) {
     return {
       kind: 'sql',
@@ -149,14 +164,25 @@ function askOf({ name, protocol }: TargetConfig, { statement, params = [], reque
       text === null || Object.keys(headers).some((key) => key.toLowerCase() === 'content-type') ? {} : { 'content-type': 'application/json' };
     return { kind: 'http', method, path, headers: { ...typed, ...headers }, body: text };
   }
+  if (protocol === 'mcp' && call !== undefined) {
+    return { kind: 'mcp', tool: call.tool, arguments: call.arguments === undefined ? null : JSON.stringify(call.arguments) };
+  }
   throw new InterlockError('UNSUPPORTED', UNFIT[protocol], { hint: `\`${name}\` speaks ${protocol}.` });
 }
+
+const TOOLS_ELSEWHERE = 'tools of an MCP server are called at its own address, /mcp/TARGET; what one needs is asked for with `call`';
 
 const UNFIT: Readonly<Record<TargetConfig['protocol'], string>> = {
   postgresql: 'a database takes a `statement`',
   http: 'an API takes a `request`',
-  mcp: 'tools of an MCP server are called at its own address, /mcp/TARGET',
+  mcp: TOOLS_ELSEWHERE,
 };
+
+/** Where its tools are called, their answers are an agent's own; here a call can be asked about. @throws InterlockError UNSUPPORTED */
+function runnable(ask: Ask): Ask {
+  if (ask.kind === 'mcp') throw new InterlockError('UNSUPPORTED', TOOLS_ELSEWHERE);
+  return ask;
+}
 
 interface Running {
   readonly target: string;
@@ -164,31 +190,57 @@ interface Running {
   readonly as: string;
 }
 
-async function ran(
-  from: AssistingFrom,
-  { principal, token }: Caller,
-  { target, ask, as }: Running,
-  bounds: Bounds,
-): Promise<Readonly<Record<string, unknown>>> {
+async function ran(from: AssistingFrom, caller: Caller, running: Running, bounds: Bounds): Promise<Readonly<Record<string, unknown>>> {
+  const answer = await atDoor(from, caller, { ...running, how: 'run' }, bounds);
+  if (answer.outcome !== 'pending') return { ...answer };
+  return isTheirs(from, caller, answer.approvalId) ? told(answer, from.publicUrl()) : FORGED;
+}
+
+/** Nothing was run, whatever is answered: the enforcer forwards nothing of it (enforcers/common/ask-only.ts). */
+async function askedFor(from: AssistingFrom, caller: Caller, running: Running, bounds: Bounds): Promise<Readonly<Record<string, unknown>>> {
+  const answer = await atDoor(from, caller, { ...running, how: 'ask' }, bounds);
+  if (answer.outcome === 'pending') return { ...told(answer, from.publicUrl()), state: 'open' };
+  if (answer.outcome !== 'refused') throw new InterlockError('INTERNAL', 'what only asks was answered as if it had been run');
+  if (answer.code === 'APPROVAL_NOT_NEEDED') return { outcome: 'not_needed', message: `It needs no approval: ${NEXT[running.ask.kind]}.` };
+  const approval_id = answer.code === 'APPROVAL_READY' ? detailField(answer.detail, 'approval') : null;
+  if (approval_id === null) return { ...answer };
+  const review = `${from.publicUrl()}/approvals/${approval_id}`;
+  return {
+    outcome: 'approved',
+    state: 'approved',
+    approval_id,
+    review,
+    next: `It is approved and not used: ${NEXT[running.ask.kind]}, and it is run once.`,
+  };
+}
+
+const NEXT: Readonly<Record<Ask['kind'], string>> = {
+  sql: 'call query with exactly the same statement',
+  http: 'call query with exactly the same request',
+  mcp: 'call the tool at its own address with exactly the same arguments',
+};
+
+async function atDoor(from: AssistingFrom, caller: Caller, running: Running & { readonly how: CallHow }, bounds: Bounds): Promise<CallAnswer> {
+  const { target, ask, as, how } = running;
   const where = targetOf(from, target);
   const asked: Ask = ask.kind === 'sql' ? { ...ask, database: ask.database ?? databaseOf(where, from) } : ask;
   const question: CallQuestion = {
     target,
-    token,
-    login: principal.subject.properties.login,
+    token: caller.token,
+    login: caller.principal.subject.properties.login,
     application: as,
     rows_max: bounds.rowsMax,
     bytes_max: bounds.bytesMax,
     ask: writable(asked),
   };
-  // the target's own words pass through the gateway too, and may look like its
-  const genuine = (id: string): boolean => {
-    const view = shownOrNull(bookOf(from), id);
-    return view !== null && isOf(view, principal);
-  };
-  const answer = await answered(from, { target: where, question, genuine }, bounds.signal);
-  if (answer.outcome !== 'pending') return { ...answer };
-  return genuine(answer.approvalId) ? told(answer, from.publicUrl()) : FORGED;
+  const genuine = (id: string): boolean => isTheirs(from, caller, id);
+  return await answered(from, { target: where, how, question, genuine }, bounds.signal);
+}
+
+/** The target's own words pass through the gateway too, and may look like its. */
+function isTheirs(from: AssistingFrom, { principal }: Caller, id: string): boolean {
+  const view = shownOrNull(bookOf(from), id);
+  return view !== null && isOf(view, principal);
 }
 
 const FORGED = {
@@ -201,20 +253,29 @@ const FORGED = {
 } as const;
 
 function writable(ask: Ask): CallQuestion['ask'] {
-  return ask.kind === 'sql' ? { ...ask, params: [...ask.params] } : { ...ask, headers: { ...ask.headers } };
+  switch (ask.kind) {
+    case 'sql':
+      return { ...ask, params: [...ask.params] };
+    case 'http':
+      return { ...ask, headers: { ...ask.headers } };
+    case 'mcp':
+      return { ...ask };
+  }
 }
 
 /** At the door of an enforcer of this process, or of one that is connected. */
-async function answered(from: AssistingFrom, { target, question, genuine }: AtDoor, signal: AbortSignal): Promise<CallAnswer> {
+async function answered(from: AssistingFrom, { target, how, question, genuine }: AtDoor, signal: AbortSignal): Promise<CallAnswer> {
   const { name } = target;
   const [, enforcer] = from.enforcers().find(([of]) => of === name) ?? [];
-  if (enforcer !== undefined) return await atOwnDoor({ target, enforcer, host: () => hostOf(from.publicUrl()), genuine }, question, signal);
-  if (from.elsewhere !== undefined) return await from.elsewhere(question, signal);
+  const host = (): string => hostOf(from.publicUrl());
+  if (enforcer !== undefined) return await atOwnDoor({ target, enforcer, host, genuine }, { how, ...question }, signal);
+  if (from.elsewhere !== undefined) return await from.elsewhere(how, question, signal);
   throw new InterlockError('ENFORCER_UNAVAILABLE', `the enforcer of \`${name}\` is still starting`);
 }
 
 interface AtDoor {
   readonly target: TargetConfig;
+  readonly how: CallHow;
   readonly question: CallQuestion;
   readonly genuine: (approvalId: string) => boolean;
 }
@@ -238,20 +299,6 @@ function shownRunbook({ name, target, description, parameters = {} }: Runbook): 
     description,
     parameters: Object.fromEntries(Object.entries(parameters).map(([key, parameter]) => [key, described(parameter)])),
   };
-}
-
-/** What they asked before, in the same words, and could still use. */
-function standing(from: AssistingFrom, caller: Caller, asked: Asked): string | null {
-  const ask = askOf(openTarget(from, caller, asked.target), asked);
-  const { subject } = caller.principal;
-  const { items } = bookOf(from).page({ state: ['open', 'approved'], target: asked.target, requestedBy: subject }, { limit: 200 });
-  // not one of an agent's of theirs: they could not use it
-  return items.find((view) => view.subject.id === subject.id && sameText(view, ask))?.approval_id ?? null;
-}
-
-function sameText({ payload_text: text, params = [] }: ApprovalView, ask: Ask): boolean {
-  if (ask.kind === 'sql') return text === ask.statement && JSON.stringify(params) === JSON.stringify(ask.params);
-  return text.startsWith(`${ask.method} ${ask.path}\r\n`) && text.endsWith(`\r\n\r\n${ask.body ?? ''}`);
 }
 
 function bookOf({ book }: AssistingFrom): ApprovalBook {

@@ -40,8 +40,8 @@ export async function beside(whole: LoadedConfig, name: string, options: BaseOpt
   const home = target.judging === 'local' ? await localHome(base, identity) : null;
   if (home !== null) started.use(home);
   const enforcers: (readonly [target: string, enforcer: Enforcer])[] = [];
-  const run: CallRunner = (question, signal) =>
-    atOwnDoor({ target, enforcer: enforcers[0]?.[1], host: () => hostOf(said.now.publicUrl) }, question, signal);
+  const run: CallRunner = (how, question, signal) =>
+    atOwnDoor({ target, enforcer: enforcers[0]?.[1], host: () => hostOf(said.now.publicUrl) }, { how, ...question }, signal);
   const engines = openEngines(base, identity, { home, sessions: sessionsOf(enforcers), run });
   started.defer(() => engines.close());
   identity.start(engines);

@@ -73,7 +73,7 @@ export async function engine(config: LoadedConfig, options: EngineOptions): Prom
       enforcers: () => [],
       remote,
       remoteSessions: () => fleet.sessions(),
-      runElsewhere: (question, signal) => fleet.run(question, signal),
+      runElsewhere: (how, question, signal) => fleet.run(how, question, signal),
       judging: source,
       ordering,
       enrolment,

@@ -18,8 +18,8 @@ export interface OwnDoor {
 }
 
 /** What is held is left, and its request stays open. @throws InterlockError NOT_REACHABLE, ENFORCER_UNAVAILABLE */
-export async function atOwnDoor(own: OwnDoor, question: CallQuestion, signal: AbortSignal): Promise<CallAnswer> {
-  const { ask, login, token, application, rows_max: rowsMax, bytes_max: bytesMax } = question;
+export async function atOwnDoor(own: OwnDoor, question: CallQuestion & { readonly how: 'run' | 'ask' }, signal: AbortSignal): Promise<CallAnswer> {
+  const { how, ask, login, token, application, rows_max: rowsMax, bytes_max: bytesMax } = question;
   if (question.target !== own.target.name) throw new InterlockError('ENFORCER_UNAVAILABLE', 'this process enforces another target');
   // who enforces knows the databases; who asks may not
   const asked = ask.kind === 'sql' ? { ...ask, database: ask.database ?? own.target.upstream.databases?.[0] ?? null } : ask;
@@ -33,6 +33,7 @@ export async function atOwnDoor(own: OwnDoor, question: CallQuestion, signal: Ab
     bytesMax,
     signal,
     held: 'leave',
+    asksOnly: how === 'ask',
     notice: () => {},
   });
   return answer as CallAnswer;

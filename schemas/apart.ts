@@ -225,6 +225,7 @@ export const CallQuestion = object(
           'headers',
           'body',
         ]),
+        object({ kind: { const: 'mcp' }, tool: words, arguments: textOrNull }, ['kind', 'tool', 'arguments']),
       ],
     },
   },
@@ -270,6 +271,8 @@ export const ENFORCER_CALLS = {
   'sessions.terminate': { question: object({ session_id: id }, ['session_id']), answer: object({ terminated: { type: 'boolean' } }, ['terminated']) },
   /** Run at this enforcer's own door, as by any client: judged, held, masked, recorded there. */
   'calls.run': { question: CallQuestion, answer: CallAnswer },
+  /** The same, and nothing is run: the approval that it needs is asked for. A call of its own: whoever does not know it must not run it instead. */
+  'calls.ask': { question: CallQuestion, answer: CallAnswer },
   /** The sender's newest policies. `needed`: they are not in force here, and are judged by here. */
   'bundle.newest': { question: object({ revision: Digest }, ['revision']), answer: object({ needed: { type: 'boolean' } }, ['needed']) },
 } as const;

@@ -97,6 +97,16 @@ export const ERRORS = {
     meaning: 'Not approved in time; the request stays open.',
     remedy: 'Run the same statement again once it is approved.',
   },
+  APPROVAL_READY: {
+    sqlstate: 'IL004',
+    meaning: 'Only asked for: it is approved and not used; nothing was run.',
+    remedy: 'Run the same statement, without asking only.',
+  },
+  APPROVAL_NOT_NEEDED: {
+    sqlstate: 'IL004',
+    meaning: 'Only asked for: policy allows it without an approval; nothing was run.',
+    remedy: 'Run the same statement, without asking only.',
+  },
   APPROVAL_DENIED: { sqlstate: 'IL002', meaning: 'A reviewer denied this statement.', remedy: 'Read the reviewer’s words; change the statement.' },
   APPROVAL_VOID: {
     sqlstate: 'IL003',

@@ -47,6 +47,8 @@ export interface Scene {
   readonly supported: readonly string[];
   /** Of an agent: what it did lately; null: of anybody else. */
   readonly meter: Meter | null;
+  /** Nothing is run: the approval that a statement needs is asked for (ask-only.ts). */
+  readonly asksOnly: boolean;
   readonly approvalRules: { readonly waitMs: number; readonly inTransaction: 'idle' | 'fresh' | 'any' };
   /** The protocol's own objections, once the facts are known: what it does not support, pins, a failed transaction. */
   readonly objects: (asked: Asked, statement: Statement) => Refusal | null;

@@ -5,6 +5,7 @@
 import type { Receipt } from '#client/approvals';
 import type { Decided, Rewrite, Statement } from '#client/decision-service';
 import type { EventDraft, Payload } from '#client/journal';
+import { askOnly } from './ask-only.ts';
 import type { Asked, Scene } from './asked.ts';
 import type { ClearedStatement, Outcome, Use } from './cleared.ts';
 import { hold } from './hold.ts';
@@ -12,6 +13,7 @@ import { policyRefusal, refusal } from './refusal.ts';
 import { refuse } from './refuse.ts';
 
 export function clear(asked: Asked, statement: Statement, decided: Decided, scene: Scene): Outcome | Promise<Outcome> {
+  if (scene.asksOnly && asked.action !== 'sql.prepare') return askOnly(asked, statement, decided, scene);
   switch (decided.decision.effect) {
     case 'deny':
       return refuse(asked, policyRefusal(decided.decision), scene);

@@ -5,7 +5,8 @@ import type { Asked, Scene } from './asked.ts';
 import type { Refusal } from './refusal.ts';
 
 export function receivedEvent(asked: Asked, scene: Scene): EventDraft {
-  const { action, payload, mode, statementId, params } = asked;
+  const { action, payload, statementId, params } = asked;
+  const mode = scene.asksOnly ? `ask ${asked.mode}` : asked.mode;
   const { sessionId: session_id, target } = scene;
   return params === null
     ? { type: 'statement.received', session_id, statement_id: statementId, target, action, payload, mode }

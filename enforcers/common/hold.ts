@@ -24,8 +24,7 @@ export async function hold(asked: Asked, statement: Statement, first: Decided, s
 }
 
 async function held(asked: Asked, statement: Statement, first: Decided, scene: Scene, mint: Mint): Promise<Outcome> {
-  if (!opens(scene.approvalRules.inTransaction, asked)) return refuse(asked, inTransaction(first), scene);
-  const objection = scene.examiner?.objection(asked, statement) ?? (await deniedEvenIfApproved(asked, statement, first, scene));
+  const objection = await unaskable(asked, statement, first, scene);
   if (objection) return refuse(asked, objection, scene);
   let decided = first;
   for (let request = 0; request < REQUESTS_MAX; request++) {
@@ -46,6 +45,12 @@ async function held(asked: Asked, statement: Statement, first: Decided, scene: S
     if (!decided.decision.approval) break;
   }
   return refuse(asked, refusal('APPROVAL_VOID', 'the policies changed while the approval was asked for'), scene);
+}
+
+/** Why nobody is asked about it; null: somebody may be. */
+export async function unaskable(asked: Asked, statement: Statement, first: Decided, scene: Scene): Promise<Refusal | null> {
+  if (!opens(scene.approvalRules.inTransaction, asked)) return inTransaction(first);
+  return scene.examiner?.objection(asked, statement) ?? (await deniedEvenIfApproved(asked, statement, first, scene));
 }
 
 function opens(rule: 'idle' | 'fresh' | 'any', { transaction, before }: Asked): boolean {
@@ -106,7 +111,7 @@ function endedRefusal(why: HoldEnded['why'], ticket: Ticket, decided: Decided): 
   }
 }
 
-function verdictRefusal(ticket: Ticket, decided: Decided): Refusal {
+export function verdictRefusal(ticket: Ticket, decided: Decided): Refusal {
   const detail = approvalDetail(ticket, decided);
   if (ticket.state === 'denied') {
     return refusal('APPROVAL_DENIED', `denied by a reviewer${ticket.comment === null ? '' : `: ${ticket.comment}`}`, { detail });
@@ -125,7 +130,7 @@ function inTransaction(decided: Decided): Refusal {
   });
 }
 
-function whoDecides(ticket: Ticket): string {
+export function whoDecides(ticket: Ticket): string {
   const who = ticket.askedFor.length === 0 ? 'a reviewer' : ticket.askedFor.join(', ');
   return `${who} may decide until ${ticket.expiresAt.slice(0, 16).replace('T', ' ')} UTC: ${command(ticket)} (${ticket.url})`;
 }
@@ -135,7 +140,7 @@ function command({ approvalId }: Ticket): string {
   return `interlock approvals approve ${approvalId} --token-file FILE`;
 }
 
-function approvalDetail(ticket: Ticket, decided: Decided): string {
+export function approvalDetail(ticket: Ticket, decided: Decided): string {
   return `${verdictDetail(decided.decision, approvalReason(decided), ticket.approvalId)} digest=${prefix(ticket.digest)}`;
 }
 

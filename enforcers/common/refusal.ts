@@ -68,6 +68,8 @@ const BY_CODE: Partial<Record<ErrorCode, Refusal['by']>> = {
   BUDGET_PREPARED: 'support',
   BUDGET_SEGMENT: 'support',
   APPROVAL_PENDING: 'approval',
+  APPROVAL_READY: 'approval',
+  APPROVAL_NOT_NEEDED: 'approval',
   APPROVAL_DENIED: 'approval',
   APPROVAL_VOID: 'approval',
   APPROVAL_CHANGES: 'approval',

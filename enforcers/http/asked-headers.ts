@@ -1,7 +1,7 @@
 /** The headers of a request as it asks with them, and as they leave with it. Worked out once for as long as a client says the same. */
 import { headerLines } from '#client/http-message';
 import type { Answering, HeaderList } from './answer.ts';
-import { preferredWaitMs, screenHeaders, type Screening } from './request-headers.ts';
+import { ASK_ONLY, preferredWaitMs, screenHeaders, type Screening } from './request-headers.ts';
 
 export interface LeavingHeaders {
   readonly headers: HeaderList;
@@ -16,6 +16,8 @@ export class AskedHeaders {
   readonly encoded: boolean;
   /** Of `Prefer: wait=N`; null: nothing. */
   readonly waitMs: number | null;
+  /** `Interlock-Ask-Only` stands there, whatever it says. */
+  readonly asksOnly: boolean;
   readonly #incidental: HeaderList;
   #left: { readonly answering: Pick<Answering, 'withheld' | 'set'>; readonly leaving: LeavingHeaders } | null = null;
 
@@ -25,6 +27,7 @@ export class AskedHeaders {
     this.lines = headerLines(this.judged);
     this.encoded = judged.some(([name, value]) => name === 'content-encoding' && value.toLowerCase() !== 'identity');
     this.waitMs = preferredWaitMs(headers);
+    this.asksOnly = headers.some(([name]) => name === ASK_ONLY);
     this.#incidental = incidental;
   }
 

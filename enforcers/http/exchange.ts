@@ -159,6 +159,7 @@ class Exchange implements Running {
     const waitMs = Math.min(approvals.waitMs, this.#headers.waitMs ?? approvals.waitMs);
     return {
       ...this.#session.parts.scene,
+      asksOnly: this.#headers.asksOnly,
       approvalRules: { waitMs, inTransaction: 'any' },
       objects: () => null,
       voice: {

@@ -30,6 +30,9 @@ export function screenHeaders(headers: HeaderList, { rules, credential }: Screen
   return { judged, incidental };
 }
 
+/** Nothing is run: the approval that the request needs is asked for. */
+export const ASK_ONLY = 'interlock-ask-only';
+
 /** Of one connection, of the client's own signing in, of framing, and those by which frameworks take method or path from elsewhere. */
 const OWN: ReadonlySet<string> = new Set([
   'authorization',
@@ -39,6 +42,7 @@ const OWN: ReadonlySet<string> = new Set([
   'forwarded',
   'host',
   'http2-settings',
+  ASK_ONLY,
   'keep-alive',
   'prefer',
   'remote-user',

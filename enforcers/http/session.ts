@@ -17,7 +17,7 @@ export interface Running {
 }
 
 export interface SessionParts {
-  readonly scene: Omit<Scene, 'voice' | 'examiner' | 'objects' | 'approvalRules'>;
+  readonly scene: Omit<Scene, 'voice' | 'examiner' | 'objects' | 'approvalRules' | 'asksOnly'>;
   readonly client: Client;
   readonly subject: Subject;
   readonly openedAt: string;

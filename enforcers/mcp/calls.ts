@@ -29,6 +29,8 @@ export interface Call {
   /** The server's own state, which it gave and now gets back. */
   readonly state: string | null;
   readonly mode: string;
+  /** Nothing is run: the approval that it needs is asked for, and what comes back is `refused`. */
+  readonly asksOnly: boolean;
   /** Objections that are known before anything is judged: a hidden tool, a server that cannot be reached. */
   readonly objection: Refusal | null;
   readonly signal: AbortSignal;
@@ -45,14 +47,13 @@ export type OpenSink = (answering: Answering) => Sink;
 const NO_SETTINGS: Readonly<Record<string, string>> = {};
 
 export async function carryOut(call: Call, session: McpSession, sinkOf: OpenSink): Promise<CallOutcome> {
-  const { scene } = session;
   const payload = session.payload(call.method, call.params);
   session.statements++;
   const held: Held = { approvalId: null, who: '' };
   const link = call.objection === null ? await linkOf(session) : null;
   const objection = call.objection ?? (link !== null && 'refused' in link ? link : null);
   const asked = askedOf(call, payload, session);
-  const outcome = enforce(asked, sceneOf(scene, held, session, objection));
+  const outcome = enforce(asked, sceneOf(call, held, session, objection));
   const cleared = isPromise(outcome) ? await outcome : outcome;
   if (cleared.refused) return refusedAs(cleared, held, payload);
   if (link === null || 'refused' in link) throw new InterlockError('INTERNAL', 'cleared without a connection');
@@ -79,9 +80,10 @@ interface Held {
 /** Nobody waits inside the call: what needs a verdict is told at once, and comes back. */
 const AT_ONCE = { waitMs: 0, inTransaction: 'any' } as const;
 
-function sceneOf(base: McpSession['scene'], held: Held, session: McpSession, objection: Refusal | null): Scene {
+function sceneOf({ asksOnly }: Call, held: Held, session: McpSession, objection: Refusal | null): Scene {
   return {
-    ...base,
+    ...session.scene,
+    asksOnly,
     approvalRules: AT_ONCE,
     objects: () => objection,
     examiner: null,

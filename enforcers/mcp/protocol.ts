@@ -16,6 +16,8 @@ export const META = {
   server: 'io.modelcontextprotocol/serverInfo',
   subscription: 'io.modelcontextprotocol/subscriptionId',
   approval: 'dev.interlock/approval',
+  /** true: nothing is run, the approval that the request needs is asked for. */
+  askOnly: 'dev.interlock/ask-only',
 } as const;
 export const TASKS = 'io.modelcontextprotocol/tasks';
 

@@ -23,7 +23,7 @@ import { filtered, isList, visibleTools } from './listing.ts';
 import { MCP_LIMITS } from './limits.ts';
 import { localPathObjection } from './local-paths.ts';
 import type { RpcOutcome } from './message.ts';
-import { CLIENT_REQUESTS, ERROR, isObject, MAY_ASK, objectOf, SERVER_REQUESTS, type Treatment } from './protocol.ts';
+import { CLIENT_REQUESTS, ERROR, isObject, MAY_ASK, META, objectOf, SERVER_REQUESTS, type Treatment } from './protocol.ts';
 import { sinkFor } from './relay.ts';
 import { failed, succeeded } from './reply.ts';
 import type { McpSession } from './session.ts';
@@ -39,6 +39,7 @@ export async function answerTo(asking: Asking, session: McpSession): Promise<Rpc
     const { method } = asking.request;
     const treatment = Object.hasOwn(CLIENT_REQUESTS, method) ? CLIENT_REQUESTS[method] : undefined;
     if (treatment === undefined || !treatment.eras.includes(asking.era)) return failed(notKnown(method));
+    if (asksOnly(asking) && carriesOn(asking)) return failed(rpcErrorOf(refusal('PROTOCOL', 'what only asks goes on with nothing that was held')));
     using _place = session.enter();
     return treatment.kind === 'own' ? await own(asking, session, approved) : await judged(asking, treatment, session);
   } catch (error) {
@@ -46,6 +47,16 @@ export async function answerTo(asking: Asking, session: McpSession): Promise<Rpc
     if (!(error instanceof InterlockError)) session.house.deps.log.error({ session: session.id, err: error }, 'a request failed');
     return failed(rpcErrorOf(refusalOf(error)));
   }
+}
+
+/** Fail closed: whatever the member says but `false`. */
+function asksOnly({ request }: Asking): boolean {
+  return (request.meta[META.askOnly] ?? false) !== false;
+}
+
+/** It would run what was approved meanwhile. */
+function carriesOn({ request: { method, params } }: Asking): boolean {
+  return method.startsWith('tasks/') || params['requestState'] !== undefined;
 }
 
 function notKnown(method: string): { readonly code: number; readonly message: string } {
@@ -129,6 +140,7 @@ async function again(ready: Ready, session: McpSession): Promise<RpcOutcome> {
     meta: metaFor(upstreamEra, request.meta, capabilities, asking.info, target.fromServer.logging),
     state,
     mode: `mcp/${era}`,
+    asksOnly: asksOnly(asking),
     objection: await objectionTo(method, params, session),
     signal,
   };

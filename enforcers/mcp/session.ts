@@ -36,7 +36,7 @@ export class Denied extends Error {
   }
 }
 
-type BaseScene = Omit<Scene, 'voice' | 'objects' | 'examiner' | 'approvalRules'>;
+type BaseScene = Omit<Scene, 'voice' | 'objects' | 'examiner' | 'approvalRules' | 'asksOnly'>;
 
 /** @throws Denied, InterlockError JOURNAL_UNAVAILABLE, ARCHIVE_… */
 export async function openSession(arrival: Arrival, house: House): Promise<McpSession> {

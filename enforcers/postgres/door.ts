@@ -206,6 +206,7 @@ class Guest {
           enforcer: this.#house.enforcerId,
           supported: SUPPORTED_OBLIGATIONS,
           meter: deps.meters.of(principal.subject),
+          asksOnly: login.asksOnly,
           approvalRules: target.approvals,
         },
         decisions: deps.decisions,

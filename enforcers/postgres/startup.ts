@@ -18,6 +18,8 @@ export interface Login {
   readonly token: string;
   /** Passed on to the target: application_name, DateStyle, TimeZone, extra_float_digits. */
   readonly parameters: Readonly<Record<string, string>>;
+  /** `options=-c interlock.ask_only=on`: nothing is run, approvals are asked for. */
+  readonly asksOnly: boolean;
 }
 
 export interface CancelRequest {
@@ -34,6 +36,9 @@ export interface StartupContext {
   /** Tokens may come without TLS: loopback, and no certificate configured. */
   readonly plainAllowed: boolean;
 }
+
+/** The one thing that `options` may say (psql: PGOPTIONS). */
+const ASKS_ONLY = '-c interlock.ask_only=on';
 
 const PACKET_MIN = 8;
 const PACKET_MAX = 10_000;
@@ -73,10 +78,10 @@ async function* login(context: StartupContext, packet: Buffer): AsyncGenerator<S
   const given = parametersOf(packet);
   const strangers = [...given.keys()].filter((name) => name.startsWith('_pq_.'));
   if (code !== PROTOCOL_3 || strangers.length > 0) yield { send: negotiate(strangers) };
-  const { user, database, parameters } = checked(given);
+  const { user, database, parameters, asksOnly } = checked(given);
   if (!context.secure() && !context.plainAllowed) throw new InterlockError('AUTH_TLS_REQUIRED', 'a token must not be sent without TLS');
   yield { send: message(B.authentication, int32(3)) };
-  return { kind: 'login', user, database, parameters, token: await password(context.reader()) };
+  return { kind: 'login', user, database, parameters, asksOnly, token: await password(context.reader()) };
 }
 
 /** Length and code; the body begins with the code. */
@@ -114,14 +119,17 @@ function parametersOf(packet: Buffer): Map<string, string> {
   return given;
 }
 
-function checked(given: ReadonlyMap<string, string>): { user: string; database: string; parameters: Record<string, string> } {
+function checked(given: ReadonlyMap<string, string>): Pick<Login, 'user' | 'database' | 'parameters' | 'asksOnly'> {
   const parameters: Record<string, string> = {};
+  let asksOnly = false;
   for (const [name, value] of given) {
     const plain = name.toLowerCase();
     if (name === 'user' || name === 'database' || name.startsWith('_pq_.')) continue;
     const passed = PASSED[plain];
-    if (plain === 'options') throw unsupported(PROTOCOL.options);
-    else if (plain === 'replication') {
+    if (plain === 'options') {
+      if (value.trim() !== ASKS_ONLY) throw unsupported(PROTOCOL.options);
+      asksOnly = true;
+    } else if (plain === 'replication') {
       if (!['false', 'off', 'no', '0'].includes(value.toLowerCase())) throw unsupported(PROTOCOL.replication);
     } else if (plain === 'client_encoding') {
       if (!isPinnedValue('client_encoding', value)) throw new InterlockError('PIN_REFUSED', 'client_encoding is pinned to UTF8 by the gateway');
@@ -130,7 +138,7 @@ function checked(given: ReadonlyMap<string, string>): { user: string; database: 
   }
   const user = given.get('user');
   if (user === undefined || user === '') throw new InterlockError('PROTOCOL', 'no user name in the startup packet');
-  return { user, database: given.get('database') || user, parameters };
+  return { user, database: given.get('database') || user, parameters, asksOnly };
 }
 
 function unsupported(what: { readonly feature: string; readonly instead: string }): InterlockError {

@@ -105,6 +105,6 @@ Supported: simple and extended protocol, pipelining with Sync and Flush, prepare
 savepoints, \`COPY … TO STDOUT\`, cancel requests. \`DEALLOCATE\`, \`CLOSE\` and \`DISCARD\` follow the names that the session prepared.
 Approved writes run in a transaction of the gateway's own, or in the client's fresh one: procedures and DO blocks that end transactions
 fail there (\`2D000\`), and what they answer reaches the client after the COMMIT, up to 4 MiB. A temporary table that has the name of what was
-approved is another object.
+approved is another object. Of \`options\` the start-up packet may say \`-c interlock.ask_only=on\` alone: nothing runs, approvals are asked for.
 Server majors: 15 and 17.
 `;

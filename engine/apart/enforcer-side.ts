@@ -18,7 +18,8 @@ export function enforcerHandlers({ sessions, bundles, run }: EnforcerSide): Hand
   const calls = handlersOf({
     'sessions.list': () => ({ sessions: sessions.list().slice(0, SESSIONS_MAX) }),
     'sessions.terminate': ({ session_id }) => ({ terminated: sessions.terminate(session_id) }),
-    'calls.run': (question, { signal }) => run(question, signal),
+    'calls.run': (question, { signal }) => run('run', question, signal),
+    'calls.ask': (question, { signal }) => run('ask', question, signal),
     'bundle.newest': ({ revision }) => ({ needed: bundles !== null && !bundles.confirm(revision) }),
   });
   return {

@@ -8,7 +8,7 @@ import type { Channel, Peer } from '../channel/parts.ts';
 import { requireGranted } from './granted.ts';
 import { APART_LIMITS } from './limits.ts';
 import { ask, form, type Answering } from './messages.ts';
-import type { BundleSource } from './parts.ts';
+import type { BundleSource, CallHow } from './parts.ts';
 
 /** One enforcer, as it was last heard of; of several connections under one name the newest. */
 export interface Heard {
@@ -114,9 +114,10 @@ export class Fleet {
   }
 
   /** At an enforcer of the target. @throws InterlockError ENFORCER_UNAVAILABLE: none is connected to this engine */
-  async run(question: CallQuestion, signal: AbortSignal): Promise<CallAnswer> {
+  async run(how: CallHow, question: CallQuestion, signal: AbortSignal): Promise<CallAnswer> {
     const channel = this.#channels().find(({ peer }) => peer.targets.includes(question.target));
-    if (channel !== undefined) return await ask(channel, 'calls.run', question, { deadlineMs: APART_LIMITS.callMs, signal });
+    if (channel !== undefined)
+      return await ask(channel, how === 'ask' ? 'calls.ask' : 'calls.run', question, { deadlineMs: APART_LIMITS.callMs, signal });
     throw new InterlockError('ENFORCER_UNAVAILABLE', `no enforcer of \`${question.target}\` is connected to this engine`, {
       hint: `Connect to the target itself, as \`interlock connect ${question.target}\` says, or ask another engine.`,
     });

@@ -23,8 +23,11 @@ export interface SessionControl {
   terminate(sessionId: string): boolean;
 }
 
+/** ask: nothing is run, the approval that it needs is asked for. */
+export type CallHow = 'run' | 'ask';
+
 /** Runs one statement at the enforcer's own door, for whoever holds the token. Rejects NOT_REACHABLE … */
-export type CallRunner = (question: CallQuestion, signal: AbortSignal) => Promise<CallAnswer>;
+export type CallRunner = (how: CallHow, question: CallQuestion, signal: AbortSignal) => Promise<CallAnswer>;
 
 /** How an enforcer is, target by target, whenever it is asked. */
 export type SelfReport = () => readonly EnforcerSelf[];

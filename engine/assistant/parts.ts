@@ -8,7 +8,7 @@ export interface AssistantTarget {
   readonly env: string;
 }
 
-/** A statement of SQL or a request of HTTP: exactly one. */
+/** A statement of SQL, a request of HTTP or a call of a tool: exactly one. */
 export interface Asked {
   readonly target: string;
   readonly statement?: string;
@@ -19,6 +19,7 @@ export interface Asked {
     readonly headers?: Readonly<Record<string, string>>;
     readonly body?: unknown;
   };
+  readonly call?: { readonly tool: string; readonly arguments?: Readonly<Record<string, unknown>> };
 }
 
 export interface Bounds {
@@ -60,8 +61,8 @@ export interface AssistantParts {
   /** Of targets that they may open. */
   runbooks(caller: Caller): Promise<readonly RunbookView[]>;
   runRunbook(caller: Caller, name: string, values: Readonly<Record<string, unknown>>, bounds: Bounds): Promise<Readonly<Record<string, unknown>>>;
-  /** What they asked before, in the same words, that is open or approved and not used; null: nothing. */
-  asked(caller: Caller, asked: Asked): Promise<string | null>;
+  /** Through the gateway in the same way, and nothing is run: the approval that it needs is asked for. */
+  ask(caller: Caller, asked: Asked, bounds: Bounds): Promise<Readonly<Record<string, unknown>>>;
   /** null: there is none of theirs. */
   approval(caller: Caller, id: string): Promise<ApprovalStanding | null>;
   /** Resolves when it is decided, or rejects with the signal's reason. */

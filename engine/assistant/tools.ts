@@ -45,6 +45,16 @@ const Request = {
   },
   description: 'A request, for an HTTP API.',
 } as const;
+const Call = {
+  type: 'object',
+  additionalProperties: false,
+  required: ['tool'],
+  properties: {
+    tool: { type: 'string', minLength: 1, maxLength: 256 },
+    arguments: { type: 'object', additionalProperties: {}, description: 'Exactly those that the tool is then called with, in the same order.' },
+  },
+  description: 'A call of a tool, for an MCP server.',
+} as const;
 const ASKED = { target: Target, statement: Statement, params: Params, request: Request } as const;
 const asked = (more: object = {}): object => ({
   type: 'object',
@@ -77,10 +87,11 @@ export const TOOLS: readonly Tool[] = [
   {
     name: 'request_approval',
     title: 'Ask for an approval',
-    description: 'Asks for the approval that a statement or request needs, and runs nothing. Says so where it needs none, or is refused anyway.',
-    inputSchema: asked(),
+    description:
+      'Asks for the approval that a statement, request or call of a tool needs, and never runs it, whatever policy says meanwhile. Says so where it needs none, or is refused anyway and what would be allowed.',
+    inputSchema: asked({ call: Call }),
     readOnly: false,
-    act: requestApproval,
+    act: (parts, caller, given, signal) => parts.ask(caller, judgedOf(given), bounds(given, signal)),
   },
   {
     name: 'await_approval',
@@ -102,10 +113,10 @@ export const TOOLS: readonly Tool[] = [
     name: 'why',
     title: 'What policy says',
     description: 'Judges a statement or request and runs nothing: the effect, the rules with their reasons, and what would be allowed.',
-    inputSchema: asked(),
+    inputSchema: asked({ call: Call }),
     readOnly: true,
     act: async (parts, caller, given) => {
-      const { effect, reasons, obligations, approval, revision } = await parts.judge(caller, askedOf(given));
+      const { effect, reasons, obligations, approval, revision } = await parts.judge(caller, judgedOf(given));
       return { effect, reasons, obligations, approval, revision };
     },
   },
@@ -144,20 +155,18 @@ function askedOf(given: Given): Asked {
   return asking;
 }
 
+/** What is only judged, or asked for, may be a call of a tool too. */
+function judgedOf(given: Given): Asked {
+  const asking = given as unknown as Asked;
+  if (asking.call === undefined) return askedOf(given);
+  if (asking.statement !== undefined || asking.request !== undefined)
+    throw new InterlockError('USAGE', 'one of `statement` (a database), `request` (an API) and `call` (an MCP server) is needed');
+  return asking;
+}
+
 function bounds(given: Given, signal: AbortSignal): Bounds {
   const { max_rows: rows } = given;
   return { rowsMax: typeof rows === 'number' ? rows : ROWS, bytesMax: ANSWER_BYTES_MAX, signal };
-}
-
-async function requestApproval(parts: AssistantParts, caller: Caller, given: Given, signal: AbortSignal): Promise<Result> {
-  const asking = askedOf(given);
-  const { effect, reasons } = await parts.judge(caller, asking);
-  if (effect === 'deny') return { outcome: 'refused', reasons, message: 'It is refused whoever approves it.' };
-  if (effect !== 'require_approval') return { outcome: 'not_needed', message: 'It needs no approval: call query.' };
-  // one that is there already is told: what runs next could use it
-  const before = await parts.asked(caller, asking);
-  if (before !== null) return await awaitApproval(parts, caller, { approval_id: before, wait_s: 0 }, signal);
-  return await parts.run(caller, asking, bounds(given, signal));
 }
 
 async function awaitApproval(parts: AssistantParts, caller: Caller, given: Given, signal: AbortSignal): Promise<Result> {

@@ -2,10 +2,18 @@
 import type { Answer, Ask, CallOptions, Door } from './parts.ts';
 import { requestCall } from './request-call.ts';
 import { sqlCall } from './sql-call.ts';
+import { toolCall } from './tool-call.ts';
 
 export type { Answer, Ask, CallOptions, Door } from './parts.ts';
 
-/** @throws InterlockError NOT_REACHABLE */
+/** @throws InterlockError NOT_REACHABLE, UNSUPPORTED */
 export function call(door: Door, ask: Ask, options: CallOptions): Promise<Answer> {
-  return ask.kind === 'sql' ? sqlCall(door, ask, options) : requestCall(door, ask, options);
+  switch (ask.kind) {
+    case 'sql':
+      return sqlCall(door, ask, options);
+    case 'http':
+      return requestCall(door, ask, options);
+    case 'mcp':
+      return toolCall(door, ask, options);
+  }
 }

@@ -10,7 +10,9 @@ export type Ask =
       readonly path: string;
       readonly headers: Readonly<Record<string, string>>;
       readonly body: string | null;
-    };
+    }
+  /** Only asked for, never called: `arguments` as JSON, null: none. */
+  | { readonly kind: 'mcp'; readonly tool: string; readonly arguments: string | null };
 
 /** Where clients reach a target. */
 export interface Door {
@@ -28,6 +30,8 @@ export interface CallOptions {
   readonly application: string;
   /** stay: while it is held, as long as the gateway holds it; leave: at once, the request stays open. */
   readonly held: 'stay' | 'leave';
+  /** Nothing is run: the approval that it needs is asked for, and what comes back is `pending` or `refused`. */
+  readonly asksOnly?: boolean;
   readonly rowsMax: number;
   /** Of the answer, as text. */
   readonly bytesMax: number;

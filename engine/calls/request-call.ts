@@ -21,13 +21,14 @@ export async function requestCall(door: Door, ask: HttpAsk, options: CallOptions
 }
 
 function send({ target, host, port, tls }: Door, { method, path, headers, body }: HttpAsk, options: CallOptions): Promise<IncomingMessage> {
-  const { token, application, held, signal } = options;
+  const { token, application, held, asksOnly, signal } = options;
   const { promise, resolve, reject } = Promise.withResolvers<IncomingMessage>();
   const all = {
     ...headers,
     authorization: `Bearer ${token}`,
     'user-agent': application,
     ...(held === 'leave' ? { prefer: 'wait=0' } : {}),
+    ...(asksOnly === true ? { 'interlock-ask-only': 'true' } : {}),
     ...(body === null ? {} : { 'content-length': Buffer.byteLength(body) }),
   };
   const secure = tls === null ? {} : tlsOptions(tls);

@@ -33,7 +33,7 @@ export async function sqlCall(door: Door, ask: SqlAsk, options: CallOptions): Pr
   }
 }
 
-function clientOf({ host, port, tls }: Door, { database }: SqlAsk, { login, token, application }: CallOptions): Client {
+function clientOf({ host, port, tls }: Door, { database }: SqlAsk, { login, token, application, asksOnly }: CallOptions): Client {
   return new Client({
     host,
     port,
@@ -42,6 +42,7 @@ function clientOf({ host, port, tls }: Door, { database }: SqlAsk, { login, toke
     application_name: application,
     connectionTimeoutMillis: CONNECT_MS,
     ...(database === null ? {} : { database }),
+    ...(asksOnly === true ? { options: '-c interlock.ask_only=on' } : {}),
     ssl: tls === null ? false : tlsOptions(tls),
   });
 }

@@ -17,6 +17,7 @@ export const SUITES: readonly string[] = [
   'test/e2e/approvals-waiting.test.ts',
   'test/e2e/approved-tampering.test.ts',
   'test/e2e/approved-writes.test.ts',
+  'test/e2e/ask-only.test.ts',
   'test/e2e/assistant.test.ts',
   'test/e2e/authzen.test.ts',
   'test/e2e/cli-watch.test.ts',

@@ -216,9 +216,9 @@ test('the engine lists and ends sessions at the enforcer; policies go where they
 });
 
 test('E6: a statement is run by a connected enforcer of its target, as its client asked for it, and by no other', async () => {
-  const asked: CallQuestion[] = [];
-  const run = (question: CallQuestion): Promise<CallAnswer> => {
-    asked.push(question);
+  const asked: (readonly [how: string, question: CallQuestion])[] = [];
+  const run = (how: string, question: CallQuestion): Promise<CallAnswer> => {
+    asked.push([how, question]);
     return Promise.resolve({ outcome: 'rows', columns: ['n'], rows: [['1'], [null]], truncated: false, tag: 'SELECT 2' });
   };
   const sessions = { list: () => [], terminate: () => false };
@@ -233,12 +233,16 @@ test('E6: a statement is run by a connected enforcer of its target, as its clien
     ask: { kind: 'sql', statement: `SELECT '${'x'.repeat(100_000)}'`, params: ['1', null], database: null },
   });
   const never = new AbortController().signal;
-  await expect(fleet.run(question('shop'), never)).rejects.toMatchObject({ code: 'ENFORCER_UNAVAILABLE' });
+  await expect(fleet.run('run', question('shop'), never)).rejects.toMatchObject({ code: 'ENFORCER_UNAVAILABLE' });
   await using pair = await channelPair({ dialer: { handlers: enforcerHandlers({ sessions, bundles: null, run }) } });
   fleet.joined(pair.there);
-  await expect(fleet.run(question('other'), never)).rejects.toMatchObject({ code: 'ENFORCER_UNAVAILABLE' });
+  await expect(fleet.run('run', question('other'), never)).rejects.toMatchObject({ code: 'ENFORCER_UNAVAILABLE' });
   expect(asked).toEqual([]);
-  expect(await fleet.run(question('shop'), never)).toMatchObject({ outcome: 'rows', rows: [['1'], [null]] });
-  expect(asked).toEqual([question('shop')]);
+  expect(await fleet.run('run', question('shop'), never)).toMatchObject({ outcome: 'rows', rows: [['1'], [null]] });
+  await fleet.run('ask', question('shop'), never);
+  expect(asked).toEqual([
+    ['run', question('shop')],
+    ['ask', question('shop')],
+  ]);
   fleet.close();
 });
