@@ -11,6 +11,7 @@ import type { AskedHeaders } from './asked-headers.ts';
 import type { Malformed } from './head.ts';
 import type { House } from './house.ts';
 import type { Reply } from './reply.ts';
+import { type AnswerRows, answerRows } from './response/answer-rows.ts';
 import type { HttpSession } from './session.ts';
 import { signIn } from '#enforcers/common/service/signing-in';
 import { UNSUPPORTED, unsupported } from './support.ts';
@@ -76,7 +77,7 @@ function upgradeOf(facts: object): Refusal | null {
 /** Its intent stands in the journal, but it never leaves. */
 function withheld({ cleared, house, session, connection }: Forwarding, why: Refusal, taken: TargetConnection | null = connection): Refused {
   if (taken !== null) session.parts.pool.give(taken);
-  record(cleared, house, session, { outcome: 'aborted', bytes: 0, tag: null, masked: {} });
+  record(cleared, house, session, { outcome: 'aborted', rows: 0, bytes: 0, tag: null, masked: {} });
   return { refusal: why };
 }
 
@@ -135,6 +136,8 @@ class Passage implements AnswerSink {
   #held: Uint8Array[] | null = null;
   #status = 0;
   #bytes = 0;
+  /** null: nobody is counted, or nothing counts. */
+  #rows: AnswerRows | null = null;
   #over = false;
 
   constructor(forwarding: Forwarding, answering: Answering, pieces: readonly Uint8Array[]) {
@@ -171,6 +174,7 @@ class Passage implements AnswerSink {
     const plan = this.#answering.head({ ...head, headers });
     if ('refused' in plan) return this.#refuse(plan);
     this.#plan = plan;
+    if (session.parts.scene.meter !== null) this.#rows = answerRows(head);
     if (plan.body === null) reply.head(plan.head.status, plan.head.headers, plan.head.bodiless);
     else this.#held = [];
     if (this.#held !== null && isStream(plan.head.headers)) this.#begin();
@@ -198,6 +202,7 @@ class Passage implements AnswerSink {
 
   data(bytes: Buffer): boolean {
     this.#bytes += bytes.length;
+    this.#rows?.push(bytes);
     const body = this.#plan?.body ?? null;
     if (body === null) return this.#write([bytes]);
     const pieces = body.push(bytes);
@@ -282,8 +287,9 @@ class Passage implements AnswerSink {
     this.#over = true;
     const { cleared, house, session } = this.#forwarding;
     const masked = this.#plan?.body?.masked ?? {};
+    const rows = refused === null ? (this.#rows?.rows ?? 0) : 0;
     try {
-      record(cleared, house, session, { outcome, bytes: this.#bytes, tag: this.#status === 0 ? null : String(this.#status), masked });
+      record(cleared, house, session, { outcome, rows, bytes: this.#bytes, tag: this.#status === 0 ? null : String(this.#status), masked });
     } catch (error) {
       return this.#settled.reject(error);
     }
@@ -298,13 +304,14 @@ function isStream(headers: HeaderList): boolean {
 
 interface Ending {
   readonly outcome: Finish['outcome'];
+  readonly rows: number;
   readonly bytes: number;
   readonly tag: string | null;
   readonly masked: Readonly<Record<string, number>>;
 }
 
-function record(cleared: ClearedStatement, { deps }: House, { parts }: HttpSession, { outcome, bytes, tag, masked }: Ending): void {
+function record(cleared: ClearedStatement, { deps }: House, { parts }: HttpSession, { outcome, rows, bytes, tag, masked }: Ending): void {
   const durationUs = deps.clock.monotonicUs() - cleared.decidedUs;
-  const finish: Finish = { statementId: cleared.statementId, outcome, rows: 0, bytes, tag, sqlstate: null, masked, durationUs };
+  const finish: Finish = { statementId: cleared.statementId, outcome, rows, bytes, tag, sqlstate: null, masked, durationUs };
   deps.journal.append(finishedEvent(finish, parts.scene));
 }

@@ -19,7 +19,9 @@ const answerOf = (body: string): string => `HTTP/1.1 200 OK\r\ncontent-type: app
 
 beforeAll(async () => {
   dir = mkdtempSync(join(tmpdir(), 'interlock-http-'));
-  target = await startRecorder((_, socket) => void socket.write(answerOf('{"id":7,"ssn":"123-45-6789"}')));
+  target = await startRecorder(
+    (request, socket) => void socket.write(answerOf(request.startsWith('GET /customers ') ? '[{"id":7},{"id":8}]' : '{"id":7,"ssn":"123-45-6789"}')),
+  );
   authority = await startRecorder((_, socket) => void socket.end(answerOf(`{"access_token":"${SECRET}-token","expires_in":3600}`)));
   writeFileSync(join(dir, 'secret'), SECRET, { mode: 0o600 });
   writeFileSync(
@@ -27,6 +29,7 @@ beforeAll(async () => {
     `
 openapi: 3.1.0
 paths:
+  /customers: { get: { operationId: listCustomers, responses: {} } }
   /customers/{id}:
     get:
       operationId: getCustomer
@@ -37,7 +40,10 @@ paths:
 components: { schemas: { Customer: { properties: { id: { type: integer }, ssn: { type: string } } } } }
 `,
   );
-  writeFileSync(join(dir, 'data.yaml'), 'guardrails: { read_write: [developers], read_only: [analysts] }\n');
+  writeFileSync(
+    join(dir, 'data.yaml'),
+    'guardrails: { read_write: [developers], read_only: [analysts] }\nagents: { defaults: { rows_per_hour: 3 } }\n',
+  );
   const http = (more: object): object => ({
     protocol: 'http',
     listen: '127.0.0.1:0',
@@ -97,6 +103,15 @@ describe('an API of the configuration', () => {
     const stranger = await gateway.token({ login: 'eve' });
     expect(await (await ask('/customers/7', {}, 'shop', stranger)).json()).toMatchObject({ code: 'NOT_A_MEMBER' });
     expect(target.requests.length).toBe(before);
+  });
+
+  test('issue 6: an agent is refused once it read its rows; who is none is not counted', async () => {
+    const agent = await gateway.token({ login: 'bot', groups: ['developers'], type: 'agent', for: 'dana' });
+    const statuses: number[] = [];
+    for (const path of ['/customers', '/customers/7', '/customers/8', '/customers']) statuses.push((await ask(path, {}, 'shop', agent)).status);
+    expect(statuses).toEqual([200, 200, 403, 403]); // two, and one: the third call finds three
+    expect(await (await ask('/customers', {}, 'shop', agent)).json()).toMatchObject({ code: 'AGENT_ROWS', hint: expect.any(String) as string });
+    expect((await ask('/customers')).status).toBe(200);
   });
 
   test('OAuth: a token of client credentials, once for many', async () => {

@@ -15,14 +15,14 @@ test.each([
   ['what is said twice, once', { content: [text(rows)], structuredContent: { rows } }, 3],
   ['several texts, all of them', { content: [text(rows), text(rows)] }, 6],
   ['text that is more than its structure', { content: [text(rows), text(rows)], structuredContent: { rows } }, 6],
-  ['one object', { content: [text({ id: 1 })] }, 0],
+  ['one object', { content: [text({ id: 1 })] }, 1],
   ['lines of what is no JSON', { content: [text('id,name\n1,Ann\n2,Bob\n')] }, 3],
   ['lines of documents one after another', { content: [text('{"id":1}\n{"id":2}')] }, 2],
   ['lines of what looks like JSON', { content: [text('[1] see\n[2] there')] }, 2],
   ['an embedded resource', { content: [{ type: 'resource', resource: { uri: 'x:y', text: JSON.stringify(rows) } }] }, 3],
-  ['pictures', { content: [{ type: 'image', data: 'AA==', mimeType: 'image/png' }] }, 0],
-  ['lists far inside', { structuredContent: deep(8) }, 3],
-  ['and no further', { structuredContent: deep(9) }, 0],
+  ['pictures', { content: [{ type: 'image', data: 'AA==', mimeType: 'image/png' }] }, 1],
+  ['lists far inside', { structuredContent: deep(80) }, 3],
+  ['records inside of records', { structuredContent: { orders: [{ lines: [{}, {}, {}] }, { lines: [] }] } }, 5],
   ['what is no content', { content: [null, 1, 'a', ['b']] }, 0],
 ])('%s', (_what, result, expected) => {
   expect(rowsOf('tools/call', { ok: true, result: result as Record<string, unknown> })).toBe(expected);
