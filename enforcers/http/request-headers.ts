@@ -67,9 +67,16 @@ const IDENTITY =
 const INTERNAL =
   /^(?:x-http-|x-override-|x-middleware-|x-invoke-|x-matched-path$|x-now-|x-vercel-|x-accel-|x-sendfile|x-forward|x-istio-|l5d-|akamai-|x-akamai-|x-cf-|x-originating-|x-proxyuser-|x-custom-ip-|x-consumer-|x-credential-|x-anonymous-consumer$|x-hasura-|x-parse-|early-data$|cdn-loop$|max-forwards$|set-cookie$)|-override$|^(?:apikey|authentication|www-authorization|private-token|job-token|deploy-token|dapr-api-token|x-gitlab-token|x-vault-token|x-consul-token|x-nomad-token|x-shopify-access-token|x-aws-ec2-metadata-token(?:-ttl-seconds)?|metadata|metadata-flavor)$/;
 
+/**
+ * Who somebody is, as other proxies, single sign-on modules and clouds say it to what stands behind them; and where a gateway of a cloud puts what it
+ * found of a request.
+ */
+const PRODUCTS =
+  /^(?:remote-|tailscale-|teleport-|shib-|oidc-|saml-|mellon-|sm-|x-(?:azure-|appengine-|arr-|apigateway-|apisix-|authentik-|backend-|edge-|gateway-|gfe-|id-token$|ingress-|internal-|kong-|ldap-|lb-|nginx-|oauth|oidc-|php-ob-level$|proxy-|saml-|shib-|token$|trusted-|vouch-|wso2-|clientip$|amzn-(?!trace-id$)))|^(?:affiliation|entitlement|eppn|persistent-id|targeted-id|unscoped-affiliation|z-forwarded-for)$/;
+
 /** Names with `_` are told from those with `-` by some servers only (CGI). */
 function isDropped(name: string): boolean {
-  return OWN.has(name) || name.includes('_') || IDENTITY.test(name) || INTERNAL.test(name);
+  return OWN.has(name) || name.includes('_') || IDENTITY.test(name) || INTERNAL.test(name) || PRODUCTS.test(name);
 }
 
 /** What a client's `Prefer: wait=N` says, in milliseconds; null: nothing (RFC 7240). */

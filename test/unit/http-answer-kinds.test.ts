@@ -62,6 +62,39 @@ describe('answers with masks: streams (H8)', () => {
 });
 
 describe('answers with masks: head and kind (H6, H8)', () => {
+  it.each([
+    ['server', CANARY, null],
+    ['server', 'nginx/1.27.3', 'nginx/1.27.3'],
+    ['server-timing', `db;desc="${CANARY}"`, null],
+    ['vary', `accept, ${CANARY}`, null],
+    ['vary', 'Accept-Encoding, Origin', 'Accept-Encoding, Origin'],
+    ['allow', 'GET, POST', 'GET, POST'],
+    ['cache-control', `private="${CANARY}"`, null],
+    ['cache-control', 'private, max-age=60, stale-while-revalidate=5', 'private, max-age=60, stale-while-revalidate=5'],
+    ['retry-after', CANARY, null],
+    ['retry-after', 'Wed, 21 Oct 2026 07:28:00 GMT', 'Wed, 21 Oct 2026 07:28:00 GMT'],
+    ['www-authenticate', `Bearer error_description="${CANARY}"`, 'Bearer'],
+    ['content-language', CANARY, null],
+    ['access-control-allow-origin', 'https://app.example:8443', 'https://app.example:8443'],
+    ['ratelimit-policy', '100;w=60', '100;w=60'],
+    ['strict-transport-security', 'max-age=63072000; includeSubDomains', 'max-age=63072000; includeSubDomains'],
+    ['content-type', `application/json; charset=utf-8; name="${CANARY}"`, 'application/json; charset=utf-8'],
+    ['content-type', 'application/json; odata.metadata=minimal', 'application/json; odata.metadata=minimal'],
+  ])('a header that passes says what everybody says in it: %s: %s (H8)', (name, value, passes) => {
+    const type = name === 'content-type' ? [] : ([['content-type', 'application/json']] as const);
+    const { headers } = planned(mask(SSN), answer(200, [[name, value], ...type])).head;
+    expect(headers.find(([one]) => one === name)?.[1] ?? null).toBe(passes);
+  });
+
+  it.each([
+    ['id: 123-45-6789', 'data: {}\n\n'],
+    ['id: 1526919030474-55', 'id: 1526919030474-55\ndata: {}\n\n'],
+    ['event: customer:123-45-6789', 'data: {}\n\n'],
+    ['event: customer.changed', 'event: customer.changed\ndata: {}\n\n'],
+  ])('type and id of an event have no room for a value: %s (H8)', (line, sentOn) => {
+    expect(run(mask(SSN), `${line}\ndata: {}\n\n`, 1000, answer(200, [['content-type', 'text/event-stream']])).text).toBe(sentOn);
+  });
+
   it('only headers that say nothing of the content pass', () => {
     const plan = planned(
       mask(SSN),

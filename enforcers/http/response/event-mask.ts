@@ -1,7 +1,7 @@
 /**
  * Masks server-sent events: https://html.spec.whatwg.org/multipage/server-sent-events.html#event-stream-interpretation
  * The data of each event is one JSON document; what is not (but for `[DONE]`, by which some APIs end a stream) is withheld with its event.
- * Comments leave without their words; the type and the id of an event do if they are plain names. An event that is not complete at the end does not count.
+ * Comments leave without their words; the type and the id of an event do if they have no room for a value. An event that is not complete at the end does not count.
  */
 import { JsonMask } from '#enforcers/common/json-mask/json-mask';
 import { ANSWER_LIMITS } from '#enforcers/common/json-mask/limits';
@@ -108,4 +108,9 @@ const LF = 0x0a;
 const CR = 0x0d;
 const PIECES_MAX = 64;
 const UTF8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
-const FIELDS: Readonly<Record<string, RegExp>> = { event: /^[\w.:/-]{1,128}$/, id: /^[\w.:/+=-]{1,256}$/, retry: /^\d{1,9}$/ };
+/** A type is a name; an id is a number, two of them, or a UUID or ULID: anything else could be somebody's data. */
+const FIELDS: Readonly<Record<string, RegExp>> = {
+  event: /^[A-Za-z_](?:[A-Za-z_]|[.:/-](?![0-9])|[0-9](?![0-9]{3})){0,127}$/,
+  id: /^(?:\d{1,20}(?:-\d{1,10})?|[0-9A-HJKMNP-TV-Z]{26}|[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12})$/i,
+  retry: /^\d{1,9}$/,
+};
