@@ -25,6 +25,7 @@ export const SUITES: readonly string[] = [
   'test/e2e/http-gateway.test.ts',
   'test/e2e/masked-record.test.ts',
   'test/e2e/mcp-gateway.test.ts',
+  'test/e2e/mcp-pack.test.ts',
   'test/e2e/mcp-restart.test.ts',
   'test/e2e/mcp-sql.test.ts',
   'test/e2e/notify.test.ts',

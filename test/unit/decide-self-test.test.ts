@@ -131,6 +131,8 @@ describe('the shipped packs', () => {
     ['postgres/personal_data', 'mask'],
     ['postgres/production_writes', 'require_approval'],
     ['postgres/production_writes', 'deny'],
+    ['mcp/tools', 'deny'],
+    ['mcp/tools', 'require_approval'],
   ])('%s without its %s rules does not come into force', async (pack, set) => {
     const dir = await mkdtemp(join(tmpdir(), 'interlock-self-test-'));
     try {

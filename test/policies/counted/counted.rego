@@ -1,8 +1,9 @@
 # METADATA
 # title: What hangs on how much was asked lately
 # description: |
-#   For whole gateways: what a dry run says of these is not what is said really, where an agent's statements count. Writes of agents need an approval
-#   until their third statement in a minute; those of group `late` from their first on (a dry run counts none).
+#   For whole gateways: what a dry run says of these is not what is said really, where an agent's statements count.
+#   Writes of agents need an approval until their third statement in a minute; those of group `late` from their first
+#   on (a dry run counts none).
 # scope: package
 package policies.test.counted
 
@@ -12,11 +13,13 @@ allow contains {"code": "KNOWN", "reason": "Whoever is known may connect and ask
 }
 
 deny contains {"code": "NO_DELETE", "reason": "Nothing is deleted here.", "hint": "Set its status instead."} if {
-	some effect in frame.effects
+	some effect in input.sql.effects
 	effect.verb == "delete"
 }
 
-deny contains {"code": "NO_DELETE", "reason": "Nothing is deleted here.", "hint": "Set its status instead."} if input.http.method == "DELETE"
+deny contains {"code": "NO_DELETE", "reason": "Nothing is deleted here.", "hint": "Set its status instead."} if {
+	input.http.method == "DELETE"
+}
 
 require_approval contains {
 	"code": "WRITE",
@@ -27,15 +30,15 @@ require_approval contains {
 	"expires_in_s": 3600,
 } if {
 	writes
-	counted
+	by_count
 }
 
-counted if {
+by_count if {
 	"early" in input.subject.properties.groups
 	input.context.usage.statements_last_minute < 3
 }
 
-counted if {
+by_count if {
 	"late" in input.subject.properties.groups
 	input.context.usage.statements_last_minute > 0
 }
@@ -48,5 +51,3 @@ writes if {
 writes if input.http.method == "POST"
 
 writes if input.mcp.tool.name == "refund"
-
-frame := input.sql
