@@ -15,6 +15,7 @@ import { openListener } from './channel/listener.ts';
 import type { Listener } from './channel/parts.ts';
 import type { CredentialDesk } from './credentials/credentials.ts';
 import type { LoadedConfig } from './config/config.ts';
+import { openAuthority } from './enrolment/authority.ts';
 import { openEnrolment } from './enrolment/enrolment.ts';
 import type { Enrolment } from './enrolment/parts.ts';
 import { fleetReports } from './fleet-reports.ts';
@@ -44,12 +45,13 @@ export async function engine(config: LoadedConfig, options: EngineOptions): Prom
   const base = await openBase(config, options, started);
   const { publisher, source, publicKeys } = await openPublishing(config, base);
   started.defer(() => publisher.close());
-  const ordering = openOrdering(base);
+  const keysDir = join(config.stateDir, 'keys');
+  const ordering = openOrdering(base, await openAuthority(keysDir, base.clock));
   if (ordering) started.defer(() => ordering.close());
   const enrolment = await openEnrolment({
     ...base,
     journal: ordering?.registry ?? folding(base.journal),
-    keysDir: join(config.stateDir, 'keys'),
+    keysDir,
     trusted: () => publicKeys,
   });
   started.defer(() => enrolment.close());

@@ -59,6 +59,13 @@ export const Nats = {
       ...Duration,
       description: 'How long the archive knows a message again by its hash; longer than the longest outage that is caught up with. Default: 24h.',
     },
+    looked_into: {
+      type: 'integer',
+      minimum: 0,
+      title: 'the number of a message',
+      description:
+        'What stands in the approvals’ stream up to this message, and was written by no engine, was looked into: no alarm any more, and left out as before. Default: 0.',
+    },
     backlog: {
       type: 'object',
       additionalProperties: false,

@@ -432,9 +432,9 @@ export const ArchiveAlarm = {
     type: { const: 'archive.alarm' },
     /**
      * drift: a stream's configuration is not the one that was set up; lost: the archive lost records that it had acknowledged; conflict, gap, foreign,
-     * checkpoint: what it holds of a journal is not that journal.
+     * checkpoint: what it holds of a journal is not that journal; forged: what stands among the approvals of several engines, or was said to them, is of no engine.
      */
-    code: { enum: ['drift', 'lost', 'conflict', 'gap', 'foreign', 'checkpoint'] },
+    code: { enum: ['drift', 'lost', 'conflict', 'gap', 'foreign', 'checkpoint', 'forged'] },
     open: { type: 'boolean' },
     detail: text,
     /** The stream, or the journal, that it is about. */

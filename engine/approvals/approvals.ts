@@ -6,7 +6,7 @@ import type { ApprovalBook, ApprovalOptions } from './parts.ts';
 
 export { tellingEnds } from './ends.ts';
 export type { Applied, FollowedLog, OrderedDraft } from './ordering/parts.ts';
-export { openSharedLog, type SharedLogOptions } from './ordering/shared-log.ts';
+export { type Forged, openSharedLog, type SharedLogOptions } from './ordering/shared-log.ts';
 export type { ApprovalBook, ApprovalFilter, ApprovalOptions } from './parts.ts';
 
 /** Rebuilds the requests from the journal, ends what ended meanwhile, and takes new ones. */

@@ -233,6 +233,8 @@ export interface NatsConfig {
   readonly streams: { readonly audit: string; readonly approvals: string };
   readonly replicas: 1 | 3;
   readonly duplicateWindowMs: number;
+  /** Up to this message of the approvals' stream, what was forged is known, and no alarm. */
+  readonly lookedInto: number;
   /** How far the journal may be ahead of the archive. */
   readonly backlog: { readonly bytes: number; readonly ageMs: number };
 }

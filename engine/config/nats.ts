@@ -18,6 +18,7 @@ export function resolveNats(raw: Nats | undefined, stateDir: string, absolute: A
     streams: { audit: raw.streams?.audit ?? 'INTERLOCK_AUDIT', approvals: raw.streams?.approvals ?? 'INTERLOCK_APPROVALS' },
     replicas: raw.replicas ?? 1,
     duplicateWindowMs: durationMs(raw.duplicate_window ?? '24h'),
+    lookedInto: raw.looked_into ?? 0,
     backlog: { bytes: sizeBytes(raw.backlog?.bytes ?? '1GiB'), ageMs: durationMs(raw.backlog?.age ?? '15m') },
   };
 }

@@ -2,7 +2,7 @@
  * The installation's own certificate authority: whom engine and enforcers believe, and nobody else. Its key never leaves the engine's state
  * directory but by the operator's hand: every engine of an installation has the same two files.
  */
-import { createHash, createPrivateKey, randomBytes, webcrypto, X509Certificate } from 'node:crypto';
+import { createHash, createPrivateKey, hkdfSync, type KeyObject, randomBytes, webcrypto, X509Certificate } from 'node:crypto';
 import { mkdir, open, readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Clock } from '#client/clock';
@@ -19,6 +19,8 @@ export interface Authority {
   /** SHA-256 of its DER: what join codes carry. */
   readonly fingerprint: Buffer;
   issue(ask: IssueAsk): Promise<Issued>;
+  /** 32 bytes that every engine of the installation comes to, and nobody else: HKDF-SHA-256 of the private key. @param purpose one key is for one */
+  keyFor(purpose: string): Uint8Array;
 }
 
 export interface IssueAsk {
@@ -67,7 +69,16 @@ async function authority(pem: string, keyPem: string, files: { key: string; cert
     pem: certificate.toString(),
     fingerprint: createHash('sha256').update(certificate.raw).digest(),
     issue: (ask) => issue(ask, own, signingKey, clock),
+    keyFor: (purpose) => keyFor(key, purpose),
   };
+}
+
+const KEY_BYTES = 32;
+
+/** From the number itself: the same whichever way the file writes it. */
+function keyFor(key: KeyObject, purpose: string): Uint8Array {
+  const { d = '' } = key.export({ format: 'jwk' });
+  return new Uint8Array(hkdfSync('sha256', Buffer.from(d, 'base64url'), '', `interlock ${purpose}`, KEY_BYTES));
 }
 
 async function issue(

@@ -17,6 +17,8 @@ export const LIMITS = {
   /** A reader asks for more this often, and hears this often that the server is there. */
   pullMs: 10_000,
   heartbeatMs: 2_000,
+  /** Engines and topics of which is remembered when something was heard last. */
+  talkersMax: 4_096,
   /** A configuration of the streams that somebody changed is seen after this at the latest; the server's advisories tell earlier. */
   watchEveryMs: 2_000,
 } as const;

@@ -2,7 +2,7 @@
 import { DeliverPolicy, jetstream, jetstreamManager, JetStreamApiError, type JetStreamManager } from '@nats-io/jetstream';
 import type { NatsLink } from './connection.ts';
 import { LIMITS } from './limits.ts';
-import { EngineTalk } from './talk.ts';
+import type { EngineTalk } from './talk.ts';
 
 export interface OrderedMessage {
   readonly seq: number;
@@ -29,7 +29,7 @@ export class NatsOrderedStream {
   readonly #stream: string;
   readonly #talk: EngineTalk;
 
-  constructor(link: NatsLink, stream: string, talk: EngineTalk = new EngineTalk(link)) {
+  constructor(link: NatsLink, stream: string, talk: EngineTalk) {
     this.#link = link;
     this.#stream = stream;
     this.#talk = talk;

@@ -57,11 +57,15 @@ function ofArchive(parts: OperationsParts): readonly Problem[] {
 /** What is recorded still is, but nobody may rely on it staying: what each alarm is about, without what the servers said. */
 function alarmed(alarms: readonly ArchiveAlarmed[]): string {
   const drifted = alarms.filter(({ code }) => code === 'drift').map(({ of }) => of);
-  const others = new Set(alarms.map(({ code }) => code).filter((code) => code !== 'drift'));
+  const forged = alarms.filter(({ code }) => code === 'forged').map(({ of }) => of);
+  const others = new Set(alarms.map(({ code }) => code).filter((code) => code !== 'drift' && code !== 'forged'));
   const streams =
-    drifted.length === 0 && others.size > 0 ? [] : [`not set up as \`interlock nats setup\` would: ${drifted.join(', ') || 'the archive’s streams'}`];
+    drifted.length === 0 && others.size + forged.length > 0
+      ? []
+      : [`not set up as \`interlock nats setup\` would: ${drifted.join(', ') || 'the archive’s streams'}`];
   const journals = others.size === 0 ? [] : [`what the archive holds is not what was recorded: ${[...others].join(', ')}`];
-  return [...streams, ...journals].join('; ');
+  const messages = forged.length === 0 ? [] : [`messages that no engine of this installation wrote were left out: ${forged.join(', ')}`];
+  return [...streams, ...journals, ...messages].join('; ');
 }
 
 function ofProjection({ projection }: OperationsParts): readonly Problem[] {

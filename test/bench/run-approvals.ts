@@ -1,4 +1,7 @@
-/** Approvals on one journal, and in the order of several engines over a real nats-server that syncs: how long each verb takes, and a start with 10,000. */
+/**
+ * Approvals on one journal, and in the order of several engines over a real nats-server that syncs: how long each verb takes, what it costs this process (of
+ * two engines: both), and a start with 10,000.
+ */
 import { generateKeyPairSync } from 'node:crypto';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
@@ -58,11 +61,21 @@ async function started(
 ): Promise<void> {
   for (const journal of ['new', 'known']) {
     const opened = await fileJournal(dir);
+    const cpu = process.cpuUsage();
     const before = performance.now();
     const three = await nats.book('three', { journal: opened });
     const ms = performance.now() - before;
+    const { user, system } = process.cpuUsage(cpu);
     if (three.book.open !== like.book.open) throw new Error('not measured: it does not know all of them');
-    report({ name: 'approvals.start', subject: 'interlock', journal, requests: asked, ms, requests_per_s: asked / (ms / 1000) });
+    report({
+      name: 'approvals.start',
+      subject: 'interlock',
+      journal,
+      requests: asked,
+      ms,
+      requests_per_s: asked / (ms / 1000),
+      cpu_us: (user + system) / asked,
+    });
     await three.close();
     await opened.close('drain');
   }
@@ -70,10 +83,14 @@ async function started(
 
 async function verbs({ report }: BenchOptions, book: ApprovalBook, engines: string): Promise<void> {
   const times: Record<(typeof VERBS)[number], number[]> = { request: [], verdict: [], consume: [] };
+  const cpuUs = { request: 0, verdict: 0, consume: 0 };
   const timed = async <T>(verb: (typeof VERBS)[number], work: () => Promise<T>): Promise<T> => {
+    const cpu = process.cpuUsage();
     const before = performance.now();
     const done = await work();
     times[verb].push((performance.now() - before) * 1000);
+    const { user, system } = process.cpuUsage(cpu);
+    cpuUs[verb] += user + system;
     return done;
   };
   for (let i = 0; i < TIMED; i++) {
@@ -89,6 +106,7 @@ async function verbs({ report }: BenchOptions, book: ApprovalBook, engines: stri
       engines,
       p50_us: quantile(Float64Array.from(times[verb]).toSorted(), 0.5),
       p99_us: quantile(Float64Array.from(times[verb]).toSorted(), 0.99),
+      cpu_us: cpuUs[verb] / TIMED,
     });
 }
 

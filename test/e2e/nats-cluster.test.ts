@@ -7,9 +7,8 @@ import { Alarms } from '#engine/journal/archive/alarms';
 import { startMirror } from '#engine/journal/archive/mirror';
 import { AuditSource } from '#engine/nats/audit-source';
 import { caughtUp, forward, load, memoryDir, segmentsOf, testJournal, verified } from '#test/support/archive';
-import { NatsOrderedStream } from '#engine/nats/ordered-stream';
 import { makeAuthority } from '#test/support/certificates';
-import { freePort, somebody, STREAMS, TestNats, until } from '#test/support/nats';
+import { freePort, somebody, TestNats, until } from '#test/support/nats';
 import { SharedNats } from '#test/support/shared-books';
 
 const KILLS = Number(process.env['INTERLOCK_NATS_KILLS'] ?? 1);
@@ -105,7 +104,7 @@ test('ADR 18: the same leader keeps the order of approvals until it is killed, a
   await using nats = await SharedNats.start(3);
   const link = nats.link('one');
   await link.connection();
-  const stream = new NatsOrderedStream(link, STREAMS.approvals);
+  const stream = nats.stream('one', link);
   const keeper = async (): Promise<string | null> => (await stream.info().catch(() => null))?.keeper ?? null;
   await until(async () => (await keeper()) !== null, 30_000, 'a leader');
   const before = (await keeper()) ?? '';

@@ -18,6 +18,8 @@ export class MemoryStream {
   readonly messages: Stored[] = [];
   readonly #connections = new Set<Connection>();
   #log = 1;
+  /** What stands before grew old. */
+  first = 1;
   /** Somebody keeps all that was acknowledged, until it is lost; null: nobody says so. */
   keeper: number | null = null;
 
@@ -34,7 +36,7 @@ export class MemoryStream {
   store(subject: string, body: Uint8Array, { id, lastOfSubject, last }: Expected): Published {
     const known = this.messages.find((message) => message.id === id);
     if (known) return { kind: 'stored', seq: known.seq };
-    const before = this.messages.findLast((message) => message.subject === subject)?.seq ?? 0;
+    const before = this.messages.findLast((message) => message.subject === subject && message.seq >= this.first)?.seq ?? 0;
     if (last !== undefined && last !== this.messages.length) return { kind: 'refused', last: this.messages.length };
     if (lastOfSubject !== undefined && lastOfSubject !== before) return { kind: 'refused', last: before };
     const seq = this.messages.length + 1;
@@ -100,7 +102,7 @@ export class Connection implements OrderedStream {
     this.#check();
     return {
       log: this.#stream.log,
-      first: 1,
+      first: this.#stream.first,
       last: this.#stream.messages.length,
       keeper: this.#stream.keeper === null ? null : `leader ${this.#stream.keeper}`,
     };
@@ -109,7 +111,7 @@ export class Connection implements OrderedStream {
   async message(seq: number): Promise<StreamMessage | null> {
     await this.#weather.turn('message');
     this.#check();
-    return this.#stream.messages[seq - 1] ?? null;
+    return seq < this.#stream.first ? null : (this.#stream.messages[seq - 1] ?? null);
   }
 
   async publish(subject: string, body: Uint8Array, expected: Expected): Promise<Published> {

@@ -13,6 +13,7 @@ import {
 } from '#engine/approvals/approvals';
 import type { OrderedStream } from '#engine/approvals/ordering/stream';
 import { NatsOrderedStream } from '#engine/nats/ordered-stream';
+import { EngineTalk } from '#engine/nats/talk';
 import type { FileJournal } from '#engine/journal/file-journal';
 import type { NatsLink } from '#engine/nats/connection';
 import { HOUR_MS, subject } from './approvals.ts';
@@ -38,14 +39,29 @@ export interface BookFrom {
   readonly clock?: Clock;
   readonly log?: Log;
   readonly limits?: SharedLogOptions['limits'];
+  readonly key?: Uint8Array;
+  readonly onForged?: NonNullable<SharedLogOptions['onForged']>;
   readonly options?: (options: ApprovalOptions) => ApprovalOptions;
   readonly ended?: () => Promise<void>;
 }
 
+/** Of the installation that all these engines are of. */
+export const ORDER_KEY = Buffer.alloc(32, 1);
+const TALK_KEY = Buffer.alloc(32, 2);
+
 export async function openSharedBook(from: BookFrom): Promise<SharedBook> {
   const { name, stream, clock = systemClock, log = silentLog, disk = new MemoryDisk(), limits = {}, ended = () => Promise.resolve() } = from;
   const journal = from.journal ?? new MemoryJournal(clock, disk);
-  const ordered = openSharedLog({ stream, journal, clock, log, engine: name, limits });
+  const ordered = openSharedLog({
+    stream,
+    journal,
+    clock,
+    log,
+    engine: name,
+    limits,
+    key: from.key ?? ORDER_KEY,
+    ...(from.onForged && { onForged: from.onForged }),
+  });
   const options: ApprovalOptions = { ...bookOptions(journal, clock, log), ordered };
   const book = await openApprovals(from.options?.(options) ?? options);
   const kill = async (): Promise<void> => {
@@ -112,7 +128,11 @@ export class SharedNats implements AsyncDisposable {
   async book(name: EngineName, more: Partial<Omit<BookFrom, 'name' | 'stream'>> = {}): Promise<SharedBook> {
     const link = this.link(name);
     await link.connection();
-    return openSharedBook({ name, stream: new NatsOrderedStream(link, STREAMS.approvals), ...more, ended: () => link.close() });
+    return openSharedBook({ name, stream: this.stream(name, link), ...more, ended: () => link.close() });
+  }
+
+  stream(name: string, link: NatsLink): NatsOrderedStream {
+    return new NatsOrderedStream(link, STREAMS.approvals, new EngineTalk(link, { key: TALK_KEY, engine: name, clock: systemClock }));
   }
 
   link(name: EngineName): NatsLink {

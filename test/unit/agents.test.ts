@@ -439,6 +439,7 @@ test('over several engines one order: of two at once one counts, and who is remo
       clock: systemClock,
       log: silentLog,
       engine,
+      key: Buffer.alloc(32, 1),
       limits: { retryMs: 1 },
     });
     const shared = new SharedAgents(ordered, journal);

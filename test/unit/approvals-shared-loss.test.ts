@@ -1,11 +1,12 @@
 /** A stream that loses what it had acknowledged: no approval is used once more because of it, and whoever is still sure goes on (A5, A6; ADR 0018). */
 import { afterEach, expect, test } from 'vitest';
 import type { ApprovalDraft } from '#client/approvals';
+import { Tags } from '#engine/approvals/ordering/tagging';
 import { codeOf, draft } from '#test/support/approvals';
 import type { MemoryDisk } from '#test/support/memory-journal';
 import { type Connection, fairWeather, MemoryStream } from '#test/support/memory-stream';
 import { until } from '#test/support/nats';
-import { openSharedBook, person, type SharedBook } from '#test/support/shared-books';
+import { openSharedBook, ORDER_KEY, person, type SharedBook } from '#test/support/shared-books';
 
 interface Seat extends SharedBook {
   readonly connection: Connection;
@@ -168,7 +169,11 @@ test('a consumer that was interrupted while the same leader kept the stream: wha
 test('a message that nobody can read stops an engine: what it does not know of it cannot judge', async () => {
   const stream = new MemoryStream();
   const one = await open(stream, 'one');
-  stream.store('approvals.x', Buffer.from('{"v":2,"engine":"newer"}'), { id: 'x' });
+  const body = new Tags(ORDER_KEY).write(
+    { log: stream.log, subject: 'approvals.x' },
+    { after: 0, alone: false, body: Buffer.from('{"v":2,"engine":"newer"}') },
+  );
+  stream.store('approvals.x', body, { id: 'x' });
   expect((await one.ordered.lost).message).toContain('newer engine');
   expect(await codeOf(one.book.request(draft()))).toBe('APPROVAL_UNAVAILABLE');
 });

@@ -6,10 +6,13 @@ import type { PayloadRef } from '#schemas/event';
 import type { Ordered } from '#schemas/event-ordered';
 import type { ApprovalJournal } from '../store.ts';
 import type { LOG_LIMITS } from './limits.ts';
-import { type Carried, type ChangeMessage, decodeMessage, type LogMessage, mapRefs, markOf } from './message.ts';
+import { InterlockError } from '#schemas/errors';
+import { type Fit, Fitting } from './fitting.ts';
+import { type Carried, type ChangeMessage, decodeMessage, type LogMessage, mapRefs } from './message.ts';
 import type { OrderedDraft } from './parts.ts';
 import type { Past } from './past.ts';
 import type { OrderedStream, StreamInfo, StreamMessage } from './stream.ts';
+import { isUntagged, type Tags } from './tagging.ts';
 
 /** What the log needs of this engine's own journal. */
 export type SharedJournal = Pick<ApprovalJournal, 'append' | 'durable'> & {
@@ -22,13 +25,17 @@ export type SharedJournal = Pick<ApprovalJournal, 'append' | 'durable'> & {
 export interface Received {
   readonly seq: number;
   readonly subject: string;
-  readonly message: LogMessage;
+  /** null: it does not count, but it stands there (ADR 0031). */
+  readonly message: LogMessage | null;
+  /** Why it does not count, where somebody must be told. */
+  readonly misfit: string | null;
   /** In the own journal; null: it stands there already, or never will. */
   readonly position: Position | null;
 }
 
 export interface FollowerOptions {
   readonly stream: OrderedStream;
+  readonly tags: Tags;
   readonly journal: SharedJournal;
   readonly log: Log;
   readonly limits: Readonly<Record<keyof typeof LOG_LIMITS, number>>;
@@ -51,6 +58,7 @@ export class Follower {
   readonly #options: FollowerOptions;
   readonly #closing = new AbortController();
   readonly #queue: Received[] = [];
+  readonly #fitting: Fitting;
   #room = Promise.withResolvers<void>();
   #draining: Promise<void> | null = null;
   #run = new AbortController();
@@ -58,17 +66,23 @@ export class Follower {
   /** The stream's; '': not met yet. */
   log = '';
   #next = 1;
-  /** The last message received. */
-  #known: { readonly seq: number; readonly mark: string } | null = null;
+  /** The last message received, as it came. */
+  #known: StreamMessage | null = null;
   /** Up to here the own journal holds the log already. */
   #replicated = 0;
   #gapAt = 0;
   #ended = false;
   /** Requests and delegations of which the own journal knows more than the stream. */
-  forgotten: ReadonlySet<string> = new Set();
+  readonly forgotten = new Set<string>();
 
   constructor(options: FollowerOptions) {
     this.#options = options;
+    this.#fitting = new Fitting(options.tags, options.limits.subjectsMax);
+  }
+
+  /** What stands before was not read. */
+  get from(): number {
+    return this.#fitting.from;
   }
 
   start(): void {
@@ -110,9 +124,10 @@ export class Follower {
   /** It goes on where it was, or it is another log. */
   async #resume(info: StreamInfo): Promise<void> {
     if (this.log === '') await this.#begin(info);
-    else if (info.log !== this.log || (this.#known && !(await this.#stands(this.#known.seq, this.#known.mark, info)))) {
+    else if (info.log !== this.log || (this.#known && !(await this.#stands(this.#known.seq, info, (there) => isSame(there, this.#known))))) {
       throw new LogBroken('the stream that orders approvals lost what it had acknowledged, or is another one');
     }
+    if (info.first > this.#next) this.#fitting.begin(this.log, info.first);
     this.#next = Math.max(this.#next, info.first);
     this.#options.resumed(info);
   }
@@ -120,37 +135,64 @@ export class Follower {
   /** At the start: what stands in the own journal must stand in the stream, or have grown old there. */
   async #begin(info: StreamInfo): Promise<void> {
     const { past, log } = this.#options;
-    const forgotten = new Set<string>();
+    await this.#requireTags(info);
     for (const mark of past.newestFirst()) {
-      if (mark.log === info.log && (await this.#stands(mark.seq, mark.change, info))) break;
-      forgotten.add(mark.stream);
+      if (mark.log === info.log && (await this.#stands(mark.seq, info, (there) => this.#changeIn(there, info.log) === mark.change))) break;
+      this.forgotten.add(mark.stream);
     }
-    this.forgotten = forgotten;
-    if (forgotten.size === 0) this.#replicated = past.last?.seq ?? 0;
+    if (this.forgotten.size === 0) this.#replicated = past.last?.seq ?? 0;
     else
       log.error(
-        { requests: forgotten.size },
+        { requests: this.forgotten.size },
         'the stream that orders approvals does not hold what this engine has recorded; those requests are closed',
       );
     this.log = info.log;
+    this.#fitting.begin(info.log, Math.max(1, info.first));
   }
 
-  async #stands(seq: number, mark: string, info: StreamInfo): Promise<boolean> {
+  /** A stream from before there were tags: whether anything in it was forged cannot be known, so nothing of it is believed. */
+  async #requireTags({ first, last }: StreamInfo): Promise<void> {
+    if (last === 0 || first > last) return;
+    const { stream } = this.#options;
+    const [oldest, newest] = [await stream.message(first), await stream.message(last)];
+    if (oldest === null || newest === null || !isUntagged(oldest.body) || !isUntagged(newest.body)) return;
+    throw new LogBroken('the stream that orders approvals holds messages without tags', { cause: untagged() });
+  }
+
+  async #stands(seq: number, info: StreamInfo, same: (message: StreamMessage) => boolean): Promise<boolean> {
     if (seq > info.last) return false;
     if (seq < info.first) return true;
     const message = await this.#options.stream.message(seq);
-    return message !== null && markOf(decoded(message.body)) === mark;
+    return message !== null && same(message);
   }
 
-  #receive({ seq, subject, body }: StreamMessage): void | Promise<void> {
+  #changeIn(message: StreamMessage, log: string): string | null {
+    const body = this.#fitting.body(message, log);
+    const there = body && decoded(body);
+    return there?.kind === 'change' ? there.change : null;
+  }
+
+  #receive(received: StreamMessage): void | Promise<void> {
+    const { seq, subject } = received;
     if (seq < this.#next) return;
     if (seq > this.#next) this.#gap(seq);
-    const message = decoded(body);
-    this.#queue.push({ seq, subject, message, position: this.#replicate(seq, message) });
+    const fit = this.#fitting.next(received);
+    this.#queue.push(fit.kind === 'fits' ? this.#whole(received, decoded(fit.body)) : this.#leftOut(received, fit));
     this.#next = seq + 1;
-    this.#known = { seq, mark: markOf(message) };
+    this.#known = { seq, subject, body: received.body };
     this.#draining ??= this.#drain().finally(() => (this.#draining = null));
     return this.#queue.length > this.#options.limits.aheadMax ? this.#room.promise : undefined;
+  }
+
+  #whole({ seq, subject }: StreamMessage, message: LogMessage): Received {
+    return { seq, subject, message, misfit: null, position: this.#replicate(seq, message) };
+  }
+
+  /** What this engine recorded there stands there no more: of that it knows more than the stream. */
+  #leftOut({ seq, subject }: StreamMessage, fit: Exclude<Fit, { readonly kind: 'fits' }>): Received {
+    const recorded = seq <= this.#replicated ? this.#options.past.at(this.log, seq) : null;
+    if (recorded !== null) this.forgotten.add(recorded);
+    return { seq, subject, message: null, misfit: fit.kind === 'misfit' ? fit.why : null, position: null };
   }
 
   /** Nothing is deleted but what grows old. Once it may have been the delivery; then it is gone. */
@@ -201,6 +243,16 @@ export class Follower {
 
 function carriedOf(ref: PayloadRef, { beside }: ChangeMessage): Carried {
   return beside.get(ref.digest) ?? { media: 'text', digest: ref.digest, length: ref.bytes, clear: null };
+}
+
+function isSame(a: StreamMessage, b: StreamMessage | null): boolean {
+  return b !== null && a.subject === b.subject && Buffer.compare(a.body, b.body) === 0;
+}
+
+function untagged(): InterlockError {
+  return new InterlockError('CONFIG_INVALID', 'nats.streams.approvals: what stands in this stream carries no tag of this installation', {
+    hint: 'A version of Interlock before ADR 31 wrote it, or somebody else. End all engines, remove the stream as an operator of the server (`nats stream rm`), and run `interlock nats setup`. Open requests are asked anew, enforcers and agents enrolled anew.',
+  });
 }
 
 /** Whoever cannot read what happened does not know the state of anything. */

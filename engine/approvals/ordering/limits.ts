@@ -22,6 +22,11 @@ export const LOG_LIMITS = {
   subjectsMax: 1_000_000,
   /** Between two words of one engine to the others. */
   presenceMs: 2_000,
+  /** Messages left out that engines tell each other; whoever has as many uses no older grant. */
+  leftOutMax: 256,
+  /** Ends of uses on their way, and how often one is tried: they tell and decide nothing. */
+  remarksMax: 10_000,
+  remarkAttemptsMax: 3,
   /** Engines that are told apart. */
   enginesMax: 256,
   /** What stands in the stream for 100 days: requests that wait, grants, and delegations end before. */

@@ -67,12 +67,6 @@ export function encodeBye({ engine, time }: Omit<ByeMessage, 'kind'>): Uint8Arra
   return squeezed(JSON.stringify({ v: 1, engine, bye: time }));
 }
 
-/** What tells one message from another at the same place. */
-export function markOf(message: LogMessage): string {
-  if (message.kind === 'change') return message.change;
-  return message.kind === 'end' ? `end of ${message.end.statementId}` : `${message.engine} ended ${message.time}`;
-}
-
 /** @throws UnreadableMessage: whoever cannot read the log does not know what has happened */
 export function decodeMessage(body: Uint8Array): LogMessage {
   try {

@@ -40,6 +40,11 @@ export class Past {
     return this.#own;
   }
 
+  /** What was changed by the message at this place. */
+  at(log: string, seq: number): string | null {
+    return this.#marks.find((mark) => mark.seq === seq && mark.log === log)?.stream ?? null;
+  }
+
   /** Newest first. */
   *newestFirst(): Generator<Mark> {
     for (let at = this.#marks.length - 1; at >= 0; at--) yield this.#marks[at] as Mark;

@@ -10,6 +10,7 @@ import { type Carried, type CarriedEvent, type ChangeMessage, encodeChange } fro
 import type { Proposed } from './parts.ts';
 import { payloadsIn, stored } from './stored.ts';
 import type { OrderedStream } from './stream.ts';
+import type { Tags } from './tagging.ts';
 import { unavailable, type Waiting } from './waiting.ts';
 
 /** How far this engine is. */
@@ -26,6 +27,9 @@ export interface Place {
 
 export interface PublisherParts {
   readonly stream: OrderedStream;
+  readonly tags: Tags;
+  /** The stream's name and birth. */
+  readonly log: () => string;
   readonly journal: Pick<SharedJournal, 'carry'>;
   readonly clock: Clock;
   readonly engine: string;
@@ -111,17 +115,19 @@ export class Publisher {
   /** Whether it stands; false: it does not, and what is there instead was told. The same message is sent again until it is known. */
   async #send(sending: Sending): Promise<boolean> {
     const { subject, message, pending, expected, until } = sending;
-    const { stream, place, limits } = this.#parts;
-    const body = encodeChange(message);
-    if (body.length > stream.bytesMax) throw unavailable(`it has ${body.length} bytes, and a message of the log holds ${stream.bytesMax}`);
+    const { stream, place, limits, tags, log } = this.#parts;
     const { lastOfSubject, last } = expected;
-    const condition = { id: message.change, lastOfSubject, ...(pending.proposed.alone && { last }) };
+    const alone = pending.proposed.alone === true;
+    const body = tags.write({ log: log(), subject }, { after: last, alone, body: encodeChange(message) });
+    if (body.length > stream.bytesMax) throw unavailable(`it has ${body.length} bytes, and a message of the log holds ${stream.bytesMax}`);
+    const condition = { id: message.change, lastOfSubject, ...(alone && { last }) };
     for (;;) {
       const published = await Promise.race([stream.publish(subject, body, condition), pending.told.promise]);
       if (pending.done || published === undefined) return true;
       if (published.kind === 'stored') {
-        await this.#until(() => pending.done, until);
-        return true;
+        // told, and not done: it does not fit where it was put, and is planned anew
+        await this.#until(() => pending.done || place.told >= published.seq, until);
+        return pending.done;
       }
       if (published.kind === 'refused') {
         await this.#until(() => pending.done || place.told >= published.last, until);

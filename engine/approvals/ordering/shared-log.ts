@@ -3,14 +3,14 @@
  * owner's subject, and is true once the follower has it back, in order, and this engine's own journal has it durably; whoever made it. An
  * acknowledgement alone says nothing.
  */
-import { createHash, randomUUID } from 'node:crypto';
+import { createHash } from 'node:crypto';
 import { type Clock, timestamp } from '#client/clock';
 import type { Log } from '#client/log';
 import { InterlockError } from '#schemas/errors';
 import type { Event } from '#schemas/event';
 import { parseUs } from '../deadline.ts';
 import { Serial } from '../serial.ts';
-import { type Claim, Engines } from './engines.ts';
+import { type Claim, Engines, type LeftOut } from './engines.ts';
 import { Follower, type Received, type SharedJournal } from './follower.ts';
 import { LOG_LIMITS } from './limits.ts';
 import { kindOf } from './local-log.ts';
@@ -19,7 +19,9 @@ import type { Applied, FollowedLog, OrderedEvent, OrderedKind, Proposed, SharedE
 import { Past } from './past.ts';
 import { decodePresence, encodePresence } from './presence.ts';
 import { type Place, Publisher } from './publisher.ts';
+import { Remarks } from './remarks.ts';
 import type { OrderedStream, StreamInfo } from './stream.ts';
+import { Tags } from './tagging.ts';
 import { unavailable, Waiting } from './waiting.ts';
 
 export interface SharedLogOptions {
@@ -29,7 +31,17 @@ export interface SharedLogOptions {
   readonly log: Log;
   /** Names this engine, the same after a restart. */
   readonly engine: string;
+  /** 32 bytes that all engines of the installation have, and nobody else. */
+  readonly key: Uint8Array;
+  /** A message stands in the stream that does not count, at the start too: no engine of this installation wrote it there. */
+  readonly onForged?: (forged: Forged) => void;
   readonly limits?: Partial<Record<keyof typeof LOG_LIMITS, number>>;
+}
+
+export interface Forged {
+  readonly seq: number;
+  readonly subject: string;
+  readonly why: string;
 }
 
 export function openSharedLog(options: SharedLogOptions): FollowedLog {
@@ -52,6 +64,9 @@ class SharedLog implements FollowedLog {
   readonly #place: Place = { subjects: new Map(), told: 0, epoch: 0, live: false };
   readonly #changes = new Set<string>();
   readonly #publisher: Publisher;
+  readonly #remarks: Remarks;
+  /** Newest last. */
+  #leftOut: readonly number[] = [];
   readonly #waiting = new Waiting();
   #own: Claim = null;
   /** Whether others may take its word: what the stream forgot is closed. */
@@ -76,8 +91,12 @@ class SharedLog implements FollowedLog {
     this.#limits = { ...LOG_LIMITS, ...options.limits };
     this.#past = new Past(engine);
     this.#engines = new Engines(engine);
+    const tags = new Tags(options.key);
+    const common = { stream, tags, limits: this.#limits, place: this.#place, waiting: this.#waiting, log: () => this.#follower.log };
+    this.#remarks = new Remarks(common);
     this.#follower = new Follower({
       stream,
+      tags,
       journal,
       log,
       past: this.#past,
@@ -89,13 +108,10 @@ class SharedLog implements FollowedLog {
       ended: (error) => this.#ended(error),
     });
     this.#publisher = new Publisher({
-      stream,
+      ...common,
       journal,
       engine,
       clock: options.clock,
-      place: this.#place,
-      limits: this.#limits,
-      waiting: this.#waiting,
       check: () => this.#check(),
       catchUp: () => this.catchUp(),
       again: () => this.#follower.again(),
@@ -141,17 +157,17 @@ class SharedLog implements FollowedLog {
 
   speak(): void {
     this.#speaks = true;
-    this.#say(true);
+    this.#say();
   }
 
   async close(): Promise<void> {
     if (this.#closed) return;
     this.#closed = true;
-    const { stream, engine, clock } = this.#options;
+    const { engine, clock } = this.#options;
     if (this.#presence) clearInterval(this.#presence);
     this.#calm();
     const bye = encodeBye({ engine, time: timestamp(clock.wallUs()) });
-    if (this.#place.live && this.#speaks) await stream.publish(`${SUBJECT}.engines`, bye, { id: randomUUID() });
+    if (this.#place.live && this.#speaks) await this.#remarks.write(`${SUBJECT}.engines.${engine}`, bye);
     await this.#follower.close();
     this.#fail(new InterlockError('DRAINING', 'the engine is shutting down'));
   }
@@ -175,20 +191,28 @@ class SharedLog implements FollowedLog {
     if (this.#trouble) return this.#trouble.message;
     if (!this.#place.live) return 'the connection to the stream was lost a moment ago';
     if (position > this.#doubtful) return null;
-    return this.#engines.whyIncomplete(this.#nowMs(), (change) => this.#changes.has(change));
+    return this.#engines.whyIncomplete({
+      nowMs: this.#nowMs(),
+      position,
+      leftOut: this.#whatWasLeftOut(),
+      knows: (change) => this.#changes.has(change),
+    });
   }
 
   tellEnd(end: SharedEnd): void {
-    const { stream, engine } = this.#options;
+    const { engine } = this.#options;
     // tells, decides nothing: nobody waits for it, and if it does not arrive a use is shown without an end
-    void stream.publish(`${SUBJECT}.ends`, encodeEnd({ engine, end }), { id: randomUUID() });
+    void this.#remarks.write(`${SUBJECT}.ends.${engine}`, encodeEnd({ engine, end }));
   }
 
-  #tell({ seq, subject, message }: Received): void {
+  #tell({ seq, subject, message, misfit }: Received): void {
     this.#place.subjects.set(subject, seq);
     forgetOldest(this.#place.subjects, this.#limits.subjectsMax);
     this.#place.told = seq;
-    switch (message.kind) {
+    switch (message?.kind) {
+      case undefined:
+        this.#leaveOut(seq, subject, misfit);
+        break;
       case 'bye':
         this.#engines.left(message.engine);
         break;
@@ -199,6 +223,26 @@ class SharedLog implements FollowedLog {
         this.#changed(seq, message);
     }
     this.#progress();
+  }
+
+  /**
+   * It counts for nothing, and it has a place: whoever writes next expects it. What stood there for others may have been a use, so a grant from before it is used
+   * when all say that they left it out too.
+   */
+  #leaveOut(seq: number, subject: string, why: string | null): void {
+    this.#leftOut = [...this.#leftOut, seq].slice(-LOG_LIMITS.leftOutMax);
+    if (why === null) return;
+    const { log, onForged } = this.#options;
+    log.error({ seq, subject, why }, 'a message of the log was left out: no engine of this installation wrote it there');
+    onForged?.({ seq, subject, why });
+    if (!this.#begun) return; // all that was there is doubtful as it is
+    this.#doubtful = seq;
+    this.#engines.interrupted();
+    this.#say();
+  }
+
+  #whatWasLeftOut(): LeftOut {
+    return { from: this.#follower.from, seqs: this.#leftOut };
   }
 
   #changed(seq: number, message: ChangeMessage): void {
@@ -243,7 +287,7 @@ class SharedLog implements FollowedLog {
       this.#doubtful = last;
       this.#engines.interrupted();
     }
-    this.#say(true);
+    this.#say();
     this.#progress();
   }
 
@@ -262,7 +306,7 @@ class SharedLog implements FollowedLog {
     this.#calm();
     this.#closed = true;
     this.#fail(error);
-    this.#started.reject(error);
+    this.#started.reject(error.cause instanceof InterlockError ? error.cause : error);
     this.#lost.resolve(error);
   }
 
@@ -298,18 +342,22 @@ class SharedLog implements FollowedLog {
     await this.#waiting.until(() => this.#place.told >= info.last, until);
   }
 
-  #say(who: boolean = false): void {
+  #say(): void {
     const { stream, engine } = this.#options;
-    if (this.#speaks && stream.connected && !this.#closed) stream.say(encodePresence({ engine, claim: this.#own, who }));
+    if (!this.#speaks || !stream.connected || this.#closed) return;
+    const { own: ask, others: heard } = this.#engines.asks;
+    stream.say(encodePresence({ engine, claim: this.#own, leftOut: this.#whatWasLeftOut(), ask, heard }));
   }
 
   #heard(body: Uint8Array): void {
-    const said = decodePresence(body);
-    if (!said || said.engine === this.#options.engine) return;
-    const { engine, claim, who } = said;
+    const { engine: me } = this.#options;
+    const said = decodePresence(body, me);
+    if (!said || said.engine === me) return;
+    const { engine, claim, ask } = said;
+    const isNew = this.#engines.asked(engine, ask);
     if (this.#resumedAt === this.#place.epoch && (claim === null || claim.log === this.#follower.log))
-      this.#engines.said(engine, claim, this.#nowMs());
-    if (who) this.#say();
+      this.#engines.said(engine, said, this.#nowMs());
+    if (isNew) this.#say();
   }
 
   #nowMs(): number {

@@ -13,6 +13,7 @@ import { draft, HOUR_MS } from '../approvals.ts';
 import { FakeClock } from '../fake-clock.ts';
 import { MemoryDisk, MemoryJournal } from '../memory-journal.ts';
 import type { Connection, MemoryStream, Weather } from '../memory-stream.ts';
+import { ORDER_KEY } from '../shared-books.ts';
 import { type Known, objections, SHAPES, type Statement, type Yes } from './judge.ts';
 import { accountOf, humanOf, People, REQUESTERS, REQUIREMENTS } from './people.ts';
 import type { Round, Step, Twist } from './steps.ts';
@@ -290,7 +291,7 @@ class Seat {
     if (!sharing) return { journal };
     const stream = (this.#connection = sharing.stream.connection(sharing.weather));
     const limits = { retryMs: 0, commitMs: 1_000, presenceMs: 1_000_000, cutOffMs: 1_000 };
-    this.ordered = openSharedLog({ stream, journal, clock, log: silentLog, engine: this.#name, limits });
+    this.ordered = openSharedLog({ stream, journal, clock, log: silentLog, engine: this.#name, limits, key: ORDER_KEY });
     return { journal, ordered: this.ordered };
   }
 
