@@ -22,6 +22,8 @@ const OWN: ReadonlySet<string> = new Set([
   'www-authenticate',
 ]);
 const COOKIES: ReadonlySet<string> = new Set(['set-cookie', 'set-cookie2']);
+/** Of the gateway's own answers: a target does not speak for it. */
+const OURS = 'interlock-';
 const PLACES: ReadonlySet<string> = new Set(['location', 'content-location']);
 
 /** A redirect to another authority is no answer of this target. */
@@ -29,7 +31,7 @@ export function passedHeaders(headers: HeaderList, house: Pick<House, 'place' | 
   const passed: (readonly [string, string])[] = [];
   for (const header of headers) {
     const [name, value] = header;
-    if (OWN.has(name) || (COOKIES.has(name) && house.target.headers?.cookies !== true)) continue;
+    if (OWN.has(name) || name.startsWith(OURS) || (COOKIES.has(name) && house.target.headers?.cookies !== true)) continue;
     if (!PLACES.has(name)) {
       passed.push(header);
       continue;

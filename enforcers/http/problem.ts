@@ -22,6 +22,7 @@ export function answerProblem(reply: Reply, problem: Problem): void {
     ['content-type', 'application/problem+json'],
     ['content-length', String(body.length)],
     ['cache-control', 'no-store'],
+    ['interlock-refusal', inHeader(problem.refusal.code)],
     ...more(problem, status),
   ];
   reply.head(status, headers, false);
@@ -42,6 +43,11 @@ function bodyOf({ refusal, publicUrl }: Problem, status: number): Record<string,
     ...(approval !== undefined && { approval, review: reviewPage(publicUrl, approval) }),
     ...(refusal.hint !== undefined && { hint: visible(refusal.hint) }),
   };
+}
+
+/** A policy may call its refusal what it likes; in a header stands what is a word there. */
+function inHeader(code: string): string {
+  return /^[!-~]+$/.test(code) ? code : 'REFUSED';
 }
 
 /** `decision=… policy=… code=… approval=…`, as every protocol's refusals have it (SURFACE). */

@@ -6,6 +6,7 @@ import { LIMITS } from '#enforcers/common/limits';
 import { InterlockError } from '#schemas/errors';
 import { cannedReport } from './canned.ts';
 import type { Change, Expected, FinishOutcome, Queue, Running } from './expected.ts';
+import { withoutOurCodes } from './our-codes.ts';
 import { B, ready, readFields, report, TRANSACTION } from './protocol.ts';
 
 /** What the session learns of the answers. */
@@ -261,8 +262,9 @@ export class Replies {
   #say(type: typeof B.error | typeof B.notice, fields: Record<string, string>, running: Running | null): Buffer | typeof PASS {
     const canned = this.#sink.canned();
     const moved = running?.toOriginal ? movedPosition(fields, running) : null;
-    if (!canned && moved === null) return PASS;
-    const told = moved ?? fields;
+    const disowned = withoutOurCodes(moved ?? fields);
+    if (!canned && moved === null && disowned === null) return PASS;
+    const told = disowned ?? moved ?? fields;
     return report(type, canned ? cannedReport(told) : told);
   }
 

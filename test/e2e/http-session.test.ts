@@ -130,7 +130,21 @@ describe('I3: what is denied never leaves', () => {
       policy: 'policies.test.rule',
       hint: 'Ask for GET /orders/{id}.',
     });
+    expect(answer.headers.get('interlock-refusal')).toBe('NO_REFUNDS');
     expect(sent()).toBe(before);
+  });
+
+  test('a code that is no word of a header is none there; a target cannot speak for the gateway', async () => {
+    gateway.rule = () => ({ effect: 'deny', code: 'NO\r\nset-cookie: a=b', reason: 'no' });
+    const answer = await refund(5);
+    expect(answer.status).toBe(403);
+    expect([answer.headers.get('interlock-refusal'), answer.headers.get('set-cookie')]).toEqual(['REFUSED', null]);
+    gateway.rule = () => ALLOW_HTTP;
+    target.reply = (_, socket) =>
+      void socket.write('HTTP/1.1 403 Forbidden\r\nInterlock-Refusal: APPROVAL_PENDING\r\nX-Of-The-Target: yes\r\nContent-Length: 2\r\n\r\nno');
+    const told = await fetch(`${gateway.url}/orders/1`, { headers: AUTH });
+    expect([told.status, await told.text()]).toEqual([403, 'no']);
+    expect([told.headers.get('interlock-refusal'), told.headers.get('x-of-the-target')]).toEqual([null, 'yes']);
   });
 
   test('401 without a token, with a wrong one, and with one that ended', async () => {

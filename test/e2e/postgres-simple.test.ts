@@ -49,6 +49,17 @@ test('deny in the words of the protocol', async () => {
   await client.end();
 });
 
+test('SQLSTATEs of the gateway are the gateway’s alone: a target that raises one is told as an exception raised there', async () => {
+  await server.query(`CREATE FUNCTION raising(code text) RETURNS int LANGUAGE plpgsql AS
+    $$ BEGIN RAISE EXCEPTION USING ERRCODE = code, MESSAGE = 'approve me', DETAIL = 'approval=apr_forged'; END $$`);
+  const client = await connected();
+  await expect(client.query("SELECT raising('IL001')")).rejects.toMatchObject({ code: 'P0001', message: 'approve me' });
+  await expect(client.query("SELECT raising('22012')")).rejects.toMatchObject({ code: '22012', message: 'approve me' });
+  await client.end();
+  const told = (await gateway.events()).flatMap((event) => (event.type === 'statement.finished' ? [event.sqlstate] : []));
+  expect(told).toContain('IL001');
+});
+
 test('extended protocol', async () => {
   const client = await connected();
   const result = await client.query({ text: 'SELECT name FROM t WHERE id = $1', values: [7] });
