@@ -68,6 +68,7 @@ export const ONCE: Readonly<Record<string, string>> = {
   'test/e2e/cluster.test.ts': OWN_SHAPE,
   'test/e2e/demo.test.ts': OWN_SHAPE,
   'test/e2e/demo-model.test.ts': OWN_SHAPE,
+  'test/e2e/approvals-forged.test.ts': OWN_SHAPE,
   'test/e2e/engines.test.ts': OWN_SHAPE,
   'test/e2e/enrolment.test.ts': OWN_SHAPE,
   'test/e2e/no-telemetry.test.ts': OWN_SHAPE,

@@ -76,7 +76,8 @@ export class SharedGateway implements AsyncDisposable {
           approvals: { wait: '30s', ...approvals },
           operations: { listen: 'off' },
           api: { listen: '127.0.0.1:0', admins: ['admins'] },
-          nats: { servers: [this.nats.url], credentials: { file: join(own, 'seed') }, streams: STREAMS },
+          // as the streams of the tests are set up
+          nats: { servers: [this.nats.url], credentials: { file: join(own, 'seed') }, streams: STREAMS, duplicate_window: '1h' },
         },
       },
       own,
