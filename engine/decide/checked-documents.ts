@@ -51,7 +51,8 @@ function thereAre(roles: readonly string[], approverSets: readonly string[]): st
   return ['directory:manager', 'directory:owner', ...own, 'oncall:NAME'].join(', ');
 }
 
-function wrong(origins: PolicySources['origins'], key: string, problem: string): InterlockError {
+/** With the file of the key. */
+export function wrong(origins: PolicySources['origins'], key: string, problem: string): InterlockError {
   const file = origins.get(key) ?? origins.get(key.split('.')[0] ?? '');
   return new InterlockError('POLICY_BUILD', file === undefined ? problem : `${file}: ${problem}`);
 }

@@ -8,8 +8,6 @@ import { mergeData, readDocument } from './data-documents.ts';
 const FILES_MAX = 2_000;
 const BYTES_MAX = 16 * 1024 * 1024;
 const DEPTH_MAX = 12;
-/** Data documents that the engine reads, beside the policies. */
-const ENGINE_KEYS = ['approval_chains', 'directory'];
 
 export interface PolicySources {
   /** By path relative to the folder, with `/`. */
@@ -18,7 +16,7 @@ export interface PolicySources {
   readonly cases: ReadonlyMap<string, string>;
   /** All data documents as one: those of the folder, then each of `data` over it. */
   readonly data: Readonly<Record<string, unknown>>;
-  /** Which document brought `approval_chains.NAME`, `directory.people` …: `key.key` → file. */
+  /** Which document brought `approval_chains.NAME`, `directory.people` …: `key` and `key.key` → file. */
   readonly origins: ReadonlyMap<string, string>;
   /** Of modules and data, and of nothing else. */
   readonly digest: string;
@@ -99,14 +97,12 @@ function isCases(path: string): boolean {
   return name === 'cases.yaml' || name.endsWith('_cases.yaml');
 }
 
-/** Of what the engine itself reads. */
+/** Two levels deep: so far documents lie over one another in what is told of them. */
 function keysOf(document: Readonly<Record<string, unknown>>): string[] {
-  return ENGINE_KEYS.flatMap((key) => {
-    const value = document[key];
-    return value === undefined
-      ? []
-      : [key, ...(value !== null && typeof value === 'object' ? Object.keys(value).map((name) => `${key}.${name}`) : [])];
-  });
+  return Object.entries(document).flatMap(([key, value]) => [
+    key,
+    ...(value !== null && typeof value === 'object' ? Object.keys(value).map((name) => `${key}.${name}`) : []),
+  ]);
 }
 
 async function readText(path: string): Promise<string> {

@@ -1,4 +1,6 @@
 /** DESIGN §4, chains by name: what a policy names, narrows and misspells, through the real build and the compiled WASM. */
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import type { Decision, Requirement } from '#schemas/decision';
 import { buildPolicies } from '#engine/decide/bundle';
@@ -36,10 +38,14 @@ function asking(item: object): string {
   return `package policies.shop.changes\n\nrequire_approval contains ${JSON.stringify({ code: 'CHANGE', reason: 'a change', ...item })} if input.stage == "request"\n`;
 }
 
-async function decided(files: Record<string, string>): Promise<Decision> {
+async function decided(files: Record<string, string>, data: Record<string, unknown> | null = null): Promise<Decision> {
   await using folder = await policyFolder(files);
   const service = await openService(folder.dir);
   try {
+    if (data !== null) {
+      const { subject, resource } = scope();
+      return (await service.dryRun({ subject, resource, action: 'sql.execute', statement: 'UPDATE payments', data })).decision;
+    }
     const session = service.openSession(scope());
     const read = await session.read(Buffer.from('UPDATE payments'), {});
     return (await session.decide(read, moment())).decision;
@@ -82,9 +88,11 @@ describe('a chain by name', () => {
       'changes.rego':
         'package policies.shop.changes\n\nrequire_approval contains {"code": "CHANGE", "reason": "x", "chain": data.shop.chain} if input.stage == "request"\n',
     };
-    const known = await decided({ ...files, 'data.json': JSON.stringify({ approval_chains: CHAINS, shop: { chain: 'short' } }) });
+    const documents = { 'data.json': JSON.stringify({ approval_chains: CHAINS, shop: { chain: 'short' } }) };
+    const known = await decided({ ...files, ...documents });
     expect(known.approval?.chains).toEqual(['short']);
-    const unknown = await decided({ ...files, 'data.json': JSON.stringify({ approval_chains: CHAINS, shop: { chain: 'shorter' } }) });
+    // what only a dry run brings in was not seen by the build
+    const unknown = await decided({ ...files, ...documents }, { approval_chains: CHAINS, shop: { chain: 'shorter' } });
     expect(unknown).toMatchObject({
       effect: 'deny',
       reasons: [
@@ -176,7 +184,12 @@ describe('what the build finds, with file and key', () => {
   const stage = { id: 's', any_of: [{ group: 'g' }] };
 
   test.each([
-    ['a name that is in no document', { chain: 'paymnets' }, CHAINS, 'changes.rego:3: the approval chain "paymnets" is not in data.approval_chains'],
+    [
+      'a name that is in no document',
+      { chain: 'paymnets' },
+      CHAINS,
+      'changes.rego:3: the approval chain "paymnets" is not in data.approval_chains: there are payments, short',
+    ],
     ['no stages', { chain: 'a' }, { a: { stages: [] } }, 'data.json: data.approval_chains.a.stages must not have fewer than 1 items'],
     [
       'a quorum of none',
@@ -226,6 +239,54 @@ describe('what the build finds, with file and key', () => {
     expect(await build(withChains(item, chains))).toBe(message);
   });
 
+  const computed =
+    'package policies.shop.changes\n\nrequire_approval contains {"code": "C", "reason": "x", "chain": chain} if input.stage == "request"\n\nchain := data.shop[input.resource.id].chain\n';
+  const direct = computed.replace('"chain": chain}', '"chain": data.shop.approval}').replace(/\nchain := .*\n/, '');
+  const there = 'which is not in data.approval_chains: there are payments, short';
+
+  test.each<readonly [what: string, rules: string, data: object, message: string]>([
+    ['by a path that is known', direct, { shop: { approval: 'shrot' } }, `data.json: data.shop.approval names the approval chain "shrot", ${there}`],
+    ['that is no text', direct, { shop: { approval: ['short'] } }, `data.json: data.shop.approval names the approval chain ["short"], ${there}`],
+    [
+      'by a path that shows later',
+      computed,
+      { shop: { a: { chain: 'short' }, b: { chain: 'shrot' } } },
+      `data.json: data.shop.b.chain names the approval chain "shrot", ${there}`,
+    ],
+    ['in a list', computed, { shop: [{ chain: 'shrot' }] }, `data.json: data.shop.0.chain names the approval chain "shrot", ${there}`],
+    ['that is there', computed, { shop: { a: { chain: 'short' } } }, 'built'],
+    ['nowhere', direct, { shop: {} }, 'built'],
+    ['that says nothing', direct, { shop: { approval: null } }, 'built'],
+    ['in a document that the package does not read', computed, { shop: {}, hotels: { chain: 'Hilltop' } }, 'built'],
+    ['for something that is called so', computed, { shop: { tools: { chain: {} } } }, 'built'],
+    ['beside a path that is known', direct, { shop: { approval: 'short', chain: 'Hilltop' } }, 'built'],
+    ['in a package without effect', computed, { shop: { a: { chain: 'shrot' } }, rollout: { shop: { changes: 'shadow' } } }, 'built'],
+  ])('a name in the data %s', async (_what, rules, data, message) => {
+    expect(await build({ 'changes.rego': rules, 'data.json': JSON.stringify({ approval_chains: CHAINS, ...data }) })).toBe(message);
+  });
+
+  test('a name in the data where there are no chains', async () => {
+    const files = { 'changes.rego': direct, 'data.json': '{"shop": {"approval": "short"}}' };
+    expect(await build(files)).toBe(
+      'data.json: data.shop.approval names the approval chain "short", which is not in data.approval_chains, where there is none',
+    );
+  });
+
+  test.each([
+    ['production_writes', { chain: 'shrot' }, 'production_writes.chain'],
+    ['agents', { by_group: { bots: { chain: 'shrot' } } }, 'agents.by_group.bots.chain'],
+    ['mcp_tools', { t: { groups: [], tools: { pay: { chain: 'shrot' } } } }, 'mcp_tools.t.tools.pay.chain'],
+  ])('of the shipped packs %s is looked at', async (key, document, place) => {
+    await using folder = await policyFolder({});
+    const file = join(folder.dir, 'data.yaml');
+    await writeFile(file, JSON.stringify({ approval_chains: CHAINS, [key]: document }));
+    const shipped = join(import.meta.dirname, '..', '..', 'policies');
+    await expect(buildPolicies(shipped, { data: [file], opa: opaProgram })).rejects.toMatchObject({
+      code: 'POLICY_BUILD',
+      message: `${file}: data.${place} names the approval chain "shrot", ${there}`,
+    });
+  });
+
   test.each([
     ['a directory with a misspelt key', { manager: {} }, 'data.json: data.directory.manager is not known there'],
     ['an owner without approvers', { owners: [{ target: 'shop' }] }, 'data.json: data.directory.owners.0 must have required properties approvers'],
@@ -239,12 +300,12 @@ describe('what the build finds, with file and key', () => {
       'changes.rego':
         'package policies.shop.changes\n\nrequire_approval contains {"code": "C", "reason": "x", "chain": data.name} if input.stage == "request"\n',
     };
-    await using folder = await policyFolder({ ...name, 'data.json': '{"name": "a"}' });
+    await using folder = await policyFolder({ ...name, 'data.json': '{}' });
     const service = await openService(folder.dir);
     const { subject, resource } = scope();
     const run = (chains: object): Promise<Decision> =>
       service
-        .dryRun({ subject, resource, action: 'sql.execute', statement: 'UPDATE payments', data: { approval_chains: chains } })
+        .dryRun({ subject, resource, action: 'sql.execute', statement: 'UPDATE payments', data: { name: 'a', approval_chains: chains } })
         .then(({ decision }) => decision);
     expect((await run({ a: { stages: [stage] } })).effect).toBe('require_approval');
     expect((await run({ a: { stages: [] } })).reasons[0]).toMatchObject({
