@@ -3,13 +3,15 @@
  * of the document is kept but where one stands in it and the token that the chunk broke. Strict: what is not one well-formed document in UTF-8,
  * or names a masked member twice in one object, is a fault; the chunk it stands in and all that follows never leave.
  */
-import { embedded, looksEmbedded } from './embedded.ts';
+import { Beside } from './beside.ts';
+import { embedded, looksEmbedded, type Inner } from './embedded.ts';
+import type { FieldNames } from './field-names.ts';
 import { JsonScan, SCAN } from './json-scan.ts';
 import { ANSWER_LIMITS } from './limits.ts';
 import { foldName } from './mask-path.ts';
 import { MaskFault } from './mask-fault.ts';
 import { keptOf, partly, replacement, type JsonKind } from './method.ts';
-import type { Masking, Place } from './places.ts';
+import { WITHHELD, type Masking, type Place } from './places.ts';
 import { Utf8Border } from './utf8-border.ts';
 
 export interface JsonMaskOptions {
@@ -56,10 +58,22 @@ export class JsonMask {
   #hiddenDepth = 0;
   #hiddenKind: JsonKind = 'null';
 
+  readonly #names: FieldNames | null;
+  /** null: no text was the name of a masked field so far. */
+  #beside: Beside | null = null;
+  readonly #opened: number[] = [];
+  #longestRow = 0;
+  /** The chunk, a character a byte, once it is looked through for names; and where the next one ends. */
+  #latin: string | null = null;
+  #nameAt = -1;
+  /** The string leaves as it comes, as long as it says nothing. */
+  #watched = false;
+
   constructor(start: Place, options: JsonMaskOptions) {
     this.#start = start;
     this.#place = start;
     this.#options = options;
+    this.#names = start.fieldNames;
   }
 
   /** What may leave now. @throws MaskFault */
@@ -86,11 +100,15 @@ export class JsonMask {
     this.#out = Buffer.allocUnsafe(chunk.length + (chunk.length >> 3) + SLACK_BYTES);
     this.#outAt = 0;
     this.#from = 0;
+    this.#latin = null;
+    this.#nameAt = -1;
+    if (this.#depth > 0) this.#opened.fill(-1);
     const stopped = this.#run(chunk);
     if (this.#hidden === null) this.#copy(stopped);
     this.#hold(stopped);
     const out = this.#out.subarray(0, this.#outAt);
     this.#chunk = this.#out = NOTHING;
+    this.#latin = null;
     return out;
   }
 
@@ -167,15 +185,25 @@ export class JsonMask {
     this.#places[depth] = this.#place;
     this.#seen[depth] = 0;
     this.#indexes[depth] = 0;
+    this.#opened[depth] = at;
+    this.#beside?.opened(depth);
     this.#depth = depth + 1;
     this.#state = list ? FIRST_ELEMENT : FIRST_KEY;
-    if (list && this.#place.live) this.#place = this.#place.element(0);
+    if (list && this.#place.live) this.#place = this.#element(this.#place, 0);
     return at + 1;
+  }
+
+  /** Elements of a list in a list are columns, some of which may have been named. */
+  #element(place: Place, index: number): Place {
+    const row = this.#beside !== null && this.#depth > 1 && this.#lists[this.#depth - 2] === 1;
+    return row && this.#beside?.inRow(index) === true ? place.withheld : place.element(index);
   }
 
   #close(list: boolean, at: number): number {
     const depth = this.#depth - 1;
     if ((this.#lists[depth] === 1) !== list) throw new MaskFault('it is not JSON');
+    if (list && depth > 0 && this.#lists[depth - 1] === 1 && this.#state !== FIRST_ELEMENT)
+      this.#longestRow = Math.max(this.#longestRow, (this.#indexes[depth] as number) + 1);
     this.#depth = depth;
     if (this.#hidden !== null && this.#hiddenDepth === depth) this.#show(replacement(this.#hidden.mask, this.#hiddenKind), at + 1);
     this.#state = depth === 0 ? DONE : AFTER;
@@ -193,7 +221,7 @@ export class JsonMask {
     const place = this.#places[top] as Place;
     const index = (this.#indexes[top] as number) + 1;
     this.#indexes[top] = index;
-    this.#place = place.live ? place.element(index) : place;
+    this.#place = place.live ? this.#element(place, index) : place;
     this.#state = VALUE;
     return at + 1;
   }
@@ -214,6 +242,9 @@ export class JsonMask {
 
   #member(place: Place, start: number, close: number): Place {
     const { plain } = this.#scan;
+    if (!plain && this.#names !== null && this.#names.saidIn(textOf(this.#chunk, start, close)))
+      throw new MaskFault('a name says what a masked value is');
+    if (this.#beside?.isValue(this.#depth - 1, this.#chunk.toString('latin1', start, close)) === true) return place.withheld;
     if (plain && ((place.nameLengths >>> Math.min(31, close - start)) & 1) === 0) return place.other;
     const number = plain ? place.numberAt(this.#chunk, start, close) : place.numberOf(foldName(textOf(this.#chunk, start, close)));
     if (number < 0) return place.other;
@@ -238,11 +269,6 @@ export class JsonMask {
       return this.#stream(at);
     }
     if (masking === null && !this.#place.live) return this.#stream(at);
-    if (masking === null) {
-      const looks = looksEmbedded(this.#chunk, at + 1);
-      if (looks === null) return this.#scan.wait(at);
-      if (!looks) return this.#stream(at);
-    }
     return this.#whole(masking, at);
   }
 
@@ -254,7 +280,9 @@ export class JsonMask {
 
   #inString(at: number): number {
     const close = this.#scan.string(this.#chunk, at);
+    if (this.#watched) this.#watch(at, close < 0 ? this.#chunk.length : close);
     if (close < 0) return -1;
+    this.#watched = false;
     this.#scan.reset();
     return this.#ended('string', close + 1);
   }
@@ -265,7 +293,9 @@ export class JsonMask {
     if (close < 0 && this.#chunk.length - at <= ANSWER_LIMITS.keptBytes) return -1;
     const { plain } = this.#scan;
     if (close < 0 || close - at > ANSWER_LIMITS.keptBytes) {
-      this.#hide(masking ?? WITHHELD, 'string', at);
+      if (masking !== null || looksEmbedded(this.#chunk, at + 1)) this.#hide(masking ?? WITHHELD, 'string', at);
+      else this.#watch(at + 1, close < 0 ? this.#chunk.length : close);
+      this.#watched = this.#hidden === null;
       this.#state = IN_STRING;
       return this.#inString(close < 0 ? this.#scan.resume : close);
     }
@@ -275,19 +305,59 @@ export class JsonMask {
       if (plain) this.#showEnd(keptOf(masking.mask, close - at - 1), close);
       else this.#show(partly(masking.mask, textOf(this.#chunk, at + 1, close)), close + 1);
     } else {
-      this.#embedded(at, close, plain);
+      this.#look(at, close, plain);
     }
     this.#state = this.#depth === 0 ? DONE : AFTER;
     return close + 1;
   }
 
-  #embedded(at: number, close: number, plain: boolean): void {
-    const found = embedded(plain ? this.#chunk.toString('latin1', at + 1, close) : textOf(this.#chunk, at + 1, close), (bytes) => this.#inner(bytes));
-    if (found === null) return;
+  /** Of a text that is not masked itself: what it holds, and whether it says or names what is masked elsewhere. */
+  #look(at: number, close: number, plain: boolean): void {
+    const looks = looksEmbedded(this.#chunk, at + 1);
+    const names = this.#names !== null && (this.#namedBefore(at + 1, close) || (!plain && isSpelt(this.#chunk, at + 1, close)));
+    if (!looks && !names) return;
+    const text = plain ? this.#chunk.toString('latin1', at + 1, close) : textOf(this.#chunk, at + 1, close);
+    const says = names && this.#names?.saidIn(text) === true;
+    const found = (looks ? embedded(text, this.#inside()) : null) ?? (says ? STARRED : null);
+    if (found === null) {
+      if (names && this.#names?.isOne(text) === true) this.#named(at);
+      return;
+    }
     this.touched = true;
     this.#copy(at);
     this.#append(found);
     this.#from = close + 1;
+  }
+
+  /** Whether the name of a masked field stands in these bytes of the chunk, as part of a longer word perhaps. */
+  #namedBefore(from: number, to: number): boolean {
+    const latin = (this.#latin ??= this.#chunk.toString('latin1'));
+    if (this.#nameAt <= from) this.#nameAt = this.#names?.next(latin, from) ?? Number.POSITIVE_INFINITY;
+    return this.#nameAt <= to;
+  }
+
+  /** A value that is the name of a masked field. */
+  #named(at: number): void {
+    if (this.#depth === 0) return;
+    this.#beside ??= new Beside();
+    this.#beside.named({
+      depth: this.#depth - 1,
+      lists: this.#lists,
+      indexes: this.#indexes,
+      opened: this.#opened,
+      longestRow: this.#longestRow,
+      before: this.#chunk.toString('latin1', 0, at),
+    });
+  }
+
+  /** A text too long to be kept back: once it says something, nothing more of the answer leaves. */
+  #watch(from: number, to: number): void {
+    if (this.#names !== null && this.#namedBefore(from, to) && this.#names.saidIn(this.#chunk.toString('utf8', from, to)))
+      throw new MaskFault('a long text says what a masked value is');
+  }
+
+  #inside(): Inner {
+    return { masked: (bytes) => this.#inner(bytes), says: (text) => this.#names?.saidIn(text) === true };
   }
 
   /** A document inside a string, as it may leave; null: nothing in it is masked. */
@@ -398,6 +468,15 @@ function textOf(chunk: Buffer, start: number, end: number): string {
   return JSON.parse(chunk.toString('utf8', start - 1, end + 1)) as string;
 }
 
+/** Letters may stand in it as escapes, or in other forms than ASCII's. */
+function isSpelt(chunk: Buffer, start: number, end: number): boolean {
+  for (let at = start; at < end; at++) {
+    const byte = chunk[at] as number;
+    if (byte >= 0x80 || (byte === BACKSLASH && chunk[at + 1] === LETTER_U)) return true;
+  }
+  return false;
+}
+
 const VALUE = 0;
 const FIRST_ELEMENT = 1;
 const FIRST_KEY = 2;
@@ -408,14 +487,30 @@ const IN_STRING = 6;
 const DONE = 7;
 type State = 0 | 1 | 2 | 3 | 4 | 5 | 6 | 7;
 
-const { SPACE, LF, CR, TAB, QUOTE, COMMA, COLON: COLON_BYTE, OPEN_OBJECT, CLOSE_OBJECT, OPEN_LIST, CLOSE_LIST, LETTER_T, LETTER_F, LETTER_N } = SCAN;
+const {
+  SPACE,
+  LF,
+  CR,
+  TAB,
+  QUOTE,
+  BACKSLASH,
+  LETTER_U,
+  COMMA,
+  COLON: COLON_BYTE,
+  OPEN_OBJECT,
+  CLOSE_OBJECT,
+  OPEN_LIST,
+  CLOSE_LIST,
+  LETTER_T,
+  LETTER_F,
+  LETTER_N,
+} = SCAN;
 
 /** Faster so than by a call. */
 const COPIED_BY_HAND = 48;
 const STARS = Buffer.from('"***');
+const STARRED = Buffer.from('"***"');
 const NOTHING = Buffer.alloc(0);
 const SLACK_BYTES = 64;
 /** More names than this in one place are not told apart when they repeat; each is masked all the same. */
 const NUMBERS_TOLD = 52;
-/** What may be JSON with masked members, and is too long to be looked into. */
-const WITHHELD: Masking = { mask: { using: 'redact' }, names: [] };

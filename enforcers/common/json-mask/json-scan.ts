@@ -57,12 +57,6 @@ export class JsonScan {
     return -1;
   }
 
-  /** What comes next is not enough to say what string this is. */
-  wait(at: number): -1 {
-    this.resume = at + 1;
-    return -1;
-  }
-
   /** The string ended. */
   reset(): void {
     this.plain = true;

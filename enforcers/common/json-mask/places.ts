@@ -3,6 +3,7 @@
  * each; a place without paths is left alone with all that is below it.
  */
 import type { Mask } from '#schemas/decision';
+import { FieldNames } from './field-names.ts';
 import { ANSWER_LIMITS } from './limits.ts';
 import { MaskFault } from './mask-fault.ts';
 import type { MaskPath } from './mask-path.ts';
@@ -37,10 +38,10 @@ export class Place {
   #element: Place | undefined;
   readonly #indexed: boolean;
 
-  constructor(places: Places, positions: readonly number[]) {
+  constructor(places: Places, positions: readonly number[], masking: Masking | null) {
     this.#places = places;
     this.#positions = positions;
-    this.masking = places.maskingOf(positions);
+    this.masking = masking;
     const steps = positions.flatMap((position) => places.stepAt(position) ?? []);
     this.live = steps.length > 0;
     const names = new Set(steps.flatMap(({ select }) => (select.by === 'name' ? [select.name] : [])));
@@ -50,6 +51,16 @@ export class Place {
     for (const name of names) lengths |= 1 << Math.min(31, Buffer.byteLength(name));
     this.nameLengths = lengths;
     this.#indexed = steps.some(({ select }) => select.by === 'index');
+  }
+
+  /** What masked fields are called, for texts that speak of them; null: nothing is masked by its name. */
+  get fieldNames(): FieldNames | null {
+    return this.#places.fieldNames;
+  }
+
+  /** Of what is masked for what stands beside it. */
+  get withheld(): Place {
+    return this.#places.withheld;
   }
 
   /** The same for a name in plain ASCII, where it stands. */
@@ -106,9 +117,13 @@ export class Places {
   readonly #masks: readonly NamedMask[];
   readonly #known = new Map<string, Place>();
   readonly root: Place;
+  readonly fieldNames: FieldNames | null;
+  readonly withheld: Place = new Place(this, [], WITHHELD);
 
   constructor(masks: readonly NamedMask[]) {
     this.#masks = masks;
+    const names = masks.flatMap(({ path }) => lastName(path) ?? []);
+    this.fieldNames = names.length === 0 ? null : new FieldNames([...new Set(names)]);
     this.root = this.at(masks.map((_, path) => positionOf(path, 0)));
   }
 
@@ -126,7 +141,7 @@ export class Places {
     const known = this.#known.get(key);
     if (known) return known;
     if (this.#known.size === ANSWER_LIMITS.places) throw new MaskFault('it leads to too many places');
-    const made = new Place(this, distinct);
+    const made = new Place(this, distinct, this.maskingOf(distinct));
     this.#known.set(key, made);
     return made;
   }
@@ -151,6 +166,14 @@ export class Places {
     const stays = step.deep || (element && step.select.by === 'name');
     return [...(stays ? [position] : []), ...(fits(step.select) ? [position + 1] : [])];
   }
+}
+
+/** What may hold masked values, and cannot be looked into. */
+export const WITHHELD: Masking = { mask: { using: 'redact' }, names: [] };
+
+/** What the masked field itself is called: `$.items[*].ssn[0]` is about an `ssn`. */
+function lastName(path: MaskPath): string | undefined {
+  return path.flatMap(({ select }) => (select.by === 'name' && select.name !== '' ? [select.name] : [])).at(-1);
 }
 
 const lower = (byte: number): number => (byte >= 0x41 && byte <= 0x5a ? byte | 0x20 : byte);

@@ -1,4 +1,5 @@
 /** Mutants of a run: the same meaning in another spelling, other segments, other framing. Seeded. */
+import { isUtf8 } from 'node:buffer';
 import { Random, seedOf } from '#test/support/random';
 import type { OriginResponse } from './case.ts';
 import { respelled } from './json-spelling.ts';
@@ -120,7 +121,9 @@ function pathEncoded(target: string, random: Random): string {
 function queryEncoded(target: string, random: Random): string {
   const [path = '', ...rest] = target.split('?');
   if (rest.length === 0) return target;
-  const query = rest.join('?').replaceAll(/[A-Za-z/(){}:,]/g, (letter) => (random.chance(0.3) ? percent(letter, random) : letter));
+  const query = rest
+    .join('?')
+    .replaceAll(/%[0-9A-Fa-f]{2}|[A-Za-z/(){}:,]/g, (letter) => (letter.length === 1 && random.chance(0.3) ? percent(letter, random) : letter));
   return `${path}?${query}`;
 }
 
@@ -140,6 +143,7 @@ function inChunks(body: Buffer, random: Random): Buffer {
 
 function reworded(head: Head, body: Buffer, random: Random): readonly [Head, Buffer] | null {
   if (!head.headers.some(([name, value]) => /^content-type$/i.test(name) && /^application\/json$/i.test(value))) return null;
+  if (!isUtf8(body)) return null; // it would be another text afterwards
   const text = respelled(body.toString('utf8'), random);
   return text === null ? null : sized(head, Buffer.from(text));
 }
