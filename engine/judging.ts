@@ -15,11 +15,8 @@ import { PostgresMaskRewriter } from './facts/postgres/mask/rewriter.ts';
 import { PARSER_MAJORS, Parser } from './facts/postgres/parser.ts';
 import { paramsThatFlowToCode, PostgresFacts } from './facts/postgres/reader.ts';
 import { readFactsOf } from './facts/readers.ts';
-import { openLocalIssuer, type LocalIssuer } from './identity/local-issuer.ts';
+import { LOCAL_ISSUER, openLocalIssuer, type LocalIssuer } from './identity/local-issuer.ts';
 import { BundleFileSource, trustedIn } from './policies.ts';
-
-/** The built-in issuer is nobody's web address: it is this installation's own. */
-const LOCAL_ISSUER = { url: 'https://local.interlock.invalid', audience: 'interlock' } as const;
 
 export interface JudgingOptions {
   readonly log: Log;

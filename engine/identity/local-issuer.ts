@@ -16,6 +16,9 @@ export interface LocalIssuerOptions {
   readonly clock: Clock;
 }
 
+/** The built-in issuer is nobody's web address: it is this installation's own. */
+export const LOCAL_ISSUER = { url: 'https://local.interlock.invalid', audience: 'interlock' } as const;
+
 export interface MintOptions {
   readonly login: string;
   readonly groups: readonly string[];

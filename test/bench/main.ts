@@ -25,7 +25,7 @@ const asked = optionsOf(BENCH, process.argv.slice(2), benchAsked);
 const disk = asked.journal ?? mkdtempSync(join(tmpdir(), 'interlock-bench-disk-'));
 const runs: Run[] = [];
 {
-  await using server = asked.pg === undefined ? await startPostgres({ major: 15, settings: SERVER_SETTINGS }) : theirs(asked.pg);
+  await using server = asked.pg === undefined ? await startPostgres({ major: 15, settings: SERVER_SETTINGS, parent: tmpdir() }) : theirs(asked.pg);
   const options: BenchOptions = {
     ...asked.sizes,
     server,

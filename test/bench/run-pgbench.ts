@@ -31,7 +31,7 @@ export async function benchPgbench(options: BenchOptions): Promise<void> {
   const dir = mkdtempSync(join(tmpdir(), 'interlock-bench-tls-'));
   const authority = await makeAuthority(dir);
   const tls = { caFile: authority.caFile, ...(await authority.issue('gateway')) };
-  await using server = await startPostgres({ major: 15, settings: SERVER_SETTINGS, tls: await authority.issue('database') });
+  await using server = await startPostgres({ major: 15, settings: SERVER_SETTINGS, tls: await authority.issue('database'), parent: tmpdir() });
   await table({ ...options, server }, withTls, tls);
   rmSync(dir, { recursive: true, force: true });
 }

@@ -1,16 +1,13 @@
 /** What cases are sent to: the gateway with the corpus profile, or, to see that the runner can fail, the bare server. */
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { promisify } from 'node:util';
-import { execFile } from 'node:child_process';
 import { parse } from 'yaml';
-import { cli } from '#test/support/processes';
+import { roomInMemory } from '#test/support/memory';
+import { mint } from '#test/support/minted';
 import { type Shape, shapeAsked, startShape } from '#test/support/shapes';
 import type { Address } from './wire.ts';
 
-const run = promisify(execFile);
 export const PROFILE = fileURLToPath(new URL('./interlock.yaml', import.meta.url));
 const LOGIN = 'corpus';
 
@@ -38,7 +35,7 @@ export function direct(upstream: Address): Subject {
 
 /** A gateway in one process, or apart in several, on a copy of the profile whose state is temporary. */
 export async function interlock(configFile: string, upstream: Address, shape: Shape = shapeAsked()): Promise<Subject> {
-  const dir = mkdtempSync(join(tmpdir(), 'interlock-corpus-gateway-'));
+  const dir = mkdtempSync(join(roomInMemory(), 'interlock-corpus-gateway-'));
   const { host, port, user, password, database } = upstream;
   const url = `postgresql://${encodeURIComponent(user)}:${encodeURIComponent(password)}@${host}:${port}/${database}`;
   const env = { ...process.env, INTERLOCK_TEST_PG_URL: url };
@@ -46,20 +43,16 @@ export async function interlock(configFile: string, upstream: Address, shape: Sh
   const [at = '', atPort = ''] = (Object.values(ready.targets)[0]?.address ?? '').split(':');
   const tokens = new Map<Group, Promise<string>>();
   const reviewers = new Map<string, Promise<string>>();
-  const token = async (login: string, group: string, ...more: string[]): Promise<string> => {
-    const { stdout } = await run(process.execPath, [cli, 'token', '-c', config, '--login', login, '--group', group, ...more], { env });
-    return stdout.trim();
-  };
   return {
     revision: ready.revision,
     log: () => `${front.log()}${engine?.running.log() ?? ''}`,
     async address(group) {
       let held = tokens.get(group);
-      if (!held) tokens.set(group, (held = token(LOGIN, group, '--ttl', '6h')));
+      if (!held) tokens.set(group, (held = mint(config, { login: LOGIN, groups: [group], ttl: '6h' })));
       return { host: at, port: Number(atPort), user: LOGIN, password: await held, database };
     },
     async approve(group, text) {
-      const held = reviewers.get(group) ?? token('reviewer', group, '--scope', 'approve');
+      const held = reviewers.get(group) ?? mint(config, { login: 'reviewer', groups: [group], scope: 'approve' });
       reviewers.set(group, held);
       const headers = { authorization: `Bearer ${await held}`, 'content-type': 'application/json' };
       const call = async (path: string, body?: object): Promise<unknown> => {

@@ -112,6 +112,15 @@ describe('token', () => {
     const minted = await json<Record<string, string>>('token', '--login', 'bot', '--type', 'agent', '--for', 'alice');
     expect(Object.keys(minted).sort()).toEqual(['expires_at', 'subject', 'token']);
   });
+  test('the tokens that tests make without the command say what its own say', async () => {
+    const said = (token: string): unknown => {
+      const [header, claims] = token.split('.').map((part) => Buffer.from(part, 'base64url').toString());
+      const { jti, iat, exp, ...rest } = JSON.parse(claims ?? '') as Record<string, unknown>;
+      return { header, ...rest, once: typeof jti, lasts: Number(exp) - Number(iat) };
+    };
+    const { stdout } = await gateway.interlock('token', '--login', 'bot', '--group', 'a', '--type', 'agent', '--for', 'alice', '--ttl', '90s');
+    expect(said(await gateway.token({ login: 'bot', groups: ['a'], type: 'agent', for: 'alice', ttl: '90s' }))).toEqual(said(stdout));
+  });
   test('what a token may not say is a mistake of usage', async () => {
     expect((await gateway.interlock('token', '--login', 'x', '--ttl', '1 hour')).code).toBe(2);
     expect((await gateway.interlock('token', '--login', 'x', '--scope', 'admin')).code).toBe(2);

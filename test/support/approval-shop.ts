@@ -1,8 +1,7 @@
 /** A shop in production under the shipped policies: real server, real gateway, real tokens. Alice may write once bob or carol agrees. */
 import { spawnSync } from 'node:child_process';
-import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import type { Socket } from 'node:net';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import pg from 'pg';
 import { expect, vi } from 'vitest';
@@ -10,6 +9,7 @@ import type { ApprovalView } from '#schemas/approval';
 import { JournalReader } from '#engine/journal/reader';
 import type { Event } from '#schemas/event';
 import { type Gateway, type GatewayOptions, startGateway, type TokenOptions } from './gateway.ts';
+import { roomInMemory } from './memory.ts';
 import { type PostgresServer, startPostgres } from './postgres.ts';
 import { type Relay, startRelay } from './relay.ts';
 import type { Shape } from './shapes.ts';
@@ -41,8 +41,6 @@ export interface Shop extends AsyncDisposable {
   restart(signal: 'SIGTERM' | 'SIGKILL'): Promise<void>;
 }
 
-/** Where the journal's disk is not what is tested. */
-const RAM = '/dev/shm';
 const DATA =
   'guardrails: { read_write: [support] }\nproduction_writes: { stages: [{ id: owner, order: 1, any_of: [{ group: owners }], quorum: 1 }] }\n';
 
@@ -55,7 +53,7 @@ export async function startShop(
     readonly shape?: Shape;
   } = {},
 ): Promise<Shop> {
-  const dir = mkdtempSync(join(existsSync(RAM) ? RAM : tmpdir(), 'interlock-shop-'));
+  const dir = mkdtempSync(join(roomInMemory(), 'interlock-shop-'));
   const server = await startPostgres({ major: 15 });
   for (const database of ['shop', 'other']) {
     await server.query(`CREATE DATABASE ${database}`);

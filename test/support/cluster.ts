@@ -1,14 +1,13 @@
 /** Three engines, three enforcers of one target, three NATS nodes: nine real processes, each of which can be ended and started anew. */
-import { execFile } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { promisify } from 'node:util';
 import { install, type Node, type Seat, startNodes, takeSeats } from './cluster-parts.ts';
 import type { TokenOptions } from './gateway.ts';
+import { mint } from './minted.ts';
 import { until } from './nats.ts';
 import { startPostgres } from './postgres.ts';
-import { cli, type Running, startProcess } from './processes.ts';
+import { type Running, startProcess } from './processes.ts';
 import { type Relay, startRelay } from './relay.ts';
 
 export const KINDS = ['engine', 'enforcer', 'nats'] as const;
@@ -116,11 +115,6 @@ function tell(arrivals: Arrivals, chunk: Buffer): void {
     arrivals.delete(bytes);
     arrived();
   }
-}
-
-async function mint(configFile: string, { login, groups = [], scope = 'connect', ttl = '1h' }: TokenOptions): Promise<string> {
-  const asked = ['--login', login, '--scope', scope, '--ttl', ttl, ...groups.flatMap((group) => ['--group', group])];
-  return (await promisify(execFile)(process.execPath, [cli, 'token', '-c', configFile, ...asked])).stdout.trim();
 }
 
 class Process implements Member {

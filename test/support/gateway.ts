@@ -1,13 +1,15 @@
 /** A real gateway in a process of its own, or apart in several (`INTERLOCK_SHAPE`), in a temporary folder, on free ports. */
 import { execFile, type ChildProcess } from 'node:child_process';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
+import { roomInMemory } from './memory.ts';
+import { mint, type TokenOptions } from './minted.ts';
 import { cli, root, type Ready } from './processes.ts';
 import { type EngineProcess, shapeAsked, startShape, type Shape } from './shapes.ts';
 
 export type { Ready } from './processes.ts';
+export type { TokenOptions } from './minted.ts';
 
 const run = promisify(execFile);
 
@@ -24,16 +26,6 @@ export interface GatewayOptions {
   readonly env?: Readonly<Record<string, string>>;
   /** That of the run by default. */
   readonly shape?: Shape;
-}
-
-export interface TokenOptions {
-  readonly login: string;
-  readonly groups?: readonly string[];
-  readonly scope?: 'connect' | 'approve';
-  readonly ttl?: string;
-  readonly type?: 'user' | 'service' | 'agent';
-  /** On whose behalf. */
-  readonly for?: string;
 }
 
 export interface Gateway extends AsyncDisposable {
@@ -90,7 +82,7 @@ export function gatewayConfig(options: GatewayOptions, dir: string): object {
 
 /** Resolves once every listener accepts; rejects with what the command said if it ends before. */
 export async function startGateway(options: GatewayOptions): Promise<Gateway> {
-  const dir = options.dir ?? mkdtempSync(join(tmpdir(), 'interlock-gateway-'));
+  const dir = options.dir ?? mkdtempSync(join(roomInMemory(), 'interlock-gateway-'));
   const env = { ...process.env, ...options.env };
   const shape = options.shape ?? shapeAsked();
   const { ready, front, engine, configFile, end } = await startShape(shape, gatewayConfig(options, dir), dir, env);
@@ -105,23 +97,7 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
       return { code: failed.code ?? 70, stdout: failed.stdout ?? '', stderr: failed.stderr ?? String(error) };
     }
   };
-  const token: Gateway['token'] = async ({ login, groups = [], scope = 'connect', ttl = '1h', type = 'user', for: owner }) => {
-    const { code, stdout, stderr } = await interlock(
-      'token',
-      '--login',
-      login,
-      '--scope',
-      scope,
-      '--ttl',
-      ttl,
-      '--type',
-      type,
-      ...(owner === undefined ? [] : ['--for', owner]),
-      ...groups.flatMap((group) => ['--group', group]),
-    );
-    if (code !== 0) throw new Error(`interlock token: ${stderr}`);
-    return stdout.trim();
-  };
+  const token: Gateway['token'] = (who) => mint(configFile, who);
   const stop = async (): Promise<void> => {
     await end('SIGTERM');
     if (options.dir === undefined) rmSync(dir, { recursive: true, force: true });

@@ -2,13 +2,14 @@
 import { spawn, execFile, type ChildProcess } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
-import { chmodSync, cpSync, existsSync, mkdtempSync, readFileSync, renameSync, rmSync, writeFileSync, appendFileSync, mkdirSync } from 'node:fs';
+import { appendFileSync, chmodSync, cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import pg from 'pg';
+import { roomInMemory } from './memory.ts';
 
 const run = promisify(execFile);
 const root = dirname(dirname(dirname(fileURLToPath(import.meta.url))));
@@ -41,6 +42,8 @@ export interface PostgresOptions {
   readonly settings?: Readonly<Record<string, string>>;
   /** PEM files; turns TLS on. Use RSA or ECDSA: Ed25519 with SCRAM fails in psql 15. */
   readonly tls?: { readonly certFile: string; readonly keyFile: string };
+  /** Where its files stand: in memory by default, if there is room. What is measured stands on a disk. */
+  readonly parent?: string;
 }
 
 /** Starts a server and resolves once it answers; about 0.3 s (2 s the first time a major is used on a machine). */
@@ -48,7 +51,7 @@ export async function startPostgres(options: PostgresOptions = {}): Promise<Post
   const major = options.major ?? 15;
   const native = join(root, 'node_modules', `pg-server-${major}`, 'native');
   if (!existsSync(native)) throw new Error(`PostgreSQL ${major} is not installed: run \`npm ci\` on linux-x64, or set INTERLOCK_TEST_PG_URL`);
-  const base = mkdtempSync(join(tmpdir(), `interlock-pg${major}-`));
+  const base = mkdtempSync(join(options.parent ?? roomInMemory(), `interlock-pg${major}-`));
   const dataDir = join(base, 'data');
   cpSync(await template(native, major), dataDir, { recursive: true });
   const password = randomBytes(12).toString('hex');
@@ -75,7 +78,7 @@ export async function startPostgres(options: PostgresOptions = {}): Promise<Post
   await setPassword(native, dataDir, password);
   writeFileSync(join(dataDir, 'pg_hba.conf'), 'host all all 127.0.0.1/32 scram-sha-256\nhost replication all 127.0.0.1/32 scram-sha-256\n');
   const output: string[] = [];
-  const server = launch(native, ['-D', dataDir], output);
+  const server = launch(native, ['-D', dataDir], output, base);
   const url = (database = 'postgres', user = 'postgres', secret = password): string =>
     `postgresql://${encodeURIComponent(user)}:${encodeURIComponent(secret)}@127.0.0.1:${port}/${encodeURIComponent(database)}`;
   await accepting(url(), server, output);
@@ -163,12 +166,15 @@ async function setPassword(native: string, dataDir: string, password: string): P
   if (code !== 0) throw new Error(`postgres --single failed: ${trouble}`);
 }
 
-function launch(native: string, args: readonly string[], output: string[]): ChildProcess {
+function launch(native: string, args: readonly string[], output: string[], base: string): ChildProcess {
   const [program, ...rest] = [...asOrdinaryUser, join(native, 'bin', 'postgres'), ...args];
   const child = spawn(program as string, rest, { stdio: ['ignore', 'pipe', 'pipe'] });
   for (const stream of [child.stdout, child.stderr]) stream?.on('data', (chunk: Buffer) => output.push(chunk.toString()));
-  // a test run that dies must not leave servers behind
-  const reap = (): void => void child.kill('SIGQUIT');
+  // a test run that dies must not leave servers behind, nor their files in memory
+  const reap = (): void => {
+    child.kill('SIGQUIT');
+    rmSync(base, { recursive: true, force: true, maxRetries: 3 });
+  };
   process.once('exit', reap);
   child.once('exit', () => process.off('exit', reap));
   return child;

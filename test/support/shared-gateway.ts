@@ -7,14 +7,11 @@ import type { ApprovalView } from '#schemas/approval';
 import { journalIdIn } from '#engine/journal/journal-id';
 import { enrolAll } from './enrolled.ts';
 import { gatewayConfig, type TokenOptions } from './gateway.ts';
+import { mint } from './minted.ts';
 import { type Somebody, somebody, STREAMS, TestNats } from './nats.ts';
 import { type PostgresServer, startPostgres } from './postgres.ts';
-import { cli, type Running, startProcess } from './processes.ts';
+import { type Running, startProcess } from './processes.ts';
 import { engineHalf, enforcerHalf, freePort } from './shapes.ts';
-import { execFile } from 'node:child_process';
-import { promisify } from 'node:util';
-
-const run = promisify(execFile);
 
 export interface EngineSeat {
   readonly name: string;
@@ -124,23 +121,9 @@ export class SharedGateway implements AsyncDisposable {
 
   token(who: TokenOptions): Promise<string> {
     const key = JSON.stringify(who);
-    const made = this.#tokens.get(key) ?? this.#makeToken(who);
+    const made = this.#tokens.get(key) ?? mint(join(this.dir, this.#first, 'interlock.yaml'), who);
     this.#tokens.set(key, made);
     return made;
-  }
-
-  async #makeToken({ login, groups = [], scope = 'connect' }: TokenOptions): Promise<string> {
-    const args = [
-      'token',
-      '-c',
-      join(this.dir, this.#first, 'interlock.yaml'),
-      '--login',
-      login,
-      '--scope',
-      scope,
-      ...groups.flatMap((group) => ['--group', group]),
-    ];
-    return (await run(process.execPath, [cli, ...args])).stdout.trim();
   }
 
   async client(who: TokenOptions): Promise<pg.Client> {

@@ -1,17 +1,14 @@
 /** What cases are sent to: the gateway with the profile, or, to see that the runner can fail, the bare upstream. */
-import { execFile } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { promisify } from 'node:util';
 import { parse } from 'yaml';
 import { makeAuthority } from '#test/support/certificates';
-import { cli } from '#test/support/processes';
+import { mint } from '#test/support/minted';
 import { type Shape, shapeAsked, startShape } from '#test/support/shapes';
 import type { Upstream } from './upstream.ts';
 
-const run = promisify(execFile);
 export const HTTP_PROFILE: string = fileURLToPath(new URL('./interlock.yaml', import.meta.url));
 /** Of the upstream: what the gateway adds, and nobody else may see. */
 export const CREDENTIAL = 'credential-of-the-upstream-3f9a';
@@ -55,13 +52,13 @@ export async function gateway(configFile: string, upstream: Upstream, shape: Sha
   const { certFile: cert, keyFile: key } = await authority.issue('gateway');
   const env = { ...process.env, CORPUS_CREDENTIAL: CREDENTIAL };
   const { ready, front, engine, configFile: moved, end } = await startShape(shape, profile(configFile, dir, upstream, { cert, key }), dir, env);
-  const { stdout } = await run(process.execPath, [cli, 'token', '-c', moved, '--login', 'corpus', '--group', 'app', '--ttl', '6h'], { env });
+  const token = await mint(moved, { login: 'corpus', groups: ['app'], ttl: '6h' });
   return {
     revision: ready.revision,
     plain: addressOf(ready.targets['api']?.address ?? ''),
     unknown: addressOf(ready.targets['cluster']?.address ?? ''),
     secure: { ...addressOf(ready.targets['api-tls']?.address ?? ''), ca: readFileSync(authority.caFile, 'utf8') },
-    token: stdout.trim(),
+    token,
     log: () => `${front.log()}${engine?.running.log() ?? ''}`,
     async [Symbol.asyncDispose]() {
       await end('SIGTERM');
