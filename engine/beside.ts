@@ -7,7 +7,7 @@ import type { ChannelReport } from '#schemas/enforcer-report';
 import type { Meters } from '#enforcers/common/meters';
 import { InterlockError } from '#schemas/errors';
 import { tellingEnds } from './approvals/approvals.ts';
-import { enforcerHandlers, startReporting } from './apart/enforcer-side.ts';
+import { enforcerHandlers, startReporting, startSharing } from './apart/enforcer-side.ts';
 import type { CallRunner, SessionControl } from './apart/parts.ts';
 import { describeTargets, remoteIdentity } from './apart/remote-access.ts';
 import { RemoteCredentials } from './apart/remote-credentials.ts';
@@ -79,6 +79,7 @@ export async function beside(whole: LoadedConfig, name: string, options: BaseOpt
   started.defer(() => enforcer.close());
   enforcers.push([name, enforcer]);
   started.defer(startReporting(engines, () => operations.selves(), base.log));
+  started.defer(startSharing(engines, base.meters, base.log));
   return running({
     base,
     enforcers,

@@ -155,6 +155,18 @@ export type SessionMessage = Static<typeof SessionMessage>;
 
 const HeldLeases = { type: 'array', maxItems: 1_000, items: object({ id, handle: text }, ['id']) } as const;
 
+const tally = { type: 'integer', minimum: 0 } as const;
+
+/** What one agent did lately, in the windows of `context.usage`. */
+export const AgentCounts = object({ id: { type: 'string', maxLength: 2_048 }, statements: tally, rows: tally, denials: tally }, [
+  'id',
+  'statements',
+  'rows',
+  'denials',
+]);
+export type AgentCounts = Static<typeof AgentCounts>;
+const Counted = object({ agents: { type: 'array', maxItems: 1_000, items: AgentCounts } }, ['agents']);
+
 /** Asked by enforcers, answered by the engine. */
 export const ENGINE_CALLS = {
   'identity.authenticate': {
@@ -193,6 +205,8 @@ export const ENGINE_CALLS = {
   'approvals.cancel': { question: object({ approval_id: id, by: text }, ['approval_id', 'by']), answer: NOTHING },
   'approvals.supersede': { question: object({ approval_id: id, detail: text }, ['approval_id', 'detail']), answer: NOTHING },
   'approvals.ended': { question: object({ ends: { type: 'array', maxItems: 256, items: UseEnd } }, ['ends']), answer: NOTHING },
+  /** Agents as this enforcer counted them; as all others of the engine did, the same agents. */
+  'usage.share': { question: Counted, answer: Counted },
   'enforcer.report': { question: object({ targets: { type: 'array', maxItems: 256, items: EnforcerSelf } }, ['targets']), answer: NOTHING },
 } as const;
 

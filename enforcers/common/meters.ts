@@ -1,5 +1,5 @@
 /**
- * What agents did lately, as this process saw it: facts for policies (`context.usage`), and the cool-down of an agent that keeps being denied (SECURITY
+ * What agents did lately, as this process saw it, and as others said (`elsewhere`): facts for policies (`context.usage`), and the cool-down of an agent that keeps being denied (SECURITY
  * §1.14, A2: probing). Of an agent, over all its sessions here; memory, bounded, and gone with the process.
  */
 import { type Clock, timestamp } from '#client/clock';
@@ -16,6 +16,14 @@ export interface CoolDownRule {
   readonly forMs: number;
 }
 
+/** What one agent did lately, in the windows of `Usage`. */
+export interface Counts {
+  readonly id: string;
+  readonly statements: number;
+  readonly rows: number;
+  readonly denials: number;
+}
+
 export const METER_LIMITS = {
   /** Agents that are counted; the one that was silent for longest is forgotten. */
   agents: 10_000,
@@ -25,6 +33,8 @@ export const METER_LIMITS = {
 
 const SECOND_US = 1_000_000;
 const MINUTE_US = 60 * SECOND_US;
+const HOUR_US = 60 * MINUTE_US;
+const NOTHING = { statements: 0, rows: 0, denials: 0 } as const;
 
 export class Meters {
   #rule: CoolDownRule | null;
@@ -51,6 +61,23 @@ export class Meters {
     if (this.#meters.size > METER_LIMITS.agents) for (const oldest of this.#meters.keys()) if (this.#meters.delete(oldest)) break;
     return meter;
   }
+
+  /** Of those who asked for something within the last hour, whoever began a session last first. */
+  counts(most: number): Counts[] {
+    const nowUs = this.#clock.monotonicUs();
+    const found: Counts[] = [];
+    for (const meter of [...this.#meters.values()].reverse()) {
+      if (found.length === most) break;
+      if (meter.active(nowUs)) found.push(meter.counts(nowUs));
+    }
+    return found;
+  }
+
+  /** What they did elsewhere counts as if it had been done here, until it is in no window any more. */
+  elsewhere(counted: readonly Counts[]): void {
+    const nowUs = this.#clock.monotonicUs();
+    for (const counts of counted) this.#meters.get(counts.id)?.heard(counts, nowUs);
+  }
 }
 
 export class Meter {
@@ -67,12 +94,17 @@ export class Meter {
   #probing: number[] = [];
   #shutUntilUs = Number.NEGATIVE_INFINITY;
   #shutUntil = '';
+  #elsewhere: Counts | null = null;
+  #heardUs = 0;
+  /** When it asked for something last, or began to be counted. */
+  #askedUs: number;
 
   constructor(id: string, login: string, rule: () => CoolDownRule | null, clock: Clock) {
     this.#id = id;
     this.#login = login;
     this.#rule = rule;
     this.#clock = clock;
+    this.#askedUs = clock.monotonicUs();
   }
 
   /** While it cools down: why nothing is even looked at, and until when. */
@@ -89,12 +121,40 @@ export class Meter {
   usage({ facts }: Statement): Usage {
     const nowUs = this.#clock.monotonicUs();
     this.#forget(minuteOf(nowUs));
+    this.#askedUs = nowUs;
+    const others = this.#others(nowUs);
     const more = new Set(facts.effects.map(({ object }) => object.qualified).filter((name) => !this.#objects.has(name)));
     return {
-      statements_last_minute: this.#statements.sum(nowUs),
-      rows_last_hour: this.#rows.sum(nowUs),
+      statements_last_minute: this.#statements.sum(nowUs) + others.statements,
+      rows_last_hour: this.#rows.sum(nowUs) + others.rows,
       objects_last_hour: this.#objects.size + more.size,
-      denials_last_5_minutes: this.#denials.sum(nowUs),
+      denials_last_5_minutes: this.#denials.sum(nowUs) + others.denials,
+    };
+  }
+
+  active(nowUs: number): boolean {
+    return nowUs - this.#askedUs < HOUR_US;
+  }
+
+  /** Here alone. */
+  counts(nowUs: number): Counts {
+    return { id: this.#id, statements: this.#statements.sum(nowUs), rows: this.#rows.sum(nowUs), denials: this.#denials.sum(nowUs) };
+  }
+
+  heard(counts: Counts, nowUs: number): void {
+    this.#elsewhere = counts;
+    this.#heardUs = nowUs;
+  }
+
+  #others(nowUs: number): Omit<Counts, 'id'> {
+    const heard = this.#elsewhere;
+    if (heard === null) return NOTHING;
+    const agoUs = nowUs - this.#heardUs;
+    if (agoUs >= HOUR_US) return NOTHING;
+    return {
+      statements: agoUs < MINUTE_US ? heard.statements : 0,
+      rows: heard.rows,
+      denials: agoUs < 5 * MINUTE_US ? heard.denials : 0,
     };
   }
 

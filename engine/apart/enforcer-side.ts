@@ -1,5 +1,6 @@
 /** What an enforcer answers its engine, and tells it by itself. */
 import type { Log } from '#client/log';
+import type { AgentCounts } from '#schemas/apart';
 import { InterlockError } from '#schemas/errors';
 import type { Dialer, Handlers } from '../channel/parts.ts';
 import { APART_LIMITS } from './limits.ts';
@@ -34,6 +35,32 @@ export function enforcerHandlers({ sessions, bundles, run }: EnforcerSide): Hand
 }
 
 const SESSIONS_MAX = 10_000;
+
+/** What the ceilings of agents count. */
+export interface Counters {
+  counts(most: number): AgentCounts[];
+  elsewhere(counted: readonly AgentCounts[]): void;
+}
+
+/** Tells the engine what agents did here, and hears what they did at its other enforcers, once a second. Answers how to stop. */
+export function startSharing(engines: Pick<Dialer, 'call' | 'channel'>, counters: Counters, log: Log): () => void {
+  let sharing = false;
+  const share = async (): Promise<void> => {
+    const agents = counters.counts(APART_LIMITS.agentsAtOnce);
+    if (sharing || engines.channel === null || agents.length === 0) return;
+    sharing = true;
+    try {
+      counters.elsewhere((await ask(engines, 'usage.share', { agents }, { deadlineMs: APART_LIMITS.answerMs })).agents);
+    } catch (error) {
+      // what was heard last goes on counting, as long as it may
+      log.debug({ err: error }, 'what agents did at other enforcers was not heard');
+    } finally {
+      sharing = false;
+    }
+  };
+  const timer = setInterval(() => void share(), APART_LIMITS.reportMs).unref();
+  return () => clearInterval(timer);
+}
 
 /** Tells the engine how this enforcer is, once a second and to each new engine at once. Answers how to stop. */
 export function startReporting(engines: Pick<Dialer, 'call' | 'channel' | 'onChange'>, report: SelfReport, log: Log): () => void {

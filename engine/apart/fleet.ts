@@ -9,6 +9,7 @@ import { requireGranted } from './granted.ts';
 import { APART_LIMITS } from './limits.ts';
 import { ask, form, type Answering } from './messages.ts';
 import type { BundleSource, CallHow } from './parts.ts';
+import { SharedCounts } from './shared-counts.ts';
 
 /** One enforcer, as it was last heard of; of several connections under one name the newest. */
 export interface Heard {
@@ -40,6 +41,7 @@ interface Member {
 
 export class Fleet {
   readonly #options: FleetOptions;
+  readonly #counts: SharedCounts;
   readonly #members = new Map<string, Member>();
   /** One push at a time for each connection; what is newer meanwhile follows. */
   readonly #pushing = new Map<Channel, { again: boolean }>();
@@ -49,6 +51,7 @@ export class Fleet {
 
   constructor(options: FleetOptions) {
     this.#options = options;
+    this.#counts = new SharedCounts(options.clock);
     this.#stop = options.bundles.onChange(() => this.#offerAll());
     // what an enforcer judges by must be confirmed again and again, or grows too old
     this.#timer = setInterval(() => this.#offerAll(), APART_LIMITS.confirmMs).unref();
@@ -66,8 +69,9 @@ export class Fleet {
   }
 
   /** The listener's handlers. */
-  answering(): Answering<'enforcer.report'> {
+  answering(): Answering<'enforcer.report' | 'usage.share'> {
     return {
+      'usage.share': ({ agents }, { peer }) => ({ agents: this.#counts.share(peer.name, agents) }),
       'enforcer.report': ({ targets }, { peer, channel }) => {
         for (const { target } of targets) requireGranted(peer, target);
         const member = this.#members.get(peer.name);

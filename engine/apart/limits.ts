@@ -35,6 +35,14 @@ export const APART_LIMITS = {
   endsAtOnce: 256,
   /** So far back an enforcer that starts looks for them in its own journal. */
   recordsRecalled: 200_000,
+  /** What agents did lately, of one enforcer: at once, and in all. */
+  agentsAtOnce: 1_000,
+  agentsCounted: 10_000,
+  enforcersCounted: 256,
+  /** The windows of `context.usage`: what an enforcer said longer ago than this is in none. */
+  statementsMs: 60_000,
+  denialsMs: 300_000,
+  rowsMs: 3_600_000,
   /** Enforcers whose last report is kept after they went. */
   goneKept: 256,
 } as const;

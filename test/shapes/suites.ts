@@ -62,6 +62,7 @@ export const ONCE: Readonly<Record<string, string>> = {
   'test/e2e/postgres-archive.test.ts': NO_GATEWAY,
   'test/e2e/nats-cluster.test.ts': NO_GATEWAY,
   'test/e2e/nats-permissions.test.ts': NO_GATEWAY,
+  'test/e2e/agent-apart.test.ts': OWN_SHAPE,
   'test/e2e/apart.test.ts': OWN_SHAPE,
   'test/e2e/apart-failure.test.ts': OWN_SHAPE,
   'test/e2e/archive-gateway.test.ts': OWN_SHAPE,

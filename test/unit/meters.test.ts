@@ -97,3 +97,33 @@ test('a window is never below what was added within it, nor above what was added
     }),
   );
 });
+
+test('issue 6: what it did elsewhere counts as long as it would here', () => {
+  const clock = new FakeClock();
+  const meters = new Meters(null, clock);
+  meterOf(meters).asked();
+  meterOf(meters).rows(5);
+  meters.elsewhere([
+    { id: 'iss|bot', statements: 10, rows: 100, denials: 3 },
+    { id: 'iss|stranger', statements: 1, rows: 1, denials: 1 },
+  ]);
+  expect(meterOf(meters).usage(touching())).toMatchObject({ statements_last_minute: 11, rows_last_hour: 105, denials_last_5_minutes: 3 });
+  expect(meters.counts(10)).toEqual([{ id: 'iss|bot', statements: 1, rows: 5, denials: 0 }]); // its own, or everybody would count it twice
+  clock.pass(60_000);
+  expect(meterOf(meters).usage(touching())).toMatchObject({ statements_last_minute: 0, rows_last_hour: 105, denials_last_5_minutes: 3 });
+  clock.pass(240_000);
+  expect(meterOf(meters).usage(touching())).toMatchObject({ rows_last_hour: 105, denials_last_5_minutes: 0 });
+  clock.pass(3_300_000);
+  expect(meterOf(meters).usage(touching())).toMatchObject({ rows_last_hour: 0 });
+});
+
+test('who asked for nothing for an hour is not told of; of more than are asked for, who came last', () => {
+  const clock = new FakeClock();
+  const meters = new Meters(null, clock);
+  for (const login of ['a', 'b', 'c']) meterOf(meters, login);
+  expect(meters.counts(2).map(({ id }) => id)).toEqual(['iss|c', 'iss|b']);
+  clock.pass(3_600_000);
+  expect(meters.counts(2)).toEqual([]);
+  meterOf(meters, 'a').usage(touching());
+  expect(meters.counts(2).map(({ id }) => id)).toEqual(['iss|a']);
+});

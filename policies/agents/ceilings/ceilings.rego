@@ -10,13 +10,15 @@
 #       defaults:                      # of every agent; no ceiling where nothing is said
 #         read_only: false
 #         statements_per_minute: 60
-#         rows_per_hour: 10000         # its budget of rows, over all its sessions at one enforcer
+#         rows_per_hour: 10000         # its budget of rows, over all its sessions
 #         distinct_objects: 50         # tables, operations, tools … in an hour
 #         read_tools: [search]         # tools of MCP servers that only read: nobody else can know
 #       by_group:                      # of those with a group of their own; in the place of the default, of several the lowest
 #         refund-agents: { rows_per_hour: 500 }
 #
-#   The counters are those of the enforcing process (`input.context.usage`). Where it does not say, a ceiling that needs it refuses.
+#   The counters (`input.context.usage`) are those of all enforcers of one engine, but for different objects, which each
+#   enforcer counts alone: N of them are up to N times that ceiling (policies/README.md, Agents). Where they are not known, a
+#   ceiling that needs them refuses.
 # scope: package
 package policies.agents.ceilings
 
