@@ -21,10 +21,11 @@ export type Answered = { readonly masked: Readonly<Record<string, number>>; read
   | { readonly refusal: Refusal }
 );
 
-export function answering(method: string, obligations: readonly Obligation[]): Answering | Refusal {
+/** `asked`: the address that the client asked for; null: for none. */
+export function answering(method: string, obligations: readonly Obligation[], asked: string | null): Answering | Refusal {
   const masker = maskerOf(obligations);
   if (masker === null) return UNCHANGED;
-  return 'refused' in masker ? masker : new MaskedAnswering(method, masker);
+  return 'refused' in masker ? masker : new MaskedAnswering(method, masker, asked);
 }
 
 const UNCHANGED: Answering = {
@@ -35,16 +36,26 @@ const UNCHANGED: Answering = {
 
 type Json = Readonly<Record<string, unknown>>;
 
-/** What is left of a result: nothing else of it is understood. */
-const KEPT = ['resultType', 'ttlMs', 'cacheScope', 'isError', 'nextCursor'] as const;
+/** What is left of a result where it says what it may say: nothing else of it is understood. */
+const KEPT: Readonly<Record<string, (value: unknown) => boolean>> = {
+  resultType: (value) => value === 'complete',
+  ttlMs: (value) => typeof value === 'number',
+  cacheScope: (value) => value === 'public' || value === 'private',
+  isError: (value) => typeof value === 'boolean',
+};
+
+/** In the place of an address that the server chose, and that has room for a value. */
+const WITHHELD_URI = 'urn:interlock:withheld';
 
 class MaskedAnswering implements Answering {
   readonly masks = true;
   readonly #method: string;
   readonly #masker: Masker;
+  readonly #asked: string | null;
 
-  constructor(method: string, masker: Masker) {
+  constructor(method: string, masker: Masker, asked: string | null) {
     this.#method = method;
+    this.#asked = asked;
     this.#masker = masker;
   }
 
@@ -67,7 +78,7 @@ class MaskedAnswering implements Answering {
     if (!outcome.ok)
       return { ok: false, error: { code: outcome.error.code, message: 'the server answered with an error; its words are withheld, as masks apply' } };
     const { result } = outcome;
-    const kept = Object.fromEntries(KEPT.flatMap((name) => (result[name] === undefined ? [] : [[name, result[name]]])));
+    const kept = Object.fromEntries(Object.entries(KEPT).flatMap(([name, fits]) => (fits(result[name]) ? [[name, result[name]]] : [])));
     const made = this.#body(result);
     return made === null ? null : { ok: true, result: { ...kept, ...made } };
   }
@@ -113,7 +124,9 @@ class MaskedAnswering implements Answering {
 
   #contents({ uri, mimeType, text }: Json): Json | null {
     const masked = typeof text === 'string' ? this.#document(text) : null;
-    return masked === null ? null : { uri, ...(mimeType === undefined ? {} : { mimeType }), text: masked };
+    if (masked === null) return null;
+    const shown = uri === this.#asked || isPlace(uri) ? uri : WITHHELD_URI;
+    return { uri: shown, ...(isType(mimeType) ? { mimeType } : {}), text: masked };
   }
 
   #prompt({ role, content }: Json): Json | null {
@@ -136,6 +149,15 @@ class MaskedAnswering implements Answering {
     const first = text.trimStart()[0];
     return first === '{' || first === '[' ? this.#masker.document(text) : null;
   }
+}
+
+/** An address without room for a value: a path of words and short numbers. */
+function isPlace(uri: unknown): boolean {
+  return typeof uri === 'string' && /^[a-z][a-z0-9+.-]{0,31}:[A-Za-z0-9_./~-]{0,512}$/.test(uri) && !/[0-9](?:[_./~-]?[0-9]){3}/.test(uri);
+}
+
+function isType(mimeType: unknown): boolean {
+  return typeof mimeType === 'string' && /^[a-z]{1,16}\/[a-z][a-z0-9.+-]{0,127}$/i.test(mimeType) && !/[0-9]{4}/.test(mimeType.replaceAll('-', ''));
 }
 
 function listOf(name: string, result: Json, each: (item: Json) => Json | null): Json | null {

@@ -128,7 +128,7 @@ interface Way {
 async function sent(cleared: ClearedStatement, call: Call, way: Way): Promise<CallOutcome> {
   const { journal, clock } = way.session.scene;
   const startedUs = clock.monotonicUs();
-  const answerer = answering(call.method, leftToDo(cleared));
+  const answerer = answering(call.method, leftToDo(cleared), typeof call.params['uri'] === 'string' ? call.params['uri'] : null);
   const approvalId = cleared.use?.receipt.approvalId ?? null;
   if ('refused' in answerer) {
     finish(cleared, way.session, { outcome: 'aborted', ...NOTHING, durationUs: 0 });

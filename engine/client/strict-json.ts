@@ -10,6 +10,8 @@ export interface JsonBounds {
   readonly keys?: 'folded' | 'same';
   /** `exact`: none whose digits are lost. `whole`: none that is another whole number. Default: `exact`. */
   readonly numbers?: 'exact' | 'whole' | 'any';
+  /** `refused`: half of a surrogate pair, which others replace, drop or stop at. Default: `kept`. */
+  readonly halves?: 'kept' | 'refused';
 }
 
 export type StrictJson =
@@ -43,7 +45,10 @@ function no(code: 'encoding' | 'syntax' | 'budget', detail: string): StrictJson 
 const C = { quote: 34, backslash: 92, comma: 44, minus: 45, zero: 48, nine: 57, colon: 58, open: 91, close: 93, brace: 123, end: 125 } as const;
 
 /** The text is known to be JSON: strings, numbers and brackets are all that has to be told apart. */
-function ambiguity(text: string, { depthMax, valuesMax, keys: told = 'folded', numbers = 'exact' }: JsonBounds): (StrictJson & { ok: false }) | null {
+function ambiguity(
+  text: string,
+  { depthMax, valuesMax, keys: told = 'folded', numbers = 'exact', halves = 'kept' }: JsonBounds,
+): (StrictJson & { ok: false }) | null {
   /** Of each open object its keys as they stand and in lower case; null: an array. */
   const open: (Set<string> | null)[] = [];
   let values = 0;
@@ -53,6 +58,7 @@ function ambiguity(text: string, { depthMax, valuesMax, keys: told = 'folded', n
     if (code === C.quote) {
       const end = endOfString(text, at);
       const keys = open.at(-1);
+      if (halves === 'refused' && isHalf(text.slice(at, end))) return no('encoding', 'half of a surrogate pair');
       if (keys && isKey(text, end)) {
         const wrong = remember(keys, text.slice(at, end), told === 'folded');
         if (wrong !== null) return no('syntax', wrong);
@@ -83,6 +89,11 @@ function endOfString(text: string, start: number): number {
   let at = start + 1;
   while (text.charCodeAt(at) !== C.quote) at += text.charCodeAt(at) === C.backslash ? 2 : 1;
   return at + 1;
+}
+
+/** Well-formed UTF-8 has none but as an escape. */
+function isHalf(quoted: string): boolean {
+  return /\\ud[89a-f]/i.test(quoted) && !(JSON.parse(quoted) as string).isWellFormed();
 }
 
 function isKey(text: string, from: number): boolean {

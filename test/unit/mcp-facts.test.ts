@@ -188,3 +188,40 @@ describe('paths and addresses', () => {
   );
   test.each(['file:///workspace/a', 'db://customers', 'test://template/{id}/data'])('%s is one', (uri) => expect(uriProblem(uri)).toBeNull());
 });
+
+describe('texts that are read differently elsewhere are not understood (H5, M3)', () => {
+  const odd = [
+    '/*!50000 DROP TABLE x */',
+    'SELECT 1 /* a /* b */ */',
+    'SELECT 5--1; DROP TABLE x',
+    "SELECT 'a\\'' ; DROP TABLE x; -- '",
+    "SELECT 1 # ' \n; DROP TABLE x -- '",
+    'SELECT $$ ; DROP TABLE x $$',
+    '-- nothing',
+    '',
+  ];
+  test.each(odd)('SQL for no target: %j', async (text) =>
+    expect(await call('run_sql', { sql: text })).toMatchObject({ parsed: false, opaque: [{ code: 'unsupported' }] }),
+  );
+
+  test.each(["SELECT '--1 # $$ /*!' FROM a -- why", 'SELECT "a#b" FROM t /* note */', "SELECT 'it''s' -- it's\n"])(
+    'SQL that all read alike: %j',
+    async (text) => expect((await call('run_sql', { sql: text })).parsed).toBe(true),
+  );
+
+  test('half of a surrogate pair', async () => {
+    const text = (q: string): string => `{"method":"tools/call","params":{"name":"fetch","arguments":{"url":"https://a.example/","q":"${q}"}}}`;
+    expect(await read(text('\\ud800'))).toMatchObject({ parsed: false, opaque: [{ code: 'encoding' }] });
+    expect((await read(text('\\ud83d\\ude00'))).parsed).toBe(true);
+  });
+
+  test.each(['db://{table}', 'db://a|b', 'db://a<b>'])('an address of a resource with what stands in none: %s', async (uri) =>
+    expect((await read({ method: 'resources/read', params: { uri } })).parsed).toBe(false),
+  );
+
+  test('a query may hold an encoded slash, the path of an address not', () => {
+    expect(readUrl('https://a.example/?next=%2Fb').ok).toBe(true);
+    expect(readUrl('https://a.example/%2Fb').ok).toBe(false);
+    expect(readUrl('https://a.example/?b=%00').ok).toBe(false);
+  });
+});

@@ -4,6 +4,7 @@ import type { ArgumentFacts } from '#schemas/mcp-facts';
 import type { Effect, Opaque, SqlFacts } from '#schemas/sql-facts';
 import { LIMITS } from './limits.ts';
 import { readPath } from './paths.ts';
+import { otherwiseRead } from './sql-dialects.ts';
 import type { SqlContext, SqlReading } from './sql-reading.ts';
 import { readUrl } from './urls.ts';
 
@@ -77,11 +78,16 @@ function readOne(value: unknown, kind: ArgumentKind, sql: SqlReading): Read | Pr
 function ofSql(text: string, kind: ArgumentKind, sql: SqlReading): Read | Promise<Read> {
   const context = sqlContext(kind, sql);
   if (context === null) return failed(kind, 'unsupported', `is for ${String(kind.target)}, whose catalog is not known here`);
-  const read = (facts: SqlFacts): Read => ({
-    facts: { argument: kind.argument, as: 'sql', parsed: facts.parsed, ...targetOf(kind), sql: facts },
-    effects: facts.effects,
-    opaque: facts.opaque.map((entry) => ({ ...entry, detail: `${kind.argument}: ${entry.detail}` })),
-  });
+  const odd = kind.target === undefined ? otherwiseRead(text) : null;
+  if (odd !== null) return failed(kind, 'unsupported', `holds ${odd}, which databases read differently, and no target says which one it is for`);
+  const read = (facts: SqlFacts): Read => {
+    if (facts.parsed && facts.statements.length === 0 && kind.target === undefined) return failed(kind, 'unsupported', 'holds no statement');
+    return {
+      facts: { argument: kind.argument, as: 'sql', parsed: facts.parsed, ...targetOf(kind), sql: facts },
+      effects: facts.effects,
+      opaque: facts.opaque.map((entry) => ({ ...entry, detail: `${kind.argument}: ${entry.detail}` })),
+    };
+  };
   const facts = sql.read(Buffer.from(text, 'utf8'), context);
   return facts instanceof Promise ? facts.then(read) : read(facts);
 }

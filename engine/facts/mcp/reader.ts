@@ -9,7 +9,7 @@ import { LIMITS } from './limits.ts';
 import { METHODS } from './methods.ts';
 import { invalid } from './schema.ts';
 import type { SqlReading } from './sql-reading.ts';
-import { uriProblem } from './urls.ts';
+import { isTemplate, uriProblem } from './urls.ts';
 
 /** Structurally the `ReadContext` that judging hands over. */
 export interface McpContext {
@@ -54,7 +54,7 @@ export class McpReader {
 
   #fresh(text: Uint8Array, target: string, catalog: McpCatalog | null): McpFacts | Promise<McpFacts> {
     if (text.length > LIMITS.messageBytes) return unread('', 'budget', `longer than ${LIMITS.messageBytes} bytes`);
-    const json = parseStrictJson(text, { depthMax: LIMITS.depth, valuesMax: LIMITS.values });
+    const json = parseStrictJson(text, { depthMax: LIMITS.depth, valuesMax: LIMITS.values, halves: 'refused' });
     if (!json.ok) return unread('', json.code, json.detail);
     const message = messageOf(json.value);
     if (typeof message === 'string') return unread('', 'syntax', message);
@@ -161,6 +161,7 @@ function resource(base: McpFacts, uri: string): McpFacts {
   const problem = uriProblem(uri);
   const facts: McpFacts = { ...base, uri };
   if (problem !== null) return not(facts, 'syntax', `an address ${problem}`);
+  if (base.method !== 'completion/complete' && isTemplate(uri)) return not(facts, 'syntax', 'an address with characters that stand in none');
   const reads = base.method === 'resources/read' || base.method === 'resources/subscribe';
   return { ...facts, effects: reads ? [reading(uri)] : [] };
 }

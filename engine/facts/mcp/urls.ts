@@ -8,7 +8,8 @@ export type UrlRead = { readonly ok: true; readonly url: HttpFacts; readonly hos
 
 /** A GET of it. Only addresses that every reader takes for the same one, and none inside (H9): names that resolve there are policy's to name. */
 export function readUrl(given: string): UrlRead {
-  const odd = oddity(given);
+  // in the query an encoded slash is what stands in a value
+  const odd = oddity(given, given.split('?', 1)[0]);
   if (odd !== null) return { ok: false, detail: `an address ${odd}` };
   if (!URL.canParse(given)) return { ok: false, detail: 'no absolute address' };
   const url = new URL(given);
@@ -53,13 +54,18 @@ export function uriProblem(uri: string): string | null {
   return /(^|[/:])\.\.?(?=[/?#]|$)/.test(uri) ? 'with dot segments' : null;
 }
 
-function oddity(text: string): string | null {
+/** Characters that no address holds: a template's, or those that some readers cut off or encode. Only completions are asked about templates. */
+export function isTemplate(uri: string): boolean {
+  return /[<>"{}|^`]/.test(uri);
+}
+
+function oddity(text: string, path = text): string | null {
   if (text.length > LIMITS.uriChars) return 'that is too long';
   if (!text.isWellFormed()) return 'that is no text';
   if (/[\p{Cc}\p{Cf}\p{Z}\\]/u.test(text)) return 'with blanks, backslashes or characters that cannot be seen';
   if (foldsToSyntax(text)) return 'with characters that some readers take for others';
   if (/%(?![0-9A-Fa-f]{2})/.test(text)) return 'with broken percent-encoding';
-  if (/%(?:00|2[ef]|5c|25)/i.test(text)) return 'with an encoded dot, slash, backslash, percent sign or NUL';
+  if (text.includes('%00') || /%(?:2[ef]|5c|25)/i.test(path)) return 'with an encoded dot, slash, backslash, percent sign or NUL';
   return null;
 }
 

@@ -98,6 +98,16 @@ deny contains {
 	not prompt_listed
 }
 
+# What could not be read of an argument that the target declares as SQL, a path or an address cannot be judged.
+deny contains {
+	"code": "NOT_UNDERSTOOD",
+	"reason": concat("", ["Part of this call cannot be judged: ", opaque.detail, "."]),
+	"hint": "Write it plainly: SQL with literal names and no code in texts, paths and addresses in their usual form.",
+} if {
+	called
+	some opaque in input.mcp.opaque
+}
+
 deny contains {
 	"code": "MCP_ARGUMENT",
 	"reason": concat("", ["The argument ", name, " of this tool is not within its limits."]),

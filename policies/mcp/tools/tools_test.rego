@@ -78,6 +78,12 @@ test_tools_of_some_members if {
 	denied(outsider, "MCP_NOT_A_MEMBER")
 }
 
+test_what_is_not_understood_is_refused if {
+	code := {"code": "dynamic_sql", "detail": "$.sql: a DO block"}
+	denied(asked("mcp.call", {"tool": {"name": "search"}, "opaque": [code]}), "NOT_UNDERSTOOD")
+	allowed(asked("mcp.call", {"tool": {"name": "search"}, "opaque": []}))
+}
+
 test_lists_resources_prompts if {
 	allowed(asked("mcp.list", {"method": "tools/list"}))
 	answer(asked("mcp.list", {"method": "completion/complete"}), policy).allow == set()

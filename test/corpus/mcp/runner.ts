@@ -20,7 +20,9 @@ const rule: McpRule = ({ facts }) => {
   const deny = { effect: 'deny', code: 'NOT_IN_PROFILE', reason: 'not in the profile' } as const;
   const functions = facts.nested.flatMap(({ sql }) => sql?.statements.flatMap((statement) => statement.functions) ?? []);
   if (facts.tool !== null && !ALLOWED.has(facts.tool.name)) return deny;
-  if (facts.prompt === 'admin_prompt' || facts.uri?.startsWith('file:') === true) return deny;
+  if (facts.prompt === 'admin_prompt' || facts.uri?.startsWith('db:') === false) return deny;
+  if (facts.opaque.length > 0) return deny;
+  if (facts.nested.some(({ sql }) => sql?.statements.some((statement) => statement.class !== 'read') === true)) return deny;
   if (facts.nested.some(({ path }) => path?.inside === false)) return deny;
   if (facts.nested.some(({ as, url }) => as === 'url' && url?.headers['host']?.[0] !== FETCHED)) return deny;
   if (
