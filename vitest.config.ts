@@ -9,14 +9,20 @@ const LONGEST = [
   'corpus/corpus',
   'console/pages',
   'chaos/',
-  'e2e/approvals-race',
+  'unit/policies-mutation',
+  'e2e/cluster',
   'console/tasks',
   'e2e/cli-gateway',
   'e2e/apart-failure',
   'e2e/cli-start',
+  'e2e/enrolment',
+  'e2e/approvals-race',
   'e2e/demo',
   'e2e/vault',
+  'unit/approvals-model',
   'e2e/',
+  'unit/decide-opa-wasi',
+  'unit/decide-self-test',
 ];
 
 class LongestFirst extends BaseSequencer {

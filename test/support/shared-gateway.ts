@@ -1,12 +1,12 @@
 /** One shop, two engines, one NATS: real processes of each. The enforcer knows both engines. */
 import { cpSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import pg from 'pg';
 import type { ApprovalView } from '#schemas/approval';
 import { journalIdIn } from '#engine/journal/journal-id';
 import { enrolAll } from './enrolled.ts';
 import { gatewayConfig, type TokenOptions } from './gateway.ts';
+import { roomInMemory } from './memory.ts';
 import { mint } from './minted.ts';
 import { type Somebody, somebody, STREAMS, TestNats } from './nats.ts';
 import { type PostgresServer, startPostgres } from './postgres.ts';
@@ -37,7 +37,7 @@ export class SharedGateway implements AsyncDisposable {
   }
 
   static async start(names: readonly string[] = ['one', 'two'], approvals: object = {}): Promise<SharedGateway> {
-    const dir = mkdtempSync(join(tmpdir(), 'interlock-shared-'));
+    const dir = mkdtempSync(join(roomInMemory(), 'interlock-shared-'));
     const who = names.map((name) => somebody('engine', name, [journalIdIn(join(dir, name, 'journal'))]));
     const enforcer = somebody('enforcer', 'shop-1', [journalIdIn(join(dir, 'enforcer', 'journal'))]);
     const setup = somebody('setup', 'setup');
