@@ -7,7 +7,7 @@
  *
  * tag = HMAC-SHA-256(key, "interlock talk 1" NUL, topic NUL, at, and all behind the tag)
  */
-import { createHmac, timingSafeEqual } from 'node:crypto';
+import { createHmac, createSecretKey, type KeyObject, timingSafeEqual } from 'node:crypto';
 import type { Clock } from '#client/clock';
 import type { NatsConnection } from '@nats-io/transport-node';
 import type { NatsLink } from './connection.ts';
@@ -33,6 +33,7 @@ const DOMAIN = 'interlock talk 1\0';
 export class EngineTalk {
   readonly #link: NatsLink;
   readonly #options: TalkOptions;
+  readonly #key: KeyObject;
   readonly #listeners = new Map<string, (body: Uint8Array) => void>();
   /** By engine and topic: when what was heard last was said. What is not newer was said before. */
   readonly #heardUs = new Map<string, number>();
@@ -43,6 +44,7 @@ export class EngineTalk {
   constructor(link: NatsLink, options: TalkOptions) {
     this.#link = link;
     this.#options = options;
+    this.#key = createSecretKey(options.key);
     this.#subscribe();
     link.onChange(() => this.#subscribe());
   }
@@ -105,7 +107,7 @@ export class EngineTalk {
   }
 
   #tag(topic: string, bytes: Buffer): Buffer {
-    return createHmac('sha256', this.#options.key)
+    return createHmac('sha256', this.#key)
       .update(`${DOMAIN}${topic}\0`)
       .update(bytes.subarray(AT_AT, TAG_AT))
       .update(bytes.subarray(NAME_AT))

@@ -1,4 +1,4 @@
-/** nats-server and engines killed in the middle, again and again, on a real server: counted at the end, no grant was used more often than it grants (C3). */
+/** nats-server and engines killed in the middle, again and again, on a real server, while somebody forges: counted at the end, no grant was used more often than it grants (C3). */
 import { randomInt } from 'node:crypto';
 import { expect, test } from 'vitest';
 import { codeOf, draft, requirement, subject } from '#test/support/approvals';
@@ -27,7 +27,7 @@ test(`C3: three engines and their ${NODES} nats-server killed for ${SECONDS} s, 
   const disks = NAMES.map(() => new MemoryDisk());
   const books: (SharedBook | null)[] = await Promise.all(NAMES.map((name, i) => nats.book(name, { disk: disks[i] as MemoryDisk })));
   const asked: Asked[] = [];
-  const counts = { asked: 0, used: 0, refused: 0, kills: 0, outages: 0 };
+  const counts = { asked: 0, used: 0, refused: 0, kills: 0, outages: 0, forged: 0 };
   const end = performance.now() + SECONDS * 1_000;
   const any = (): SharedBook | null => books[random(books.length)] ?? null;
 
@@ -88,7 +88,22 @@ test(`C3: three engines and their ${NODES} nats-server killed for ${SECONDS} s, 
     }
   };
 
-  await Promise.all([nemesis(), ...[0, 1, 2, 3].map((n) => client(n))]);
+  /** Somebody with an engine's key for NATS, and without the authority's: what stands there once more, or elsewhere (ADR 0031). */
+  const forger = async (): Promise<void> => {
+    await using link = nats.link('three');
+    const stream = nats.stream('forger', link);
+    while (performance.now() < end) {
+      await new Promise((resolve) => setTimeout(resolve, 500 + random(1_000)));
+      const { last = 0 } = await stream.info().catch(() => ({}) as { last?: number });
+      const found = last === 0 ? null : await stream.message(1 + random(last)).catch(() => null);
+      if (found === null) continue;
+      const subject = random(2) === 0 ? found.subject : `approvals.${random(1_000)}`;
+      const { kind } = await stream.publish(subject, found.body, { id: `forged ${counts.forged}` });
+      if (kind === 'stored') counts.forged++;
+    }
+  };
+
+  await Promise.all([nemesis(), forger(), ...[0, 1, 2, 3].map((n) => client(n))]);
   const last = performance.now();
   await Promise.all(books.map((each) => until(async () => (await codeOf(each?.ordered.catchUp() ?? gone())) === 'none')));
   console.log(`${JSON.stringify(counts)}; all agree ${Math.round(performance.now() - last)} ms after the last fault`);
@@ -109,6 +124,7 @@ test(`C3: three engines and their ${NODES} nats-server killed for ${SECONDS} s, 
     expect.soft(new Set(books.map((each) => JSON.stringify(each?.book.story(id).filter(({ type }) => type !== 'executed')))).size, id).toBe(1);
   expect(counts.used).toBeGreaterThan(10);
   expect(counts.kills).toBeGreaterThan(1);
+  expect(counts.forged).toBeGreaterThan(0);
   await Promise.all(books.map(async (each) => await each?.close()));
   await nats[Symbol.asyncDispose]();
 });

@@ -7,7 +7,7 @@
  *
  * tag = HMAC-SHA-256(key, "interlock order 1" NUL, u16 length and text of the stream's name with its birth, of the subject, then after, alone and body)
  */
-import { createHmac, timingSafeEqual } from 'node:crypto';
+import { createHmac, createSecretKey, type KeyObject, timingSafeEqual } from 'node:crypto';
 
 const VERSION = 1;
 const AFTER_AT = 1;
@@ -35,11 +35,12 @@ export interface Written {
 }
 
 export class Tags {
-  readonly #key: Uint8Array;
+  /** A quarter of what it costs with the bytes. */
+  readonly #key: KeyObject;
 
   /** @param key 32 bytes, of this installation and for nothing else */
   constructor(key: Uint8Array) {
-    this.#key = key;
+    this.#key = createSecretKey(key);
   }
 
   write(spot: Spot, { after, alone, body }: Written): Uint8Array {
