@@ -74,8 +74,21 @@ const INTERNAL =
 const PRODUCTS =
   /^(?:remote-|tailscale-|teleport-|shib-|oidc-|saml-|mellon-|sm-|x-(?:azure-|appengine-|arr-|apigateway-|apisix-|authentik-|backend-|edge-|gateway-|gfe-|id-token$|ingress-|internal-|kong-|ldap-|lb-|nginx-|oauth|oidc-|php-ob-level$|proxy-|saml-|shib-|token$|trusted-|vouch-|wso2-|clientip$|amzn-(?!trace-id$)))|^(?:affiliation|entitlement|eppn|persistent-id|targeted-id|unscoped-affiliation|z-forwarded-for)$/;
 
-/** Names with `_` are told from those with `-` by some servers only (CGI). */
+/** Names are few, and said with every request: each is looked at once. Past this they are forgotten. */
+const NAMES = 1_024;
+const DROPPED = new Map<string, boolean>();
+
 function isDropped(name: string): boolean {
+  const known = DROPPED.get(name);
+  if (known !== undefined) return known;
+  if (DROPPED.size >= NAMES) DROPPED.clear();
+  const dropped = saysWhatIsOurs(name);
+  DROPPED.set(name, dropped);
+  return dropped;
+}
+
+/** Names with `_` are told from those with `-` by some servers only (CGI). */
+function saysWhatIsOurs(name: string): boolean {
   return OWN.has(name) || name.includes('_') || IDENTITY.test(name) || INTERNAL.test(name) || PRODUCTS.test(name);
 }
 

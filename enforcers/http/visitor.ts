@@ -2,7 +2,7 @@
 import { isPromise } from '#enforcers/common/promise';
 import { refusal, type Refusal } from '#enforcers/common/refusal';
 import { AskedHeaders } from './asked-headers.ts';
-import type { RequestHead } from './head.ts';
+import { onlyValue, type RequestHead } from './head.ts';
 import type { Peer } from './house.ts';
 import { HTTP_LIMITS } from './limits.ts';
 import type { HttpSession } from './session.ts';
@@ -28,7 +28,9 @@ export class Visitor {
   admit(head: RequestHead, house: OpenHouse): Standing | Refusal | Promise<Standing | Refusal> {
     if (house.draining) return refusal('DRAINING');
     const last = this.#last;
-    if (last !== null && last.headers === head.headers && house.book.lives(last.standing.session)) return unlessBusy(last.standing);
+    const again = last !== null && house.book.lives(last.standing.session);
+    if (again && last.headers === head.headers) return unlessBusy(last.standing);
+    if (again && saysTheSameOfItself(last.headers, head.headers)) return this.#standing(head, last.standing.session, house);
     const session = this.#session(head, house);
     return isPromise(session) ? session.then((opened) => this.#standing(head, opened, house)) : this.#standing(head, session, house);
   }
@@ -52,6 +54,12 @@ export class Visitor {
     this.#last = { headers, standing };
     return unlessBusy(standing);
   }
+}
+
+/** The same token, presented in the same way: other headers, such as the id of a request, make nobody else of a client. */
+function saysTheSameOfItself(before: RequestHead['headers'], now: RequestHead['headers']): boolean {
+  const presented = onlyValue(now, 'authorization');
+  return presented !== undefined && presented === onlyValue(before, 'authorization');
 }
 
 function unlessBusy(standing: Standing): Standing | Refusal {

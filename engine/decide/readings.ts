@@ -9,6 +9,12 @@ import { ReadStatement } from './statement.ts';
 
 const CONTEXTS_MAX = 1_024;
 
+/** Most facts are those of one request and one context: a place on them costs a fraction of what a weak map does, to V8's collector too. */
+const STATEMENT = Symbol('statement');
+interface Remembering {
+  [STATEMENT]?: ReadStatement;
+}
+
 export class Readings {
   readonly #paramsAreRead: () => boolean;
   readonly #catalogs = new Map<string, Catalog>();
@@ -16,7 +22,7 @@ export class Readings {
   readonly #newest = new Map<string, Catalog>();
   /** By target: what is known of those that are no databases. */
   readonly #knowledge = new Map<string, HttpCatalog | McpCatalog>();
-  /** By the identity of facts, which the reader caches by exact bytes and context; contexts are few, facts are many. */
+  /** Of facts that are read in a further context: by that, and by the identity of the facts. */
   readonly #statements = new WeakMap<ReadContext, WeakMap<Facts, ReadStatement>>();
   /** By the identity of a set of settings, then by everything else; equal contexts are one object, across sessions. */
   readonly #contexts = new WeakMap<object, Map<string, ReadContext>>();
@@ -52,13 +58,21 @@ export class Readings {
   }
 
   statement(text: Uint8Array, facts: Facts, context: ReadContext): ReadStatement {
+    const placed = (facts as Remembering)[STATEMENT];
+    // a copy of facts is other facts
+    if (placed === undefined || placed.facts !== facts) return ((facts as Remembering)[STATEMENT] = this.#read(text, facts, context));
+    if (placed.context === context && isOf(placed, text)) return placed;
     let byFacts = this.#statements.get(context);
     if (!byFacts) this.#statements.set(context, (byFacts = new WeakMap()));
     const known = byFacts.get(facts);
-    if (known && (known.text === text || Buffer.compare(known.text, text) === 0)) return known;
-    const statement = new ReadStatement(text, facts, context, this.#paramsAreRead);
+    if (known !== undefined && isOf(known, text)) return known;
+    const statement = this.#read(text, facts, context);
     byFacts.set(facts, statement);
     return statement;
+  }
+
+  #read(text: Uint8Array, facts: Facts, context: ReadContext): ReadStatement {
+    return new ReadStatement(text, facts, context, this.#paramsAreRead);
   }
 
   /** The same object for the same set, so that the facts can be cached by it. */
@@ -84,4 +98,8 @@ export class Readings {
     this.#equalContexts.set(text, context);
     return context;
   }
+}
+
+function isOf(statement: ReadStatement, text: Uint8Array): boolean {
+  return statement.text === text || Buffer.compare(statement.text, text) === 0;
 }

@@ -10,6 +10,7 @@ import { readHttp } from './http/reader.ts';
 import { McpReader } from './mcp/reader.ts';
 import { ByteCache } from './postgres/cache.ts';
 import type { PostgresFacts } from './postgres/reader.ts';
+import { Recent } from './recent.ts';
 
 export interface ReadingContext {
   readonly dialect: Resource['type'];
@@ -42,6 +43,7 @@ export function readFactsOf(sql: PostgresFacts, catalogOf: (target: string) => C
 /** The same object for the same bytes and the same description, while they are short: the journal stores it once, and a judgement finds it again. */
 class CachedHttp {
   readonly #known = new ByteCache<HttpFacts>(HTTP_FACTS_LIMITS.cacheBytes);
+  readonly #recent = new Recent();
   /** Enforcers hand over the same bytes as one object where they repeat: then nothing of them is looked at. */
   readonly #same = new WeakMap<Uint8Array, { readonly fingerprint: string; readonly facts: HttpFacts }>();
 
@@ -49,7 +51,7 @@ class CachedHttp {
     const fingerprint = catalog?.fingerprint ?? '';
     const same = this.#same.get(text);
     if (same !== undefined && same.fingerprint === fingerprint) return same.facts;
-    if (text.length > HTTP_FACTS_LIMITS.cachedBytes) return readHttp(text, { catalog, graphql: readGraphql });
+    if (text.length > HTTP_FACTS_LIMITS.cachedBytes || !this.#recent.again(text)) return readHttp(text, { catalog, graphql: readGraphql });
     const key = `${fingerprint}\n${Buffer.from(text.buffer, text.byteOffset, text.byteLength).toString('latin1')}`;
     const known = this.#known.get(key);
     if (known !== undefined) {

@@ -20,7 +20,6 @@ interface StoredObject {
 
 export class Definitions {
   readonly #forms: PayloadForms;
-  readonly #facts = new WeakMap<object, Payload>();
   readonly #objects = new WeakMap<object, StoredObject>();
   #strings = new Map<string, number>();
   #segment: number;
@@ -89,9 +88,8 @@ export class Definitions {
 
   /** Facts are a payload too, serialised when they are written: caches hold many of them, and their text would double that. */
   facts(facts: Facts): Payload {
-    let payload = this.#facts.get(facts);
-    if (!payload) this.#facts.set(facts, (payload = new FactsPayload(facts)));
-    return payload;
+    const known = (facts as Remembering)[PAYLOAD];
+    return known?.of === facts ? known : ((facts as Remembering)[PAYLOAD] = new FactsPayload(facts));
   }
 
   digestOf(payload: Payload): string {
@@ -114,15 +112,22 @@ export class Definitions {
 
 class FactsPayload implements Payload {
   readonly media = 'facts';
-  readonly #facts: Facts;
+  /** A copy of facts is other facts. */
+  readonly of: Facts;
 
   constructor(facts: Facts) {
-    this.#facts = facts;
+    this.of = facts;
   }
 
   get bytes(): Uint8Array {
-    return Buffer.from(JSON.stringify(this.#facts));
+    return Buffer.from(JSON.stringify(this.of));
   }
+}
+
+/** As with payloads (payload-forms.ts): a place on the facts themselves is cheaper than a weak map. */
+const PAYLOAD = Symbol('payload');
+interface Remembering {
+  [PAYLOAD]?: FactsPayload;
 }
 
 function writePayloadFrame({ digest, salt }: StoredBytes, bytes: Uint8Array, frames: ByteWriter): void {

@@ -8,10 +8,19 @@ import { quantile } from './pgbench.ts';
 import { median } from './run-pgbench.ts';
 import type { BenchOptions } from './options.ts';
 
-const SCENARIOS = (['small', '12k'] as const).flatMap((size) =>
-  (['plain', 'masked'] as const).map((kind) => ({ name: `http.${size}.${kind}`, size, kind })),
-);
-type Scenario = (typeof SCENARIOS)[number];
+interface Scenario {
+  readonly name: string;
+  readonly size: 'small' | '12k';
+  readonly kind: 'plain' | 'masked';
+  /** No two requests are alike: nothing of one is found again in a cache. */
+  readonly varied: boolean;
+}
+const SCENARIOS: readonly Scenario[] = [
+  ...(['small', '12k'] as const).flatMap((size) =>
+    (['plain', 'masked'] as const).map((kind) => ({ name: `http.${size}.${kind}`, size, kind, varied: false })),
+  ),
+  { name: 'http.small.varied', size: 'small', kind: 'plain', varied: true },
+];
 const SSN = '123-45-';
 
 interface Row {
@@ -81,7 +90,12 @@ function nginxThere(): boolean {
 /** Until whatever is compiled while it runs is. */
 const WARM_S = 3;
 
-async function measure(subject: HttpSubject, { size, kind }: Scenario, clients: number, seconds: number): Promise<Omit<Row, 'subject' | 'journal'>> {
+async function measure(
+  subject: HttpSubject,
+  { size, kind, varied }: Scenario,
+  clients: number,
+  seconds: number,
+): Promise<Omit<Row, 'subject' | 'journal'>> {
   const before = cpuUs(subject);
   const masked = subject.name === 'interlock' && kind === 'masked';
   const path = `/${kind}/${size}`;
@@ -91,6 +105,7 @@ async function measure(subject: HttpSubject, { size, kind }: Scenario, clients: 
     token: subject.token,
     clients,
     seconds,
+    varied,
     holds: masked ? '"ssn":"***"' : SSN,
     lacks: masked ? SSN : null,
   });

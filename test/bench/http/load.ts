@@ -11,6 +11,8 @@ export interface Load {
   /** What must stand in every answer, and what must not. */
   readonly holds: string;
   readonly lacks: string | null;
+  /** Each request has a query and an id of its own, as those of real clients have. */
+  readonly varied: boolean;
 }
 
 export interface LoadResult {
@@ -21,16 +23,16 @@ export interface LoadResult {
 }
 
 export async function load(options: Load): Promise<LoadResult> {
-  const request = Buffer.from(`GET ${options.path} HTTP/1.1\r\nhost: api.internal\r\nauthorization: Bearer ${options.token}\r\n\r\n`);
+  const requests = requestsOf(options);
   const times: number[] = [];
   const started = performance.now();
   const until = started + options.seconds * 1000;
-  await Promise.all(Array.from({ length: options.clients }, () => client(options, request, until, times)));
+  await Promise.all(Array.from({ length: options.clients }, () => client(options, requests, until, times)));
   const seconds = (performance.now() - started) / 1000;
   return { requests: times.length, rps: times.length / seconds, latencies: Float64Array.from(times).sort() };
 }
 
-async function client({ port, path, holds, lacks }: Load, request: Buffer, until: number, times: number[]): Promise<void> {
+async function client({ port, path, holds, lacks }: Load, next: () => Buffer, until: number, times: number[]): Promise<void> {
   const socket = createConnection({ port, host: '127.0.0.1', noDelay: true });
   await once(socket, 'connect');
   const { promise, resolve, reject } = Promise.withResolvers<void>();
@@ -48,7 +50,7 @@ async function client({ port, path, holds, lacks }: Load, request: Buffer, until
     bytes = wanted = 0;
     if (now >= until) return void socket.end(() => resolve());
     asked = now;
-    socket.write(request);
+    socket.write(next());
   };
   const check = (answer: Buffer): void => {
     const fits = answer.subarray(0, 12).toString() === 'HTTP/1.1 200' && answer.includes(holds) && (lacks === null || !answer.includes(lacks));
@@ -62,8 +64,17 @@ async function client({ port, path, holds, lacks }: Load, request: Buffer, until
     if (wanted === 0) wanted = lengthOf(chunks.length === 1 ? chunk : Buffer.concat(chunks));
     if (wanted > 0 ? bytes >= wanted : wanted === CHUNKED && chunk.subarray(-5).toString('latin1') === '0\r\n\r\n') answered();
   });
-  socket.write(request);
+  socket.write(next());
   await promise;
+}
+
+/** What is sent next: always the same, or never the same twice. */
+function requestsOf({ path, token, varied }: Load): () => Buffer {
+  const text = (query: string, id: string): Buffer =>
+    Buffer.from(`GET ${path}${query} HTTP/1.1\r\nhost: api.internal\r\nauthorization: Bearer ${token}\r\n${id}\r\n`);
+  const same = text('', '');
+  let sent = 0;
+  return () => (varied ? text(`?n=${++sent}`, `x-request-id: ${sent}\r\n`) : same);
 }
 
 const CHUNKED = -1;

@@ -16,7 +16,7 @@ const server = createServer({ noDelay: true }, (socket) => {
   socket.on('data', (chunk) => {
     rest += chunk.toString('latin1');
     for (let end = rest.indexOf('\r\n\r\n'); end >= 0; end = rest.indexOf('\r\n\r\n')) {
-      const path = rest.slice(0, end).split(' ', 2)[1] ?? '';
+      const path = rest.slice(0, end).split(' ', 2)[1]?.split('?', 1)[0] ?? '';
       rest = rest.slice(end + 4);
       answer(socket, path.split('/').at(-1) ?? '');
     }
