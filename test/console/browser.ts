@@ -72,6 +72,12 @@ export async function expectAccessible(page: Page): Promise<void> {
   ).toEqual([]);
 }
 
+/** The dialog has the keyboard: what is pressed before that goes to the page behind it. */
+export async function dialogOpen(page: Page): Promise<void> {
+  await page.getByRole('alertdialog').waitFor();
+  await page.locator('[role=alertdialog]:focus-within').waitFor();
+}
+
 /** For what comes by itself; a machine that is busy is given time. */
 export function eventually<T>(look: () => T): ReturnType<typeof expect.poll<Awaited<T>>> {
   return expect.poll(look as () => Awaited<T>, { timeout: 15_000, interval: 25 });

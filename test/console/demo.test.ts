@@ -8,7 +8,7 @@ import { Shell } from '#test/demo/shell';
 import { steps } from '#test/demo/steps';
 import { installed } from '#test/support/approval-shop';
 import { chromiumPath } from '#test/support/chromium';
-import { launchBrowser, openWindow } from './browser.ts';
+import { dialogOpen, launchBrowser, openWindow } from './browser.ts';
 
 const root = dirname(dirname(import.meta.dirname));
 const missing = [chromiumPath() === null ? 'chromium' : '', installed('psql') ? '' : 'postgresql-client'].filter((name) => name !== '');
@@ -41,7 +41,7 @@ test.skipIf(missing.length > 0)(
       await sentence.waitFor();
       expect(await sentence.textContent()).toMatch(/^alice sets status = 'refunded' in about 1 row of payments where id = 2/);
       await page.keyboard.press('a');
-      await page.getByRole('alertdialog').waitFor();
+      await dialogOpen(page);
       await page.keyboard.press('Enter');
       await page.getByRole('status').getByText('Ran').waitFor();
       const ran = await play('ran-once');

@@ -4,7 +4,7 @@ import type { Browser } from 'playwright-core';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { refusalOf, type Shop } from '#test/support/approval-shop';
 import { chromiumPath } from '#test/support/chromium';
-import { eventually, launchBrowser, type Window } from './browser.ts';
+import { dialogOpen, eventually, launchBrowser, type Window } from './browser.ts';
 import { alice, bob, carol, enter, erin, go, type Person, startConsoleShop } from './shop.ts';
 
 describe.skipIf(chromiumPath() === null)('a person with the console (Chromium is not installed: apt-get install chromium)', () => {
@@ -78,7 +78,7 @@ describe.skipIf(chromiumPath() === null)('a person with the console (Chromium is
     await page.keyboard.press('Enter');
     await page.locator('.act-approve').waitFor();
     await page.keyboard.press('a');
-    await page.getByRole('alertdialog').waitFor();
+    await dialogOpen(page);
     await page.keyboard.press('Enter');
     expect((await held).rowCount).toBe(1);
   });
@@ -100,7 +100,7 @@ describe.skipIf(chromiumPath() === null)('a person with the console (Chromium is
     expect(digest).toContain((await page.locator('.text .digest code').textContent()) ?? 'nothing');
     expect(await page.locator('.chain').textContent()).toMatch(/owner.*0 of 1.*group owners/);
     await page.keyboard.press('d');
-    await page.getByRole('alertdialog').waitFor();
+    await dialogOpen(page);
     await page.keyboard.press('Enter');
     await refused;
   });
@@ -112,7 +112,7 @@ describe.skipIf(chromiumPath() === null)('a person with the console (Chromium is
     await page.locator('[data-row]').first().click();
     await page.locator('.act-deny').waitFor();
     await page.keyboard.press('d');
-    await page.getByRole('alertdialog').waitFor();
+    await dialogOpen(page);
     await page.keyboard.type('wrong customer: it is 12, not 11');
     await page.keyboard.press('Enter');
     const { code, message, detail } = await refused;
@@ -153,7 +153,7 @@ describe.skipIf(chromiumPath() === null)('a person with the console (Chromium is
     await page.getByRole('alertdialog').getByRole('button', { name: 'Approve' }).click();
     await page.locator('.outcome', { hasText: 'not used yet' }).waitFor();
     await page.keyboard.press('u');
-    await page.getByRole('alertdialog').waitFor();
+    await dialogOpen(page);
     await page.keyboard.press('Enter');
     await page.locator('.outcome', { hasText: 'withdrawn' }).waitFor();
     expect((await shop.show(id)).state).toBe('withdrawn');

@@ -32,10 +32,13 @@ describe('a reviewer at the console', () => {
     }
     expect(told.get('approval')).toEqual({ kind: 'approval', id, state: 'open' });
     const session = told.get('session')?.id ?? '';
-    expect((await console.get(`/v1/sessions/${session}/page`)).body).toMatchObject({
-      session: { session_id: session, login: 'alice', target: 'shop', state: 'open' },
-      statements: { items: [expect.objectContaining({ session_id: session, refused: 'APPROVAL_PENDING', approval_id: id })] },
-    });
+    // that it was held came first: its page is asked for until it has the refusal, too
+    await expect
+      .poll(async () => (await console.get(`/v1/sessions/${session}/page`)).body)
+      .toMatchObject({
+        session: { session_id: session, login: 'alice', target: 'shop', state: 'open' },
+        statements: { items: [expect.objectContaining({ session_id: session, refused: 'APPROVAL_PENDING', approval_id: id })] },
+      });
     expect((await console.get('/v1/search?object=payments&verb=update')).body).toMatchObject({ items: [{ session_id: session }] });
 
     const page = (await console.get(`/v1/approvals/${id}/page`)).body as RequestPage;
@@ -55,11 +58,12 @@ describe('a reviewer at the console', () => {
     const record = await shop.events();
     const events = record.filter((event) => 'approval_id' in event && event.approval_id === id && /viewed|verdict/.test(event.type));
     expect(events.map(({ type }) => type)).toEqual(['approval.viewed', 'approval.verdict', 'approval.viewed']);
-    expect(record.filter(({ type }) => type === 'recording.viewed')).toMatchObject([
-      { by: 'bob', session_id: session },
-      { by: 'bob' }, // the search
-      { by: 'bob' }, // this reading of the record
-    ]);
+    const viewed = record.filter(({ type }) => type === 'recording.viewed');
+    const ofTheSession = viewed.filter((event) => 'session_id' in event && event.session_id === session);
+    expect(ofTheSession.length).toBeGreaterThanOrEqual(1);
+    // the search, and this reading of the record
+    expect(viewed.slice(ofTheSession.length)).toMatchObject([{ by: 'bob' }, { by: 'bob' }]);
+    expect(viewed.every((event) => 'by' in event && event.by === 'bob')).toBe(true);
     live.close();
   });
 
