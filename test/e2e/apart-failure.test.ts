@@ -1,5 +1,6 @@
 /** An engine and an enforcer in processes of their own, and what becomes of clients when the engine is lost (DESIGN §4; I6: within a second). */
 import { execFileSync } from 'node:child_process';
+import { once } from 'node:events';
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
@@ -47,8 +48,11 @@ describe('judged beside the target', () => {
   test('the engine is killed while a statement is held: refused within a second, the request survives, and the statement runs once', async () => {
     const text = 'UPDATE payments SET n = n + 1 WHERE id = 1';
     const client = await shop.client();
+    // the engine has the request before the enforcer has its answer: held is who is told so
+    const told = once(client, 'notice');
     const held = refusalOf(client.query(text));
     const { approval_id } = await shop.opened(text);
+    await told;
     await kill(shop);
     const { result: why, ms } = await timed(held);
     expect(ms).toBeLessThan(1_000);
