@@ -127,7 +127,7 @@ test('on save: limits count at once, what needs a restart is named by its key, a
   expect(lines('the configuration was read again').at(-1)).toMatchObject({
     applied: expect.arrayContaining(['targets.shop.limits.connections', 'log.level']),
   });
-  expect(lines('need a restart').at(-1)).toMatchObject({ keys: ['journal.segment'] });
+  await expect.poll(() => lines('need a restart').at(-1), { timeout: 10_000 }).toMatchObject({ keys: ['journal.segment'] });
   const one = await client();
   await expect(client()).rejects.toMatchObject({ message: expect.stringContaining('the limit of 1 connections') });
   save((config) => void (config.targets.shop.limits = { connections: 0 }));
