@@ -3,15 +3,17 @@
  * of the document is kept but where one stands in it and the token that the chunk broke. Strict: what is not one well-formed document in UTF-8,
  * or names a masked member twice in one object, is a fault; the chunk it stands in and all that follows never leave.
  */
-import { Beside } from './beside.ts';
 import { embedded, looksEmbedded, type Inner } from './embedded.ts';
-import type { FieldNames } from './field-names.ts';
+import { Held } from './held.ts';
 import { JsonScan, SCAN } from './json-scan.ts';
 import { ANSWER_LIMITS } from './limits.ts';
 import { foldName } from './mask-path.ts';
 import { MaskFault } from './mask-fault.ts';
 import { keptOf, partly, replacement, type JsonKind } from './method.ts';
+import { Nesting } from './nesting.ts';
+import { Outgoing } from './outgoing.ts';
 import { WITHHELD, type Masking, type Place } from './places.ts';
+import { Texts, textOf } from './texts.ts';
 import { Utf8Border } from './utf8-border.ts';
 
 export interface JsonMaskOptions {
@@ -22,50 +24,22 @@ export interface JsonMaskOptions {
 }
 
 export class JsonMask {
-  /** How often each name was masked. */
-  readonly counts: Record<string, number> = {};
-  /** Something was masked, or was about to be. */
-  touched = false;
-
   readonly #options: JsonMaskOptions;
   readonly #start: Place;
   readonly #border = new Utf8Border();
   readonly #scan = new JsonScan();
 
+  readonly #held = new Held();
+  readonly #nesting = new Nesting();
+  readonly #outgoing = new Outgoing();
+  readonly #texts: Texts;
+
   #state: State = VALUE;
   #begun = false;
   #ending = false;
-  /** The token that the last chunk broke, with this chunk behind it; its own memory. */
-  #held: Buffer = NOTHING;
-  #heldBytes = 0;
-
   #chunk: Buffer = NOTHING;
-  #out: Buffer = NOTHING;
-  #outAt = 0;
-  /** From here on the chunk has not been copied. */
-  #from = 0;
-
-  #depth = 0;
-  readonly #lists: number[] = [];
-  readonly #places: Place[] = [];
-  readonly #seen: number[] = [];
-  readonly #indexes: number[] = [];
   /** Of the value that comes next. */
   #place: Place;
-
-  /** What is being masked, since which depth, and what it is. */
-  #hidden: Masking | null = null;
-  #hiddenDepth = 0;
-  #hiddenKind: JsonKind = 'null';
-
-  readonly #names: FieldNames | null;
-  /** null: no text was the name of a masked field so far. */
-  #beside: Beside | null = null;
-  readonly #opened: number[] = [];
-  #longestRow = 0;
-  /** The chunk, a character a byte, once it is looked through for names; and where the next one ends. */
-  #latin: string | null = null;
-  #nameAt = -1;
   /** The string leaves as it comes, as long as it says nothing. */
   #watched = false;
 
@@ -73,7 +47,12 @@ export class JsonMask {
     this.#start = start;
     this.#place = start;
     this.#options = options;
-    this.#names = start.fieldNames;
+    this.#texts = new Texts(start.fieldNames);
+  }
+
+  /** How often each name was masked. */
+  get counts(): Readonly<Record<string, number>> {
+    return this.#outgoing.counts;
   }
 
   /** What may leave now. @throws MaskFault */
@@ -89,26 +68,23 @@ export class JsonMask {
     if (!this.#border.complete) throw new MaskFault('it is not UTF-8');
     this.#ending = true;
     const out = this.#pass(NOTHING);
-    const nothing = this.#state === VALUE && this.#depth === 0 && (this.#options.lines || !this.#begun);
-    if (this.#heldBytes > 0 || (this.#state !== DONE && !nothing)) throw new MaskFault('it ends in the middle');
+    const nothing = this.#state === VALUE && this.#nesting.depth === 0 && (this.#options.lines || !this.#begun);
+    if (this.#held.bytes > 0 || (this.#state !== DONE && !nothing)) throw new MaskFault('it ends in the middle');
     return out;
   }
 
   #pass(bytes: Buffer): Buffer {
-    const chunk = this.#heldBytes === 0 ? bytes : this.#behindHeld(bytes);
+    const chunk = this.#held.before(bytes);
     this.#chunk = chunk;
-    this.#out = Buffer.allocUnsafe(chunk.length + (chunk.length >> 3) + SLACK_BYTES);
-    this.#outAt = 0;
-    this.#from = 0;
-    this.#latin = null;
-    this.#nameAt = -1;
-    if (this.#depth > 0) this.#opened.fill(-1);
+    this.#outgoing.begin(chunk);
+    this.#texts.begin(chunk);
+    this.#nesting.forget();
     const stopped = this.#run(chunk);
-    if (this.#hidden === null) this.#copy(stopped);
-    this.#hold(stopped);
-    const out = this.#out.subarray(0, this.#outAt);
-    this.#chunk = this.#out = NOTHING;
-    this.#latin = null;
+    const out = this.#outgoing.end(stopped);
+    this.#held.keep(chunk, stopped);
+    this.#scan.shift(stopped);
+    this.#texts.end();
+    this.#chunk = NOTHING;
     return out;
   }
 
@@ -178,51 +154,27 @@ export class JsonMask {
   }
 
   #open(list: boolean, at: number): number {
-    const depth = this.#depth;
-    if (depth === ANSWER_LIMITS.depth) throw new MaskFault('it is too deep');
-    if (this.#hidden === null && this.#place.masking !== null) this.#hide(this.#place.masking, list ? 'array' : 'object', at);
-    this.#lists[depth] = list ? 1 : 0;
-    this.#places[depth] = this.#place;
-    this.#seen[depth] = 0;
-    this.#indexes[depth] = 0;
-    this.#opened[depth] = at;
-    this.#beside?.opened(depth);
-    this.#depth = depth + 1;
+    if (this.#nesting.depth === ANSWER_LIMITS.depth) throw new MaskFault('it is too deep');
+    if (this.#outgoing.hidden === null && this.#place.masking !== null) this.#hide(this.#place.masking, list ? 'array' : 'object', at);
+    this.#place = this.#nesting.open(list, this.#place, at);
     this.#state = list ? FIRST_ELEMENT : FIRST_KEY;
-    if (list && this.#place.live) this.#place = this.#element(this.#place, 0);
     return at + 1;
   }
 
-  /** Elements of a list in a list are columns, some of which may have been named. */
-  #element(place: Place, index: number): Place {
-    const row = this.#beside !== null && this.#depth > 1 && this.#lists[this.#depth - 2] === 1;
-    return row && this.#beside?.inRow(index) === true ? place.withheld : place.element(index);
-  }
-
   #close(list: boolean, at: number): number {
-    const depth = this.#depth - 1;
-    if ((this.#lists[depth] === 1) !== list) throw new MaskFault('it is not JSON');
-    if (list && depth > 0 && this.#lists[depth - 1] === 1 && this.#state !== FIRST_ELEMENT)
-      this.#longestRow = Math.max(this.#longestRow, (this.#indexes[depth] as number) + 1);
-    this.#depth = depth;
-    if (this.#hidden !== null && this.#hiddenDepth === depth) this.#show(replacement(this.#hidden.mask, this.#hiddenKind), at + 1);
+    this.#nesting.close(list, this.#state === FIRST_ELEMENT);
+    const { depth } = this.#nesting;
+    const { hidden, hiddenDepth, hiddenKind } = this.#outgoing;
+    if (hidden !== null && hiddenDepth === depth) this.#outgoing.show(replacement(hidden.mask, hiddenKind), at + 1);
     this.#state = depth === 0 ? DONE : AFTER;
     return at + 1;
   }
 
   #after(byte: number, at: number): number {
-    const top = this.#depth - 1;
-    const list = this.#lists[top] === 1;
+    const list = this.#nesting.inList;
     if (byte !== COMMA) return this.#close(byte === CLOSE_LIST ? true : byte === CLOSE_OBJECT ? false : !list, at);
-    if (!list) {
-      this.#state = KEY;
-      return at + 1;
-    }
-    const place = this.#places[top] as Place;
-    const index = (this.#indexes[top] as number) + 1;
-    this.#indexes[top] = index;
-    this.#place = place.live ? this.#element(place, index) : place;
-    this.#state = VALUE;
+    if (list) this.#place = this.#nesting.next();
+    this.#state = list ? VALUE : KEY;
     return at + 1;
   }
 
@@ -231,8 +183,8 @@ export class JsonMask {
     const close = this.#scan.string(this.#chunk, at + 1);
     if ((close < 0 ? this.#chunk.length : close) - at > ANSWER_LIMITS.keyBytes) throw new MaskFault('a name is too long');
     if (close < 0) return -1;
-    const place = this.#places[this.#depth - 1] as Place;
-    if (this.#hidden === null) this.#place = place.live ? this.#member(place, at + 1, close) : place;
+    const { place } = this.#nesting;
+    if (this.#outgoing.hidden === null) this.#place = place.live ? this.#member(place, at + 1, close) : place;
     this.#scan.reset();
     // without a blank in between, which is how machines write it, the colon needs no step of its own
     const colon = this.#chunk[close + 1] === COLON_BYTE;
@@ -242,27 +194,18 @@ export class JsonMask {
 
   #member(place: Place, start: number, close: number): Place {
     const { plain } = this.#scan;
-    if (!plain && this.#names !== null && this.#names.saidIn(textOf(this.#chunk, start, close)))
-      throw new MaskFault('a name says what a masked value is');
-    if (this.#beside?.isValue(this.#depth - 1, this.#chunk.toString('latin1', start, close)) === true) return place.withheld;
+    const text = plain ? null : textOf(this.#chunk, start, close);
+    if (text !== null && this.#texts.says(text)) throw new MaskFault('a name says what a masked value is');
+    if (this.#nesting.isValue(this.#chunk, start, close)) return place.withheld;
     if (plain && ((place.nameLengths >>> Math.min(31, close - start)) & 1) === 0) return place.other;
-    const number = plain ? place.numberAt(this.#chunk, start, close) : place.numberOf(foldName(textOf(this.#chunk, start, close)));
+    const number = text === null ? place.numberAt(this.#chunk, start, close) : place.numberOf(foldName(text));
     if (number < 0) return place.other;
-    this.#once(number);
+    this.#nesting.once(number);
     return place.member(number);
   }
 
-  /** A member that a mask goes by stands once in its object. */
-  #once(number: number): void {
-    const top = this.#depth - 1;
-    const seen = this.#seen[top] as number;
-    const bit = 2 ** Math.min(number, NUMBERS_TOLD);
-    if (number < NUMBERS_TOLD && Math.floor(seen / bit) % 2 === 1) throw new MaskFault('a member stands in it twice');
-    if (number < NUMBERS_TOLD) this.#seen[top] = seen + bit;
-  }
-
   #string(at: number): number {
-    if (this.#hidden !== null) return this.#stream(at);
+    if (this.#outgoing.hidden !== null) return this.#stream(at);
     const masking = this.#place.masking;
     if (masking !== null && masking.mask.using !== 'partial') {
       this.#hide(masking, 'string', at);
@@ -280,7 +223,7 @@ export class JsonMask {
 
   #inString(at: number): number {
     const close = this.#scan.string(this.#chunk, at);
-    if (this.#watched) this.#watch(at, close < 0 ? this.#chunk.length : close);
+    if (this.#watched) this.#texts.watch(at, close < 0 ? this.#chunk.length : close);
     if (close < 0) return -1;
     this.#watched = false;
     this.#scan.reset();
@@ -294,70 +237,38 @@ export class JsonMask {
     const { plain } = this.#scan;
     if (close < 0 || close - at > ANSWER_LIMITS.keptBytes) {
       if (masking !== null || looksEmbedded(this.#chunk, at + 1)) this.#hide(masking ?? WITHHELD, 'string', at);
-      else this.#watch(at + 1, close < 0 ? this.#chunk.length : close);
-      this.#watched = this.#hidden === null;
+      else this.#texts.watch(at + 1, close < 0 ? this.#chunk.length : close);
+      this.#watched = this.#outgoing.hidden === null;
       this.#state = IN_STRING;
       return this.#inString(close < 0 ? this.#scan.resume : close);
     }
     this.#scan.reset();
     if (masking !== null) {
       this.#hide(masking, 'string', at);
-      if (plain) this.#showEnd(keptOf(masking.mask, close - at - 1), close);
-      else this.#show(partly(masking.mask, textOf(this.#chunk, at + 1, close)), close + 1);
+      // `"***` and an end that needs no reading: what is kept leaves with the closing quote, as all that follows
+      if (plain) this.#outgoing.show(STARS, close - keptOf(masking.mask, close - at - 1));
+      else this.#outgoing.show(partly(masking.mask, textOf(this.#chunk, at + 1, close)), close + 1);
     } else {
       this.#look(at, close, plain);
     }
-    this.#state = this.#depth === 0 ? DONE : AFTER;
+    this.#state = this.#nesting.depth === 0 ? DONE : AFTER;
     return close + 1;
   }
 
   /** Of a text that is not masked itself: what it holds, and whether it says or names what is masked elsewhere. */
   #look(at: number, close: number, plain: boolean): void {
     const looks = looksEmbedded(this.#chunk, at + 1);
-    const names = this.#names !== null && (this.#namedBefore(at + 1, close) || (!plain && isSpelt(this.#chunk, at + 1, close)));
-    if (!looks && !names) return;
+    const mentions = this.#texts.mentions(at + 1, close, plain);
+    if (!looks && !mentions) return;
     const text = plain ? this.#chunk.toString('latin1', at + 1, close) : textOf(this.#chunk, at + 1, close);
-    const says = names && this.#names?.saidIn(text) === true;
+    const says = mentions && this.#texts.says(text);
     const found = (looks ? embedded(text, this.#inside()) : null) ?? (says ? STARRED : null);
-    if (found === null) {
-      if (names && this.#names?.isOne(text) === true) this.#named(at);
-      return;
-    }
-    this.touched = true;
-    this.#copy(at);
-    this.#append(found);
-    this.#from = close + 1;
-  }
-
-  /** Whether the name of a masked field stands in these bytes of the chunk, as part of a longer word perhaps. */
-  #namedBefore(from: number, to: number): boolean {
-    const latin = (this.#latin ??= this.#chunk.toString('latin1'));
-    if (this.#nameAt <= from) this.#nameAt = this.#names?.next(latin, from) ?? Number.POSITIVE_INFINITY;
-    return this.#nameAt <= to;
-  }
-
-  /** A value that is the name of a masked field. */
-  #named(at: number): void {
-    if (this.#depth === 0) return;
-    this.#beside ??= new Beside();
-    this.#beside.named({
-      depth: this.#depth - 1,
-      lists: this.#lists,
-      indexes: this.#indexes,
-      opened: this.#opened,
-      longestRow: this.#longestRow,
-      before: this.#chunk.toString('latin1', 0, at),
-    });
-  }
-
-  /** A text too long to be kept back: once it says something, nothing more of the answer leaves. */
-  #watch(from: number, to: number): void {
-    if (this.#names !== null && this.#namedBefore(from, to) && this.#names.saidIn(this.#chunk.toString('utf8', from, to)))
-      throw new MaskFault('a long text says what a masked value is');
+    if (found !== null) this.#outgoing.replace(at, found, close + 1);
+    else if (mentions && this.#texts.isName(text)) this.#nesting.named(this.#chunk, at);
   }
 
   #inside(): Inner {
-    return { masked: (bytes) => this.#inner(bytes), says: (text) => this.#names?.saidIn(text) === true };
+    return { masked: (bytes) => this.#inner(bytes), says: (text) => this.#texts.says(text) };
   }
 
   /** A document inside a string, as it may leave; null: nothing in it is masked. */
@@ -366,11 +277,11 @@ export class JsonMask {
     const inner = new JsonMask(this.#place, { lines: true, nested: this.#options.nested + 1 });
     try {
       const masked = Buffer.concat([inner.push(bytes), inner.end()]);
-      for (const [name, times] of Object.entries(inner.counts)) this.#count(name, times);
-      return inner.touched ? masked : null;
+      for (const [name, times] of Object.entries(inner.counts)) this.#outgoing.count(name, times);
+      return inner.#outgoing.touched ? masked : null;
     } catch (error) {
       if (!(error instanceof MaskFault)) throw error;
-      return inner.touched ? 'withheld' : null;
+      return inner.#outgoing.touched ? 'withheld' : null;
     }
   }
 
@@ -378,15 +289,17 @@ export class JsonMask {
     const close = this.#scan.scalar(this.#chunk, at, this.#ending);
     if (close < 0) return -1;
     const kind = byte === LETTER_T || byte === LETTER_F ? 'boolean' : byte === LETTER_N ? 'null' : 'number';
-    const masking = this.#hidden === null ? this.#place.masking : null;
+    const masking = this.#outgoing.hidden === null ? this.#place.masking : null;
     if (masking !== null) this.#hide(masking, kind, at);
     return this.#ended(kind, close);
   }
 
   #ended(kind: JsonKind, next: number): number {
-    if (this.#hidden !== null && this.#hiddenDepth === this.#depth) this.#show(replacement(this.#hidden.mask, kind), next);
-    if (this.#depth === 0) this.#state = DONE;
-    else if (this.#chunk[next] === COMMA && this.#lists[this.#depth - 1] === 0) {
+    const { depth } = this.#nesting;
+    const { hidden, hiddenDepth } = this.#outgoing;
+    if (hidden !== null && hiddenDepth === depth) this.#outgoing.show(replacement(hidden.mask, kind), next);
+    if (depth === 0) this.#state = DONE;
+    else if (this.#chunk[next] === COMMA && !this.#nesting.inList) {
       // the same for the comma behind a member of an object
       this.#state = KEY;
       return next + 1;
@@ -395,86 +308,8 @@ export class JsonMask {
   }
 
   #hide(masking: Masking, kind: JsonKind, at: number): void {
-    this.#copy(at);
-    this.#hidden = masking;
-    this.#hiddenDepth = this.#depth;
-    this.#hiddenKind = kind;
-    this.touched = true;
+    this.#outgoing.hide(masking, kind, this.#nesting.depth, at);
   }
-
-  #show(instead: Buffer, next: number): void {
-    for (const name of this.#hidden?.names ?? []) this.#count(name, 1);
-    this.#hidden = null;
-    this.#append(instead);
-    this.#from = next;
-  }
-
-  /** `"***` and the end of a string that needs no reading; what is kept leaves with the closing quote, as all that follows. */
-  #showEnd(kept: number, close: number): void {
-    this.#show(STARS, close - kept);
-  }
-
-  #count(name: string, times: number): void {
-    this.counts[name] = (this.counts[name] ?? 0) + times;
-  }
-
-  #copy(end: number): void {
-    if (end <= this.#from) return;
-    this.#room(end - this.#from);
-    const out = this.#out;
-    let to = this.#outAt;
-    if (end - this.#from > COPIED_BY_HAND) this.#chunk.copy(out, to, this.#from, end);
-    else for (let at = this.#from; at < end; at++) out[to++] = this.#chunk[at] as number;
-    this.#outAt += end - this.#from;
-    this.#from = end;
-  }
-
-  #append(bytes: Buffer): void {
-    this.#room(bytes.length);
-    for (let at = 0; at < bytes.length; at++) this.#out[this.#outAt++] = bytes[at] as number;
-  }
-
-  #room(bytes: number): void {
-    if (this.#outAt + bytes <= this.#out.length) return;
-    const larger = Buffer.allocUnsafe(2 * (this.#outAt + bytes));
-    this.#out.copy(larger, 0, 0, this.#outAt);
-    this.#out = larger;
-  }
-
-  /** The chunk broke a token: what is there of it waits for the next one. */
-  #hold(start: number): void {
-    const bytes = this.#chunk.length - start;
-    if (bytes > 0 && start === 0 && this.#heldBytes > 0) return void (this.#heldBytes = bytes);
-    if (bytes > this.#held.length) this.#held = Buffer.allocUnsafe(bytes);
-    this.#chunk.copy(this.#held, 0, start);
-    this.#heldBytes = bytes;
-    this.#scan.shift(start);
-  }
-
-  #behindHeld(bytes: Buffer): Buffer {
-    const length = this.#heldBytes + bytes.length;
-    if (length > this.#held.length) {
-      const larger = Buffer.allocUnsafe(2 * length);
-      this.#held.copy(larger, 0, 0, this.#heldBytes);
-      this.#held = larger;
-    }
-    bytes.copy(this.#held, this.#heldBytes);
-    return this.#held.subarray(0, length);
-  }
-}
-
-/** Of a string without its quotes, checked before. */
-function textOf(chunk: Buffer, start: number, end: number): string {
-  return JSON.parse(chunk.toString('utf8', start - 1, end + 1)) as string;
-}
-
-/** Letters may stand in it as escapes, or in other forms than ASCII's. */
-function isSpelt(chunk: Buffer, start: number, end: number): boolean {
-  for (let at = start; at < end; at++) {
-    const byte = chunk[at] as number;
-    if (byte >= 0x80 || (byte === BACKSLASH && chunk[at + 1] === LETTER_U)) return true;
-  }
-  return false;
 }
 
 const VALUE = 0;
@@ -487,30 +322,8 @@ const IN_STRING = 6;
 const DONE = 7;
 type State = 0 | 1 | 2 | 3 | 4 | 5 | 6 | 7;
 
-const {
-  SPACE,
-  LF,
-  CR,
-  TAB,
-  QUOTE,
-  BACKSLASH,
-  LETTER_U,
-  COMMA,
-  COLON: COLON_BYTE,
-  OPEN_OBJECT,
-  CLOSE_OBJECT,
-  OPEN_LIST,
-  CLOSE_LIST,
-  LETTER_T,
-  LETTER_F,
-  LETTER_N,
-} = SCAN;
+const { SPACE, LF, CR, TAB, QUOTE, COMMA, COLON: COLON_BYTE, OPEN_OBJECT, CLOSE_OBJECT, OPEN_LIST, CLOSE_LIST, LETTER_T, LETTER_F, LETTER_N } = SCAN;
 
-/** Faster so than by a call. */
-const COPIED_BY_HAND = 48;
 const STARS = Buffer.from('"***');
 const STARRED = Buffer.from('"***"');
 const NOTHING = Buffer.alloc(0);
-const SLACK_BYTES = 64;
-/** More names than this in one place are not told apart when they repeat; each is masked all the same. */
-const NUMBERS_TOLD = 52;
