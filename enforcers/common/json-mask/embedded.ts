@@ -15,8 +15,8 @@ export function looksEmbedded(chunk: Buffer, start: number): boolean {
   const first = chunk[start] as number;
   if (OPENS[first] === 1) return true;
   if (BASE64_FIRST[first] !== 1) return false;
-  const two = String.fromCharCode(first, chunk[start + 1] as number);
-  return BASE64_SECOND.has(two) || HEX_OPENS.has(two.toLowerCase()) || (two === 'da' && chunk.toString('latin1', start, start + 5) === 'data:');
+  const two = (first << 8) | (chunk[start + 1] as number);
+  return CODED_OPENS.has(two) || (two === DATA && chunk.toString('latin1', start, start + 5) === 'data:');
 }
 
 /** The string that leaves instead, with its quotes; null: it leaves as it is. */
@@ -55,7 +55,14 @@ const BASE64_SECOND: ReadonlySet<string> = new Set([
     ['"', '{', '[', ' ', '\n', '\r', '\t', '}', ']'].map((second) => Buffer.from(`${first}${second} `).toString('base64').slice(0, 2)),
   ),
 ]);
+/** The same in numbers of two bytes, so that nothing is made of each string. */
+const CODED_OPENS: ReadonlySet<number> = new Set([...BASE64_SECOND, ...HEX_OPENS, '7B', '5B'].map(numberOf));
+const DATA = numberOf('da');
 const BASE64_FIRST = tableOf([...BASE64_SECOND, ...HEX_OPENS, 'da'].map((two) => two[0]).join(''));
+
+function numberOf(two: string): number {
+  return Buffer.from(two, 'latin1').readUInt16BE();
+}
 
 function tableOf(characters: string): Uint8Array {
   const table = new Uint8Array(256);

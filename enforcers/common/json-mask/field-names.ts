@@ -41,6 +41,7 @@ export class FieldNames {
   saidIn(text: string): boolean {
     const folded = foldName(text);
     if (this.#says(folded)) return true;
+    if (!CODES.test(folded)) return false;
     const plain = folded.replaceAll(CODED, decoded);
     return plain !== folded && this.#says(plain);
   }
@@ -75,6 +76,8 @@ const NAME_MAX = 256;
 
 /** What other notations make of quotes, signs and letters. */
 const CODED = /\\u[0-9a-f]{4}|\\x[0-9a-f]{2}|\\"|%[0-9a-f]{2}|&(?:quot|apos|lt|gt|equals|colon|#\d{1,3}|#x[0-9a-f]{1,2});/g;
+/** What each of them starts with: most texts have none. */
+const CODES = /[\\%&]/;
 const ENTITIES: Readonly<Record<string, string>> = { quot: '"', apos: "'", lt: '<', gt: '>', equals: '=', colon: ':' };
 
 function decoded(coded: string): string {

@@ -193,8 +193,8 @@ export class JsonMask {
   }
 
   #member(place: Place, start: number, close: number): Place {
-    const { plain } = this.#scan;
-    const text = plain ? null : textOf(this.#chunk, start, close);
+    const { plain, escaped } = this.#scan;
+    const text = plain ? null : textOf(this.#chunk, start, close, escaped);
     if (text !== null && this.#texts.says(text)) throw new MaskFault('a name says what a masked value is');
     if (this.#nesting.isValue(this.#chunk, start, close)) return place.withheld;
     if (plain && ((place.nameLengths >>> Math.min(31, close - start)) & 1) === 0) return place.other;
@@ -234,7 +234,7 @@ export class JsonMask {
   #whole(masking: Masking | null, at: number): number {
     const close = this.#scan.string(this.#chunk, at + 1);
     if (close < 0 && this.#chunk.length - at <= ANSWER_LIMITS.keptBytes) return -1;
-    const { plain } = this.#scan;
+    const { plain, escaped } = this.#scan;
     if (close < 0 || close - at > ANSWER_LIMITS.keptBytes) {
       if (masking !== null || looksEmbedded(this.#chunk, at + 1)) this.#hide(masking ?? WITHHELD, 'string', at);
       else this.#texts.watch(at + 1, close < 0 ? this.#chunk.length : close);
@@ -247,20 +247,20 @@ export class JsonMask {
       this.#hide(masking, 'string', at);
       // `"***` and an end that needs no reading: what is kept leaves with the closing quote, as all that follows
       if (plain) this.#outgoing.show(STARS, close - keptOf(masking.mask, close - at - 1));
-      else this.#outgoing.show(partly(masking.mask, textOf(this.#chunk, at + 1, close)), close + 1);
+      else this.#outgoing.show(partly(masking.mask, textOf(this.#chunk, at + 1, close, escaped)), close + 1);
     } else {
-      this.#look(at, close, plain);
+      this.#look(at, close, plain, escaped);
     }
     this.#state = this.#nesting.depth === 0 ? DONE : AFTER;
     return close + 1;
   }
 
   /** Of a text that is not masked itself: what it holds, and whether it says or names what is masked elsewhere. */
-  #look(at: number, close: number, plain: boolean): void {
+  #look(at: number, close: number, plain: boolean, escaped: boolean): void {
     const looks = looksEmbedded(this.#chunk, at + 1);
     const mentions = this.#texts.mentions(at + 1, close, plain);
     if (!looks && !mentions) return;
-    const text = plain ? this.#chunk.toString('latin1', at + 1, close) : textOf(this.#chunk, at + 1, close);
+    const text = textOf(this.#chunk, at + 1, close, escaped);
     const says = mentions && this.#texts.says(text);
     const found = (looks ? embedded(text, this.#inside()) : null) ?? (says ? STARRED : null);
     if (found !== null) this.#outgoing.replace(at, found, close + 1);

@@ -27,6 +27,8 @@ export class JsonScan {
   resume = 0;
   /** So far it has no escapes and no byte above 0x7f. */
   plain = true;
+  /** So far it has some. */
+  escaped = false;
   #going = false;
 
   /** The closing quote, or -1: it is not there yet. `from`: its first byte, or whatever is known of it. @throws MaskFault */
@@ -42,6 +44,7 @@ export class JsonScan {
       }
       if (byte === BACKSLASH) {
         this.plain = false;
+        this.escaped = true;
         const next = escape(chunk, at, end);
         if (next < 0) break;
         at = next;
@@ -60,6 +63,7 @@ export class JsonScan {
   /** The string ended. */
   reset(): void {
     this.plain = true;
+    this.escaped = false;
     this.#going = false;
   }
 

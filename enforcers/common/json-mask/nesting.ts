@@ -70,11 +70,13 @@ export class Nesting {
 
   /** A member that a mask goes by stands once in its object. @throws MaskFault */
   once(number: number): void {
+    if (number >= NUMBERS_TOLD) return;
     const top = this.depth - 1;
     const seen = this.#seen[top] as number;
-    const bit = 2 ** Math.min(number, NUMBERS_TOLD);
-    if (number < NUMBERS_TOLD && Math.floor(seen / bit) % 2 === 1) throw new MaskFault('a member stands in it twice');
-    if (number < NUMBERS_TOLD) this.#seen[top] = seen + bit;
+    // the first ones, which are nearly all, stay whole numbers of 32 bits
+    const told = number < INTEGER_BITS ? (seen & (1 << number)) !== 0 : Math.floor(seen / 2 ** number) % 2 === 1;
+    if (told) throw new MaskFault('a member stands in it twice');
+    this.#seen[top] = seen + (number < INTEGER_BITS ? 1 << number : 2 ** number);
   }
 
   /** A value of the innermost is the name of a masked field. @throws MaskFault */
@@ -99,3 +101,4 @@ export class Nesting {
 
 /** More names than this in one place are not told apart when they repeat; each is masked all the same. */
 const NUMBERS_TOLD = 52;
+const INTEGER_BITS = 30;

@@ -28,6 +28,7 @@ export class Texts {
 
   /** The name of a masked field may stand in this string. `plain`: as the scan says. */
   mentions(from: number, to: number, plain: boolean): boolean {
+    if (plain && this.#nameAt > to) return false; // most are so
     return this.#names !== null && (this.#isNamed(from, to) || (!plain && isSpelt(this.#chunk, from, to)));
   }
 
@@ -53,8 +54,9 @@ export class Texts {
   }
 }
 
-/** Of a string without its quotes, checked before. */
-export function textOf(chunk: Buffer, start: number, end: number): string {
+/** Of a string without its quotes, checked before; `escaped`: as the scan says. */
+export function textOf(chunk: Buffer, start: number, end: number, escaped: boolean): string {
+  if (!escaped) return chunk.toString('utf8', start, end);
   return JSON.parse(chunk.toString('utf8', start - 1, end + 1)) as string;
 }
 
