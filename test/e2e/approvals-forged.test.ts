@@ -74,26 +74,13 @@ async function put(subject: string, body: Uint8Array): Promise<number> {
   return (await jetstream(forger).publish(subject, body)).seq;
 }
 
-async function opened(engine: string, text: string): Promise<ApprovalView> {
-  let found: ApprovalView | undefined;
-  await until(async () => {
-    found = (await gateway.open(engine, bob)).find(({ payload_text: shown }) => shown.includes(text));
-    return found !== undefined;
-  });
-  return found as ApprovalView;
-}
-
-async function verdict(engine: string, { approval_id: id, payload_digest: digest }: ApprovalView): Promise<number> {
-  return (await gateway.call(engine, bob, `/v1/approvals/${id}/verdict`, { outcome: 'approve', seen: digest })).status;
-}
-
 /** Asked at the enforcer, approved at either engine, run once. */
 async function benign(): Promise<void> {
   for (const engine of ['one', 'two']) {
     const id = ++payment;
     const client = await gateway.client(alice);
     const held = client.query(`UPDATE payments SET n = n + 1 WHERE id = ${id}`);
-    expect(await verdict(engine, await opened(engine, `WHERE id = ${id}`))).toBe(200);
+    expect(await gateway.verdict(engine, bob, await gateway.opened(engine, bob, `WHERE id = ${id}`))).toBe(200);
     await held;
     expect(await gateway.n(id)).toBe(1);
     await client.end();
@@ -180,15 +167,15 @@ test.each(Object.entries(WAYS))(
     const id = ++payment;
     const client = await gateway.client(alice);
     const held = client.query(`UPDATE payments SET n = n + 1 WHERE id = ${id}`);
-    const asked = await opened('one', `WHERE id = ${id}`);
+    const asked = await gateway.opened('one', bob, `WHERE id = ${id}`);
     const seq = await way(await forgedVerdict(asked));
     await told(seq, why);
-    for (const { name } of gateway.engines) expect((await opened(name, `WHERE id = ${id}`)).state).toBe('open');
+    for (const { name } of gateway.engines) expect((await gateway.opened(name, bob, `WHERE id = ${id}`)).state).toBe('open');
     expect(await gateway.n(id)).toBe(0);
     await benign();
     expect(await gateway.n(id)).toBe(0);
     // the one that was forged for is decided by who may
-    expect(await verdict('two', asked)).toBe(200);
+    expect(await gateway.verdict('two', bob, asked)).toBe(200);
     await held;
     expect(await gateway.n(id)).toBe(1);
     await client.end();
@@ -200,7 +187,7 @@ test('the control: what the authority’s key has tagged for this place counts',
   const id = ++payment;
   const client = await gateway.client(alice);
   const held = client.query(`UPDATE payments SET n = n + 1 WHERE id = ${id}`);
-  const { subject, plain } = await forgedVerdict(await opened('one', `WHERE id = ${id}`));
+  const { subject, plain } = await forgedVerdict(await gateway.opened('one', bob, `WHERE id = ${id}`));
   const after = (await all()).at(-1)?.seq ?? 0;
   await put(subject, tags.write({ log, subject }, { after, alone: false, body: plain }));
   await held;

@@ -16,19 +16,6 @@ afterAll(async () => {
   await gateway[Symbol.asyncDispose]();
 });
 
-async function opened(engine: string, text: string): Promise<ApprovalView> {
-  let found: ApprovalView | undefined;
-  await until(async () => {
-    found = (await gateway.open(engine, bob)).find(({ payload_text: shown }) => shown.includes(text));
-    return found !== undefined;
-  });
-  return found as ApprovalView;
-}
-
-async function verdict(engine: string, { approval_id: id, payload_digest: digest }: ApprovalView, outcome: 'approve' | 'deny'): Promise<number> {
-  return (await gateway.call(engine, bob, `/v1/approvals/${id}/verdict`, { outcome, seen: digest })).status;
-}
-
 async function show(engine: string, id: string): Promise<ApprovalView> {
   const { status, body } = await gateway.call(engine, bob, `/v1/approvals/${id}`);
   expect(status).toBe(200);
@@ -40,8 +27,8 @@ test('a held statement is shown and approved at either engine, and runs once', {
   for (const [i, engine] of ['one', 'two', 'one', 'two'].entries()) {
     const id = i + 1;
     const held = client.query(`UPDATE payments SET n = n + 1 WHERE id = ${id}`);
-    const asked = await opened(engine, `WHERE id = ${id}`);
-    expect(await verdict(engine, asked, 'approve')).toBe(200);
+    const asked = await gateway.opened(engine, bob, `WHERE id = ${id}`);
+    expect(await gateway.verdict(engine, bob, asked)).toBe(200);
     await held;
     expect(await gateway.n(id)).toBe(1);
     for (const other of ['one', 'two']) {
@@ -98,9 +85,9 @@ test('an engine is killed while it holds: the client hears of it within a second
       (error: { readonly code?: string }) => error.code,
     );
     const other = name === 'one' ? 'two' : 'one';
-    const asked = await opened(other, `WHERE id = ${id}`);
+    const asked = await gateway.opened(other, bob, `WHERE id = ${id}`);
     await gateway.engine(name).process.end('SIGKILL');
-    expect(await verdict(other, asked, 'approve')).toBe(200);
+    expect(await gateway.verdict(other, bob, asked)).toBe(200);
     const first = await held;
     // the enforcer was at the engine that died, or at the one that lives
     expect(['58000', 'done']).toContain(first);
@@ -121,15 +108,15 @@ test('NATS is killed while a statement is held: nothing is approved meanwhile, a
     () => 'done',
     (error: { readonly code?: string }) => error.code,
   );
-  const asked = await opened('two', 'WHERE id = 20');
+  const asked = await gateway.opened('two', bob, 'WHERE id = 20');
   await gateway.nats.stop();
   using since = stopwatch();
   expect(await held).toBe('58000');
   expect(since.ms()).toBeLessThan(3_000);
-  expect(await verdict('one', asked, 'approve')).toBe(503);
+  expect(await gateway.verdict('one', bob, asked)).toBe(503);
   await gateway.nats.start();
   using up = stopwatch();
-  await until(async () => (await verdict('one', asked, 'approve')) === 200);
+  await until(async () => (await gateway.verdict('one', bob, asked)) === 200);
   // the engine of the enforcer is back a moment sooner or later than the other; what is refused meanwhile says so, and is tried again
   await until(() =>
     client.query(sql).then(

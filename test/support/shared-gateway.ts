@@ -8,7 +8,7 @@ import { enrolAll } from './enrolled.ts';
 import { gatewayConfig, type TokenOptions } from './gateway.ts';
 import { roomInMemory } from './memory.ts';
 import { mint } from './minted.ts';
-import { type Somebody, somebody, STREAMS, TestNats } from './nats.ts';
+import { type Somebody, somebody, STREAMS, TestNats, until } from './nats.ts';
 import { type PostgresServer, startPostgres } from './postgres.ts';
 import { type Running, startProcess } from './processes.ts';
 import { engineHalf, enforcerHalf, freePort } from './shapes.ts';
@@ -153,6 +153,26 @@ export class SharedGateway implements AsyncDisposable {
   async open(engine: string, who: TokenOptions): Promise<readonly ApprovalView[]> {
     const { body } = await this.call(engine, who, '/v1/approvals?state=open');
     return (body as { readonly items?: readonly ApprovalView[] }).items ?? (body as readonly ApprovalView[]);
+  }
+
+  /** Waits for the open request with this in its text. */
+  async opened(engine: string, who: TokenOptions, text: string): Promise<ApprovalView> {
+    let found: ApprovalView | undefined;
+    await until(async () => {
+      found = (await this.open(engine, who)).find(({ payload_text: shown }) => shown.includes(text));
+      return found !== undefined;
+    });
+    return found as ApprovalView;
+  }
+
+  /** @returns the status of the answer */
+  async verdict(
+    engine: string,
+    who: TokenOptions,
+    { approval_id: id, payload_digest: digest }: ApprovalView,
+    outcome: 'approve' | 'deny' = 'approve',
+  ): Promise<number> {
+    return (await this.call(engine, who, `/v1/approvals/${id}/verdict`, { outcome, seen: digest })).status;
   }
 
   /** How often the payment was changed. */
