@@ -5,39 +5,13 @@
 import { afterEach, describe, expect, test } from 'vitest';
 import { isUntagged, TAG_BYTES, Tags } from '#engine/approvals/ordering/tagging';
 import type { ApprovalDraft } from '#client/approvals';
-import type { Forged } from '#engine/approvals/approvals';
 import { codeOf, draft } from '#test/support/approvals';
-import type { MemoryDisk } from '#test/support/memory-journal';
-import { type Connection, fairWeather, MemoryStream } from '#test/support/memory-stream';
+import { MemoryStream } from '#test/support/memory-stream';
 import { until } from '#test/support/nats';
-import { openSharedBook, ORDER_KEY, person, type SharedBook } from '#test/support/shared-books';
+import { closeSeats, openSeat, type Seat, useOf } from '#test/support/seats';
+import { ORDER_KEY, person, type SharedBook } from '#test/support/shared-books';
 
-interface Seat extends SharedBook {
-  readonly connection: Connection;
-  readonly forged: Forged[];
-}
-
-const seats: Seat[] = [];
-afterEach(async () => {
-  for (const { connection, book, ordered } of seats.splice(0)) {
-    connection.end();
-    book.close();
-    await ordered.close();
-  }
-});
-
-async function open(stream: MemoryStream, name: string, more: { readonly disk?: MemoryDisk; readonly key?: Uint8Array } = {}): Promise<Seat> {
-  const connection = stream.connection(fairWeather);
-  const forged: Forged[] = [];
-  const limits = { retryMs: 1, cutOffMs: 20, commitMs: 1_000 };
-  const seat = { ...(await openSharedBook({ name, stream: connection, limits, onForged: (one) => forged.push(one), ...more })), connection, forged };
-  seats.push(seat);
-  return seat;
-}
-
-function use(asked: ApprovalDraft, nonce: string): Parameters<SharedBook['book']['consume']>[1] {
-  return { statementId: `stm_${nonce}`, enforcer: `shop/${nonce}`, nonce: `non_${nonce}`, draft: asked };
-}
+afterEach(closeSeats);
 
 let asked = 0;
 async function approved(at: SharedBook): Promise<readonly [id: string, asked: ApprovalDraft]> {
@@ -54,7 +28,7 @@ async function goesOn(one: SharedBook, two: SharedBook): Promise<void> {
   await two.ordered.catchUp();
   await two.book.verdict(approvalId, { reviewer: person('carol'), outcome: 'approve' });
   await one.ordered.catchUp();
-  await one.book.consume(approvalId, use(benign, `goes_on_${asked}`));
+  await one.book.consume(approvalId, useOf(benign, `goes_on_${asked}`));
   await two.ordered.catchUp();
   expect([one, two].map(({ book }) => book.show(approvalId).state)).toEqual(['consumed', 'consumed']);
 }
@@ -77,7 +51,7 @@ interface Verdict {
 async function verdictFor(id: string, stream: MemoryStream): Promise<Verdict> {
   const shadow = new MemoryStream();
   for (const { subject, body, id: known } of stream.messages) shadow.store(subject, body, { id: known });
-  const engine = await open(shadow, 'shadow');
+  const engine = await openSeat(shadow, 'shadow');
   await engine.book.verdict(id, { reviewer: person('carol'), outcome: 'approve' });
   const { subject, body } = bodyOf(shadow, shadow.messages.length);
   const read = new Tags(ORDER_KEY).read({ log: shadow.log, subject }, body);
@@ -112,30 +86,30 @@ test.each(Object.entries(WAYS))(
   'A8: a verdict %s approves nothing at any engine, now or after a restart; what is asked before and after it goes on',
   async (_, way) => {
     const stream = new MemoryStream();
-    const [one, two] = [await open(stream, 'one'), await open(stream, 'two')];
+    const [one, two] = [await openSeat(stream, 'one'), await openSeat(stream, 'two')];
     await goesOn(one, two);
     const victim = draft({ text: `DELETE FROM payments WHERE n = ${asked++}` });
     const { approvalId } = await one.book.request(victim);
     await two.ordered.catchUp();
     way(stream, await verdictFor(approvalId, stream));
     await Promise.all([one, two].map(({ ordered }) => ordered.catchUp()));
-    const again = await open(stream, 'three');
+    const again = await openSeat(stream, 'three');
     for (const { book, forged } of [one, two, again]) {
       expect(book.show(approvalId).state).toBe('open');
-      expect(await codeOf(book.consume(approvalId, use(victim, 'forged')))).toBe('APPROVAL_VOID');
+      expect(await codeOf(book.consume(approvalId, useOf(victim, 'forged')))).toBe('APPROVAL_VOID');
       expect(forged.at(-1)).toMatchObject({ seq: stream.messages.length });
     }
     await goesOn(one, two);
     // the one that was asked all the while is approved as ever
     await two.book.verdict(approvalId, { reviewer: person('carol'), outcome: 'approve' });
     await one.ordered.catchUp();
-    await one.book.consume(approvalId, use(victim, 'rightful'));
+    await one.book.consume(approvalId, useOf(victim, 'rightful'));
   },
 );
 
 test('A8: the control: the same verdict with the tag for its place counts', async () => {
   const stream = new MemoryStream();
-  const one = await open(stream, 'one');
+  const one = await openSeat(stream, 'one');
   const victim = draft({ text: 'DELETE FROM payments' });
   const { approvalId } = await one.book.request(victim);
   const { subject, plain, after } = await verdictFor(approvalId, stream);
@@ -147,26 +121,26 @@ test('A8: the control: the same verdict with the tag for its place counts', asyn
 
 test('A8: everything that stands in the stream, put there once more: nothing of it counts, and the next ones do', async () => {
   const stream = new MemoryStream();
-  const [one, two] = [await open(stream, 'one'), await open(stream, 'two')];
+  const [one, two] = [await openSeat(stream, 'one'), await openSeat(stream, 'two')];
   await goesOn(one, two);
   one.ordered.tellEnd({ approvalId: 'apr_1', statementId: 'stm_1', outcome: 'ok', time: '2026-01-01T00:00:00.000000Z' });
   await until(() => stream.messages.some(({ subject }) => subject.startsWith('approvals.ends.')));
-  await (await open(stream, 'three')).close();
+  await (await openSeat(stream, 'three')).close();
   const all = [...stream.messages];
   expect(all.some(({ subject }) => subject.startsWith('approvals.engines.'))).toBe(true);
   for (const { subject, body } of all) put(stream, subject, body);
   await Promise.all([one, two].map(({ ordered }) => ordered.catchUp()));
   for (const { forged } of [one, two]) expect(forged.map(({ seq }) => seq)).toEqual(all.map(({ seq }) => all.length + seq));
   await goesOn(one, two);
-  expect((await open(stream, 'three')).forged).toHaveLength(all.length);
+  expect((await openSeat(stream, 'three')).forged).toHaveLength(all.length);
 });
 
 describe('what stands there was changed later', () => {
   async function used(): Promise<{ stream: MemoryStream; one: Seat; two: Seat; id: string; grant: ApprovalDraft; at: number }> {
     const stream = new MemoryStream();
-    const [one, two] = [await open(stream, 'one'), await open(stream, 'two')];
+    const [one, two] = [await openSeat(stream, 'one'), await openSeat(stream, 'two')];
     const [id, grant] = await approved(one);
-    await one.book.consume(id, use(grant, 'first'));
+    await one.book.consume(id, useOf(grant, 'first'));
     await two.ordered.catchUp();
     const at = stream.messages.length - 1;
     // the last that each did stands there as it was
@@ -178,11 +152,11 @@ describe('what stands there was changed later', () => {
 
   test('A5, A8: a use that a new engine does not see any more: it uses the grant for nobody, because another engine saw something there', async () => {
     const { stream, one, id, grant, at } = await used();
-    const fresh = await open(stream, 'fresh');
+    const fresh = await openSeat(stream, 'fresh');
     expect(fresh.book.show(id).state).toBe('approved');
     expect(fresh.forged).toMatchObject([{ seq: at }]);
     await until(() => fresh.ordered.whyIncomplete(1)?.includes('may have been a use') === true);
-    expect(await codeOf(fresh.book.consume(id, use(grant, 'second')))).toBe('APPROVAL_UNAVAILABLE');
+    expect(await codeOf(fresh.book.consume(id, useOf(grant, 'second')))).toBe('APPROVAL_UNAVAILABLE');
     await goesOn(fresh, one);
   });
 
@@ -191,20 +165,20 @@ describe('what stands there was changed later', () => {
     two.connection.end();
     one.connection.end();
     await one.kill();
-    const back = await open(stream, 'one', { disk: one.disk });
+    const back = await openSeat(stream, 'one', { disk: one.disk });
     expect(back.book.show(id).state).toBe('superseded');
-    expect(await codeOf(back.book.consume(id, use(grant, 'second')))).toBe('APPROVAL_VOID');
+    expect(await codeOf(back.book.consume(id, useOf(grant, 'second')))).toBe('APPROVAL_VOID');
   });
 });
 
 test('a grant from before a message that all left out is used as soon as all have said so', async () => {
   const stream = new MemoryStream();
-  const [one, two] = [await open(stream, 'one'), await open(stream, 'two')];
+  const [one, two] = [await openSeat(stream, 'one'), await openSeat(stream, 'two')];
   const [id, grant] = await approved(one);
   await two.ordered.catchUp();
   put(stream, 'approvals.other', Buffer.from('{"no":1}'));
   await until(() => [one, two].every(({ forged, ordered }) => forged.length === 1 && ordered.whyIncomplete(1) === null));
-  await two.book.consume(id, use(grant, 'first'));
+  await two.book.consume(id, useOf(grant, 'first'));
 });
 
 test('A8: what an engine said before an interruption, said once more by somebody who kept it, is no word of it', async () => {
@@ -215,7 +189,7 @@ test('A8: what an engine said before an interruption, said once more by somebody
     kept.push(body);
     say(body, from);
   };
-  const [one, two] = [await open(stream, 'one'), await open(stream, 'two')];
+  const [one, two] = [await openSeat(stream, 'one'), await openSeat(stream, 'two')];
   const [id, grant] = await approved(one);
   await two.ordered.catchUp();
   one.connection.end();
@@ -225,29 +199,29 @@ test('A8: what an engine said before an interruption, said once more by somebody
   two.connection.set(true);
   await until(() => two.ordered.whyIncomplete(Number.MAX_SAFE_INTEGER) === null);
   for (const body of kept) two.connection.told(body);
-  expect(await codeOf(two.book.consume(id, use(grant, 'first')))).toBe('APPROVAL_UNAVAILABLE');
-  await open(stream, 'one', { disk: one.disk });
+  expect(await codeOf(two.book.consume(id, useOf(grant, 'first')))).toBe('APPROVAL_UNAVAILABLE');
+  await openSeat(stream, 'one', { disk: one.disk });
   await until(() => two.ordered.whyIncomplete(1) === null);
-  await two.book.consume(id, use(grant, 'second'));
+  await two.book.consume(id, useOf(grant, 'second'));
 });
 
 test('a stream from before there were tags is not begun with, and the error says what to do', async () => {
   const stream = new MemoryStream();
   put(stream, 'approvals.x', Buffer.from('{"v":1,"engine":"old","bye":"2026-01-01T00:00:00.000000Z"}'));
-  await expect(open(stream, 'one')).rejects.toMatchObject({ code: 'CONFIG_INVALID', hint: expect.stringContaining('interlock nats setup') });
+  await expect(openSeat(stream, 'one')).rejects.toMatchObject({ code: 'CONFIG_INVALID', hint: expect.stringContaining('interlock nats setup') });
 });
 
 test('N5: a message of an owner whose earlier ones grew old counts; one of those, put there again, does not', async () => {
   const stream = new MemoryStream();
-  const one = await open(stream, 'one');
+  const one = await openSeat(stream, 'one');
   const [id, grant] = await approved(one);
   const old = bodyOf(stream, 1);
   const [later] = await approved(one);
   stream.first = 3;
   put(stream, old.subject, old.body);
-  await one.book.consume(id, use(grant, 'first'));
+  await one.book.consume(id, useOf(grant, 'first'));
   await one.ordered.catchUp();
-  const fresh = await open(stream, 'fresh');
+  const fresh = await openSeat(stream, 'fresh');
   expect(fresh.book.show(later).state).toBe('approved');
   expect(one.forged).toMatchObject([{ seq: 5 }]);
   await goesOn(fresh, one);
