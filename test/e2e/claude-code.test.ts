@@ -6,15 +6,13 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { systemClock } from '#client/clock';
-import { Ids } from '#client/ids';
-import { silentLog } from '#client/log';
-import { openApprovals, type ApprovalBook } from '#engine/approvals/approvals';
+import type { ApprovalBook } from '#engine/approvals/approvals';
 import { requirement } from '#test/support/approvals';
 import { MCP_TOKEN, startMcpGateway } from '#test/support/mcp-gateway';
 import { startMcpServer } from '#test/support/mcp-server';
 import { MemoryJournal } from '#test/support/memory-journal';
 import { type Asked, type Block, lastResults, startMessagesServer } from '#test/support/messages-server';
-import { principal } from '#test/support/postgres-gateway';
+import { openBook, ritaSays } from '#test/support/reviewed-book';
 
 // never the `claude` of the path: that is somebody's own, with their settings
 const program = process.env['INTERLOCK_CLAUDE'] ?? '';
@@ -40,10 +38,7 @@ test.skipIf(missing !== '')(
         facts.method !== 'tools/call' || facts.tool?.name !== 'refund' || moment.approval?.requirement === asks.digest
           ? { effect: 'allow' }
           : { effect: 'require_approval', requirement: asks },
-      approvals: async () => {
-        const options = { journal, clock: systemClock, ids: new Ids(systemClock), log: silentLog, expireMs: 3_600_000, rememberDenialMs: 600_000 };
-        return (book = await openApprovals({ ...options, publicUrl: 'https://interlock.example.com' }));
-      },
+      approvals: async () => (book = await openBook(journal)),
     });
     const told: string[] = [];
     await using model = await startMessagesServer(KEY, async (asked) => {
@@ -53,7 +48,7 @@ test.skipIf(missing !== '')(
       if (told.length > 1) return [{ type: 'text', text: `It was done: ${result}` }];
       const open = book?.list({ state: 'open' }) ?? [];
       expect(server.ran).toEqual([]);
-      for (const { approval_id: id } of open) await book?.verdict(id, { reviewer: RITA, outcome: 'approve' });
+      for (const { approval_id: id } of open) await ritaSays(book as ApprovalBook, id, 'approve');
       return [{ ...REFUND, id: 'toolu_2' }];
     });
     const { exit, output } = await claude(model.url, gateway.url);
@@ -66,11 +61,6 @@ test.skipIf(missing !== '')(
   },
   120_000,
 );
-
-const RITA = principal('rita', {
-  scopes: ['approve'],
-  subject: { type: 'user', id: 'https://login.example.com|rita', properties: { login: 'rita', groups: ['owners'] } },
-});
 
 function hasTool({ tools = [] }: Asked): boolean {
   return tools.some(({ name }) => name === 'mcp__tools__refund');

@@ -2,14 +2,12 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { execFile } from 'node:child_process';
 import { promisify } from 'node:util';
-import { systemClock } from '#client/clock';
-import { Ids } from '#client/ids';
-import { silentLog } from '#client/log';
-import { openApprovals, type ApprovalBook } from '#engine/approvals/approvals';
+import type { ApprovalBook } from '#engine/approvals/approvals';
 import type { ApprovalView } from '#schemas/approval';
 import { requirement } from '#test/support/approvals';
 import { ALLOW_HTTP, HTTP_TOKEN, type HttpGateway, OK, type Recorder, startHttpGateway, startRecorder } from '#test/support/http-gateway';
 import { principal } from '#test/support/postgres-gateway';
+import { openBook, openedIn, ritaSays } from '#test/support/reviewed-book';
 
 const run = promisify(execFile);
 const ROUTES = 'routes: [{ route: "GET /orders/{id}", id: getOrder }, { route: "POST /refunds", id: createRefund, consumes: [application/json] }]';
@@ -25,11 +23,7 @@ beforeAll(async () => {
   gateway = await startHttpGateway({
     upstream: target,
     routes: ROUTES,
-    approvals: async (journal) => {
-      const options = { journal, clock: systemClock, ids: new Ids(systemClock), log: silentLog, expireMs: 3_600_000, rememberDenialMs: 600_000 };
-      book = await openApprovals({ ...options, publicUrl: 'https://interlock.example.com' });
-      return book;
-    },
+    approvals: async (journal) => (book = await openBook(journal)),
   });
 });
 afterAll(async () => {
@@ -51,19 +45,8 @@ const refund = (amount: number, headers: Record<string, string> = {}): Promise<R
     headers: { ...AUTH, 'content-type': 'application/json', ...headers },
     body: JSON.stringify({ amount }),
   });
-async function opened(text: string): Promise<ApprovalView> {
-  await expect.poll(() => book.list({ state: 'open' }).filter((one) => one.payload_text.includes(text)).length).toBe(1);
-  return book.list({ state: 'open' }).find((one) => one.payload_text.includes(text)) as ApprovalView;
-}
-const verdict = (id: string, outcome: 'approve' | 'deny', comment?: string): Promise<ApprovalView> =>
-  book.verdict(id, {
-    reviewer: principal('rita', {
-      scopes: ['approve'],
-      subject: { type: 'user', id: 'https://login.example.com|rita', properties: { login: 'rita', groups: ['owners'] } },
-    }),
-    outcome,
-    ...(comment === undefined ? {} : { comment }),
-  });
+const opened = (text: string): Promise<ApprovalView> => openedIn(book, text);
+const verdict = (id: string, outcome: 'approve' | 'deny', comment?: string): Promise<ApprovalView> => ritaSays(book, id, outcome, comment);
 const types = async (): Promise<string[]> => (await gateway.events()).map(({ type }) => type);
 
 describe('I1, I2: what is allowed passes, recorded first', () => {

@@ -5,9 +5,7 @@ import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
 import { systemClock } from '#client/clock';
-import { Ids } from '#client/ids';
-import { silentLog } from '#client/log';
-import { openApprovals, type ApprovalBook } from '#engine/approvals/approvals';
+import type { ApprovalBook } from '#engine/approvals/approvals';
 import type { ApprovalView } from '#schemas/approval';
 import { requirement } from '#test/support/approvals';
 import { begun, legacyClient, modern, modernClient, raw, type RawAnswer } from '#test/support/mcp-clients';
@@ -15,7 +13,7 @@ import type { McpRule } from '#test/support/mcp-decisions';
 import { MCP_OTHER, MCP_TOKEN, startMcpGateway, type McpGateway } from '#test/support/mcp-gateway';
 import { startMcpServer, type TestMcpServer } from '#test/support/mcp-server';
 import { MemoryJournal } from '#test/support/memory-journal';
-import { principal } from '#test/support/postgres-gateway';
+import { openBook, openedIn, ritaSays } from '#test/support/reviewed-book';
 
 let server: TestMcpServer;
 let gateway: McpGateway;
@@ -35,10 +33,7 @@ async function start(dir?: string): Promise<void> {
     journal,
     target: { pollMs: 3_000 },
     ...(dir === undefined ? {} : { dir }),
-    approvals: async () => {
-      const options = { journal, clock: systemClock, ids: new Ids(systemClock), log: silentLog, expireMs: 3_600_000, rememberDenialMs: 600_000 };
-      return (book = await openApprovals({ ...options, publicUrl: 'https://interlock.example.com' }));
-    },
+    approvals: async () => (book = await openBook(journal)),
   });
 }
 
@@ -58,21 +53,9 @@ beforeEach(() => {
 
 let orders = 0;
 const fresh = (): { order: number; cents: number } => ({ order: ++orders, cents: 500 });
-const verdict = (id: string, outcome: 'approve' | 'deny', comment?: string): Promise<ApprovalView> =>
-  book.verdict(id, {
-    reviewer: principal('rita', {
-      scopes: ['approve'],
-      subject: { type: 'user', id: 'https://login.example.com|rita', properties: { login: 'rita', groups: ['owners'] } },
-    }),
-    outcome,
-    ...(comment === undefined ? {} : { comment }),
-  });
+const verdict = (id: string, outcome: 'approve' | 'deny', comment?: string): Promise<ApprovalView> => ritaSays(book, id, outcome, comment);
 
-async function opened(order: number): Promise<ApprovalView> {
-  const find = (): ApprovalView | undefined => book.list({ state: 'open' }).find((one) => one.payload_text.includes(`"order":${order},`));
-  await expect.poll(() => find() !== undefined, { timeout: 15_000 }).toBe(true);
-  return find() as ApprovalView;
-}
+const opened = (order: number): Promise<ApprovalView> => openedIn(book, `"order":${order},`);
 const refund = (args: object, more: object = {}, capabilities: object = {}): Promise<RawAnswer> =>
   modern(gateway.url, MCP_TOKEN, 'tools/call', { name: 'refund', arguments: args, ...more }, capabilities);
 

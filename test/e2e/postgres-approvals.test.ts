@@ -1,16 +1,14 @@
 /** Holding at the PostgreSQL enforcer (DESIGN §1), with the real approvals and a real server. */
 import { afterAll, beforeAll, beforeEach, expect, test, vi } from 'vitest';
 import pg from 'pg';
-import { systemClock } from '#client/clock';
-import { Ids } from '#client/ids';
-import { silentLog } from '#client/log';
-import { openApprovals, type ApprovalBook } from '#engine/approvals/approvals';
+import type { ApprovalBook } from '#engine/approvals/approvals';
 import { CODE, int32, message } from '#enforcers/postgres/protocol';
 import type { ApprovalView } from '#schemas/approval';
 import { requirement } from '#test/support/approvals';
 import { ALLOW, type Rule } from '#test/support/fake-decisions';
 import { startPostgres, type PostgresServer } from '#test/support/postgres';
-import { principal, startTestGateway, TOKEN, type TestGateway } from '#test/support/postgres-gateway';
+import { startTestGateway, TOKEN, type TestGateway } from '#test/support/postgres-gateway';
+import { openBook, openedIn, ritaSays } from '#test/support/reviewed-book';
 import { errorOf, RawClient, say, startup, types } from '#test/support/raw-postgres';
 
 let server: PostgresServer;
@@ -29,11 +27,7 @@ async function start(waitMs: number, inTransaction: 'fresh' | 'any' = 'fresh'): 
   gateway = await startTestGateway(server, {
     rule,
     target: { approvals: { waitMs, inTransaction } },
-    approvals: async (journal) => {
-      const options = { journal, clock: systemClock, ids: new Ids(systemClock), log: silentLog, expireMs: 3_600_000, rememberDenialMs: 600_000 };
-      book = await openApprovals({ ...options, publicUrl: 'https://interlock.example.com' });
-      return book;
-    },
+    approvals: async (journal) => (book = await openBook(journal)),
   });
 }
 
@@ -56,19 +50,8 @@ async function connected(): Promise<pg.Client> {
   return client;
 }
 const n = async (id: number): Promise<number> => (await server.query<{ n: number }>(`SELECT n FROM payments WHERE id = ${id}`)).rows[0]?.n ?? -1;
-const verdict = (id: string, outcome: 'approve' | 'deny', comment?: string): Promise<ApprovalView> =>
-  book.verdict(id, {
-    reviewer: principal('rita', {
-      scopes: ['approve'],
-      subject: { type: 'user', id: 'https://login.example.com|rita', properties: { login: 'rita', groups: ['owners'] } },
-    }),
-    outcome,
-    ...(comment === undefined ? {} : { comment }),
-  });
-async function opened(text: string): Promise<ApprovalView> {
-  await expect.poll(() => book.list({ state: 'open' }).filter((one) => one.payload_text.includes(text)).length).toBe(1);
-  return book.list({ state: 'open' }).find((one) => one.payload_text.includes(text)) as ApprovalView;
-}
+const verdict = (id: string, outcome: 'approve' | 'deny', comment?: string): Promise<ApprovalView> => ritaSays(book, id, outcome, comment);
+const opened = (text: string): Promise<ApprovalView> => openedIn(book, text);
 
 test('simple protocol: held, said where, approved, executed once', async () => {
   const client = await connected();

@@ -1,17 +1,14 @@
 /** The enforcer in this process with the real approvals behind it, before a real server: whatever says `/* ask *\/` needs an approval, all else runs. */
 import pg from 'pg';
-import { expect } from 'vitest';
-import { systemClock } from '#client/clock';
-import { Ids } from '#client/ids';
-import { silentLog } from '#client/log';
-import { openApprovals, type ApprovalBook } from '#engine/approvals/approvals';
+import type { ApprovalBook } from '#engine/approvals/approvals';
 import type { ApprovalView } from '#schemas/approval';
 import type { Requirement } from '#schemas/decision';
 import type { Event } from '#schemas/event';
 import { requirement } from './approvals.ts';
 import { ALLOW, type Rule } from './fake-decisions.ts';
 import { startPostgres, type PostgresMajor, type PostgresServer } from './postgres.ts';
-import { principal, startTestGateway, type TestGateway } from './postgres-gateway.ts';
+import { startTestGateway, type TestGateway } from './postgres-gateway.ts';
+import { openBook, openedIn, ritaSays } from './reviewed-book.ts';
 
 export interface ApprovingGateway extends AsyncDisposable {
   readonly server: PostgresServer;
@@ -53,16 +50,9 @@ export async function startApproving(
     rule,
     masks: options.masks ?? false,
     target: { approvals: { waitMs: options.waitMs ?? 20_000, inTransaction: options.inTransaction ?? 'fresh' } },
-    approvals: async (journal) => {
-      const given = { journal, clock: systemClock, ids: new Ids(systemClock), log: silentLog, expireMs: 3_600_000, rememberDenialMs: 600_000 };
-      return (book = await openApprovals({ ...given, publicUrl: 'https://interlock.example.com' }));
-    },
+    approvals: async (journal) => (book = await openBook(journal)),
   });
   const open = book as unknown as ApprovalBook;
-  const rita = principal('rita', {
-    scopes: ['approve'],
-    subject: { type: 'user', id: 'https://login.example.com|rita', properties: { login: 'rita', groups: ['owners'] } },
-  });
   const approving: ApprovingGateway = {
     server,
     gateway,
@@ -74,12 +64,8 @@ export async function startApproving(
       await client.connect();
       return client;
     },
-    opened: async (text) => {
-      const found = (): ApprovalView[] => open.list({ state: 'open' }).filter((one) => one.payload_text.includes(text));
-      await expect.poll(() => found().length, { timeout: 10_000, interval: 5 }).toBe(1);
-      return found()[0] as ApprovalView;
-    },
-    approve: async (id) => void (await open.verdict(id, { reviewer: rita, outcome: 'approve' })),
+    opened: (text) => openedIn(open, text),
+    approve: async (id) => void (await ritaSays(open, id, 'approve')),
     approved: async (running, text) => {
       running.catch(() => {});
       await approving.approve((await approving.opened(text)).approval_id);
