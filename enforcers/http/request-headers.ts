@@ -1,4 +1,5 @@
 /** Which headers of a client's request go to the target: by our own lists, never by what the client's `Connection` names (SECURITY H1, H4). */
+import { boundedMemo } from '#client/bounded-memo';
 import { HTTP_INCIDENTAL } from '#client/http-message';
 import type { HeaderList } from './answer.ts';
 import type { HeaderRules } from './target.ts';
@@ -76,16 +77,7 @@ const PRODUCTS =
 
 /** Names are few, and said with every request: each is looked at once. Past this they are forgotten. */
 const NAMES = 1_024;
-const DROPPED = new Map<string, boolean>();
-
-function isDropped(name: string): boolean {
-  const known = DROPPED.get(name);
-  if (known !== undefined) return known;
-  if (DROPPED.size >= NAMES) DROPPED.clear();
-  const dropped = saysWhatIsOurs(name);
-  DROPPED.set(name, dropped);
-  return dropped;
-}
+const isDropped = boundedMemo(NAMES, saysWhatIsOurs);
 
 /** Names with `_` are told from those with `-` by some servers only (CGI). */
 function saysWhatIsOurs(name: string): boolean {

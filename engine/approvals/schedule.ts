@@ -2,6 +2,7 @@
  * When an approval may be used: days and times of day as the clocks of one time zone show them. A time that a clock skips in spring is in no
  * window; one that it shows twice in autumn is in its window both times.
  */
+import { boundedMemo } from '#client/bounded-memo';
 import type { Schedule } from '#schemas/decision';
 
 /** Whether the instant is inside all of them. @throws RangeError for a time zone that nobody knows */
@@ -53,7 +54,10 @@ function minutesToLookAhead(schedules: readonly Schedule[], atMs: number): numbe
 const DAYS = ['mon', 'tue', 'wed', 'thu', 'fri', 'sat', 'sun'] as const;
 const WEEKDAYS: Readonly<Record<string, number>> = { Mon: 0, Tue: 1, Wed: 2, Thu: 3, Fri: 4, Sat: 5, Sun: 6 };
 const FORMATS_MAX = 100;
-const formats = new Map<string, Intl.DateTimeFormat>();
+const formatOf = boundedMemo(
+  FORMATS_MAX,
+  (timeZone) => new Intl.DateTimeFormat('en-US', { timeZone, weekday: 'short', hour: '2-digit', minute: '2-digit', hourCycle: 'h23' }),
+);
 
 function localTime(timeZone: string, atMs: number): { readonly day: number; readonly minute: number } {
   let weekday = '';
@@ -66,16 +70,6 @@ function localTime(timeZone: string, atMs: number): { readonly day: number; read
   }
   // An unknown day or minute is in no window.
   return { day: WEEKDAYS[weekday] ?? Number.NaN, minute: hour * 60 + minute };
-}
-
-function formatOf(timeZone: string): Intl.DateTimeFormat {
-  let format = formats.get(timeZone);
-  if (!format) {
-    format = new Intl.DateTimeFormat('en-US', { timeZone, weekday: 'short', hour: '2-digit', minute: '2-digit', hourCycle: 'h23' });
-    if (formats.size >= FORMATS_MAX) formats.clear();
-    formats.set(timeZone, format);
-  }
-  return format;
 }
 
 /** `HH:MM` */

@@ -1,15 +1,9 @@
+import { boundedMemo } from '#client/bounded-memo';
+
 const KNOWN_MAX = 1_000;
-const known = new Map<string, boolean>();
 
 /** A name of the IANA data base, as this Node knows it. */
-export function isTimeZone(name: string): boolean {
-  const before = known.get(name);
-  if (before !== undefined) return before;
-  if (known.size >= KNOWN_MAX) known.clear();
-  const valid = tried(name);
-  known.set(name, valid);
-  return valid;
-}
+export const isTimeZone: (name: string) => boolean = boundedMemo(KNOWN_MAX, tried);
 
 function tried(timeZone: string): boolean {
   try {

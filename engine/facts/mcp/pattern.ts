@@ -1,20 +1,15 @@
 /** Patterns of foreign schemas, in linear time. */
 import { RE2JS } from 're2js';
+import { boundedMemo } from '#client/bounded-memo';
 import { LIMITS } from './limits.ts';
 
 /** By pattern; null: RE2 does not know it. */
-const compiled = new Map<string, RE2JS | null>();
+const compiled = boundedMemo(LIMITS.patternsKept, compile);
 
 /** Whether some part of the text matches, as JSON Schema has it; null: the pattern is not one that RE2 knows. */
 export function matches(pattern: string, text: string): boolean | null {
   if (pattern.length > LIMITS.patternChars) return null;
-  let known = compiled.get(pattern);
-  if (known === undefined) {
-    known = compile(pattern);
-    if (compiled.size >= LIMITS.patternsKept) compiled.clear();
-    compiled.set(pattern, known);
-  }
-  return known === null ? null : known.matcher(text).find();
+  return compiled(pattern)?.matcher(text).find() ?? null;
 }
 
 function compile(pattern: string): RE2JS | null {

@@ -4,6 +4,7 @@
  * hashed, so that upper and lower case and every character count.
  */
 import { hash } from 'node:crypto';
+import { boundedMemo } from '#client/bounded-memo';
 
 /** One letter each. */
 export type TermKind =
@@ -47,16 +48,11 @@ const LETTERS: Readonly<Record<TermKind, string>> = {
 export const TOKENIZER = `ascii tokenchars '_.$:'`;
 
 const KNOWN_MAX = 20_000;
-const known = new Map<string, string>();
+/** Of a letter with the value behind it. */
+const termOf = boundedMemo(KNOWN_MAX, (lettered) => `:${lettered.slice(0, 1)}${hash('sha256', lettered.slice(1), 'hex').slice(0, 16)}`);
 
 export function term(kind: TermKind, value: string): string {
-  const key = LETTERS[kind] + value;
-  const found = known.get(key);
-  if (found !== undefined) return found;
-  if (known.size >= KNOWN_MAX) known.clear();
-  const made = `:${LETTERS[kind]}${hash('sha256', value, 'hex').slice(0, 16)}`;
-  known.set(key, made);
-  return made;
+  return termOf(LETTERS[kind] + value);
 }
 
 /** An object as it was touched; a reader writes it in any case. */
