@@ -6,7 +6,8 @@ import { Client } from '@modelcontextprotocol/sdk/client/index.js';
 import { StreamableHTTPClientTransport } from '@modelcontextprotocol/sdk/client/streamableHttp.js';
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import { startGateway, type Gateway } from '#test/support/gateway';
-import { startPostgres, type PostgresServer } from '#test/support/postgres';
+import type { PostgresServer } from '#test/support/postgres';
+import { production, startPayments } from '#test/support/production';
 
 const root = join(import.meta.dirname, '..', '..');
 vi.setConfig({ testTimeout: 60_000 });
@@ -18,25 +19,16 @@ let agent: string;
 
 beforeAll(async () => {
   dir = mkdtempSync(join(tmpdir(), 'interlock-assistant-'));
-  server = await startPostgres({ major: 15 });
-  await server.query("CREATE TABLE payments (id int PRIMARY KEY, status text); INSERT INTO payments VALUES (1, 'new'), (2, 'new'), (3, 'new')");
+  server = await startPayments();
   cpSync(join(root, 'policies', 'postgres'), join(dir, 'policies', 'postgres'), { recursive: true });
-  const data = join(dir, 'data.yaml');
-  writeFileSync(
-    data,
-    'guardrails: { read_write: [support] }\nproduction_writes: { stages: [{ id: owner, order: 1, any_of: [{ group: owners }], quorum: 1 }] }\n',
-  );
   mkdirSync(join(dir, 'runbooks'));
   writeFileSync(
     join(dir, 'runbooks', 'count.yaml'),
     'description: Counts payments.\ntarget: shop\nparameters: { status: { type: text } }\nstatement: SELECT count(*) FROM payments WHERE status = {{status}}\n',
   );
-  gateway = await startGateway({
-    upstream: { host: server.host, port: server.port, user: server.user, password: server.password, database: 'postgres' },
-    policies: { dir: join(dir, 'policies'), data: [data] },
-    target: { env: 'production' },
-    config: { runbooks: { dir: join(dir, 'runbooks') } },
-  });
+  gateway = await startGateway(
+    production(server, dir, { policies: { dir: join(dir, 'policies') }, config: { runbooks: { dir: join(dir, 'runbooks') } } }),
+  );
   agent = await gateway.token({ login: 'carol', groups: ['support'] });
 });
 afterAll(async () => {

@@ -12,7 +12,8 @@ import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import type { ApprovalView } from '#schemas/approval';
 import type { Event } from '#schemas/event';
 import { startGateway, type Gateway, type TokenOptions } from '#test/support/gateway';
-import { startPostgres, type PostgresServer } from '#test/support/postgres';
+import type { PostgresServer } from '#test/support/postgres';
+import { production, startPayments } from '#test/support/production';
 
 const run = promisify(execFile);
 const root = join(import.meta.dirname, '..', '..');
@@ -26,21 +27,10 @@ let dir: string;
 
 beforeAll(async () => {
   dir = mkdtempSync(join(tmpdir(), 'interlock-cli-'));
-  server = await startPostgres({ major: 15 });
-  await server.query("CREATE TABLE payments (id int PRIMARY KEY, status text); INSERT INTO payments VALUES (1, 'new'), (2, 'new'), (3, 'new')");
+  server = await startPayments();
   const policies = join(dir, 'policies');
   cpSync(join(root, 'policies'), policies, { recursive: true });
-  const data = join(dir, 'data.yaml');
-  writeFileSync(
-    data,
-    'guardrails: { read_write: [support] }\nproduction_writes: { stages: [{ id: owner, order: 1, any_of: [{ group: owners }], quorum: 1 }] }\n',
-  );
-  gateway = await startGateway({
-    upstream: { host: server.host, port: server.port, user: server.user, password: server.password, database: 'postgres' },
-    policies: { dir: policies, data: [data], watch: true },
-    target: { env: 'production' },
-    config: { approvals: { wait: '1m' } },
-  });
+  gateway = await startGateway(production(server, dir, { policies: { dir: policies, watch: true }, config: { approvals: { wait: '1m' } } }));
 });
 afterAll(async () => {
   await gateway?.stop();

@@ -6,7 +6,8 @@ import { afterAll, beforeAll, expect, test, vi } from 'vitest';
 import type { ApprovalView } from '#schemas/approval';
 import type { Event } from '#schemas/event';
 import { startGateway, type Gateway } from '#test/support/gateway';
-import { startPostgres, type PostgresServer } from '#test/support/postgres';
+import type { PostgresServer } from '#test/support/postgres';
+import { production, startPayments } from '#test/support/production';
 
 const root = join(import.meta.dirname, '..', '..');
 vi.setConfig({ testTimeout: 120_000 }); // many commands, each a process of its own
@@ -19,14 +20,8 @@ let bob: string;
 
 beforeAll(async () => {
   dir = mkdtempSync(join(tmpdir(), 'interlock-run-'));
-  server = await startPostgres({ major: 15 });
-  await server.query("CREATE TABLE payments (id int PRIMARY KEY, status text); INSERT INTO payments VALUES (1, 'new'), (2, 'new'), (3, 'new')");
+  server = await startPayments();
   cpSync(join(root, 'policies'), join(dir, 'policies'), { recursive: true });
-  const data = join(dir, 'data.yaml');
-  writeFileSync(
-    data,
-    'guardrails: { read_write: [support] }\nproduction_writes: { stages: [{ id: owner, order: 1, any_of: [{ group: owners }], quorum: 1 }] }\n',
-  );
   mkdirSync(join(dir, 'runbooks'));
   writeFileSync(
     join(dir, 'runbooks', 'refund.yaml'),
@@ -38,12 +33,12 @@ parameters:
 statement: UPDATE payments SET status = {{status}} WHERE id = {{payment}}
 `,
   );
-  gateway = await startGateway({
-    upstream: { host: server.host, port: server.port, user: server.user, password: server.password, database: 'postgres' },
-    policies: { dir: join(dir, 'policies'), data: [data] },
-    target: { env: 'production' },
-    config: { approvals: { wait: '1m' }, runbooks: { dir: join(dir, 'runbooks') } },
-  });
+  gateway = await startGateway(
+    production(server, dir, {
+      policies: { dir: join(dir, 'policies') },
+      config: { approvals: { wait: '1m' }, runbooks: { dir: join(dir, 'runbooks') } },
+    }),
+  );
   alice = await tokenFile('alice', 'support', 'connect');
   bob = await tokenFile('bob', 'owners', 'approve');
 });

@@ -8,7 +8,8 @@ import { afterAll, beforeAll, expect, test, vi } from 'vitest';
 import type { ApprovalView } from '#schemas/approval';
 import type { SessionDetail, SessionPage, StatementItem, StatementPage } from '#schemas/review';
 import { startGateway, type Gateway, type GatewayOptions, type TokenOptions } from '#test/support/gateway';
-import { startPostgres, type PostgresServer } from '#test/support/postgres';
+import type { PostgresServer } from '#test/support/postgres';
+import { production, startPayments } from '#test/support/production';
 import { caughtUp, contents } from '#test/support/projection';
 
 vi.setConfig({ testTimeout: 180_000, hookTimeout: 180_000 });
@@ -25,20 +26,8 @@ let gateway: Gateway;
 
 beforeAll(async () => {
   dir = mkdtempSync(join(tmpdir(), 'interlock-projected-'));
-  server = await startPostgres({ major: 15 });
-  await server.query("CREATE TABLE payments (id int PRIMARY KEY, status text); INSERT INTO payments VALUES (1, 'new'), (2, 'new'), (3, 'new')");
-  const data = join(dir, 'data.yaml');
-  writeFileSync(
-    data,
-    'guardrails: { read_write: [support] }\nproduction_writes: { stages: [{ id: owner, order: 1, any_of: [{ group: owners }], quorum: 1 }] }\n',
-  );
-  options = {
-    upstream: { host: server.host, port: server.port, user: server.user, password: server.password, database: 'postgres' },
-    policies: { dir: join(import.meta.dirname, '..', '..', 'policies'), data: [data] },
-    target: { env: 'production' },
-    config: { approvals: { wait: '1m' } },
-    dir,
-  };
+  server = await startPayments();
+  options = { ...production(server, dir, { config: { approvals: { wait: '1m' } } }), dir };
   gateway = await startGateway(options);
   for (const [who, statements] of RUNS) await run(who, statements);
   await held("DELETE FROM payments WHERE id = 2 AND status = 'new'");

@@ -15,6 +15,7 @@ import { Vault, type VaultOptions } from '#engine/credentials/vault/vault';
 import { startGateway } from '#test/support/gateway';
 import { type BaoServer, HOW_TO_GET_IT, openBaoProgram, startOpenBao } from '#test/support/openbao';
 import { type PostgresServer, startPostgres } from '#test/support/postgres';
+import { PRODUCTION_DATA } from '#test/support/production';
 import { stopwatch } from '#test/support/stopwatch';
 
 const program = await openBaoProgram();
@@ -379,7 +380,7 @@ describe.skipIf(program === null)(`Vault (${HOW_TO_GET_IT})`, () => {
 
   test('apart: an approval holds for the next session’s user, and leases live on with an engine that was killed', { timeout: 120_000 }, async () => {
     const home = mkdtempSync(join(dir, 'apart-'));
-    writeFileSync(join(home, 'data.yaml'), DATA);
+    writeFileSync(join(home, 'data.yaml'), PRODUCTION_DATA);
     writeFileSync(join(home, 'token'), bao.rootToken, { mode: 0o600 });
     const gateway = await startGateway({
       shape: 'apart-local',
@@ -441,6 +442,3 @@ describe.skipIf(program === null)(`Vault (${HOW_TO_GET_IT})`, () => {
     await expect.poll(users, { timeout: 15_000 }).toEqual([]);
   });
 });
-
-const DATA =
-  'guardrails: { read_write: [support] }\nproduction_writes: { stages: [{ id: owner, order: 1, any_of: [{ group: owners }], quorum: 1 }] }\n';

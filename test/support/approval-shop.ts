@@ -11,6 +11,7 @@ import type { Event } from '#schemas/event';
 import { type Gateway, type GatewayOptions, startGateway, type TokenOptions } from './gateway.ts';
 import { roomInMemory } from './memory.ts';
 import { type PostgresServer, startPostgres } from './postgres.ts';
+import { PRODUCTION_DATA } from './production.ts';
 import { type Relay, startRelay } from './relay.ts';
 import type { Shape } from './shapes.ts';
 
@@ -41,9 +42,6 @@ export interface Shop extends AsyncDisposable {
   restart(signal: 'SIGTERM' | 'SIGKILL'): Promise<void>;
 }
 
-const DATA =
-  'guardrails: { read_write: [support] }\nproduction_writes: { stages: [{ id: owner, order: 1, any_of: [{ group: owners }], quorum: 1 }] }\n';
-
 export async function startShop(
   more: {
     readonly policies?: (dir: string) => GatewayOptions['policies'];
@@ -61,7 +59,7 @@ export async function startShop(
     await server.query('INSERT INTO payments SELECT i, 0 FROM generate_series(1, 100) i', database);
   }
   const relay = await startRelay(server);
-  writeFileSync(join(dir, 'data.yaml'), DATA);
+  writeFileSync(join(dir, 'data.yaml'), PRODUCTION_DATA);
   const { host, port, user, password } = { ...server, port: relay.port };
   const options: GatewayOptions = {
     dir,

@@ -10,6 +10,7 @@ import { roomInMemory } from './memory.ts';
 import { mint } from './minted.ts';
 import { type Somebody, somebody, STREAMS, TestNats, until } from './nats.ts';
 import { type PostgresServer, startPostgres } from './postgres.ts';
+import { PRODUCTION_DATA } from './production.ts';
 import { type Running, startProcess } from './processes.ts';
 import { engineHalf, enforcerHalf, freePort } from './shapes.ts';
 
@@ -62,7 +63,7 @@ export class SharedGateway implements AsyncDisposable {
     const own = join(this.dir, name);
     mkdirSync(own, { recursive: true });
     writeFileSync(join(own, 'seed'), seed, { mode: 0o600 });
-    writeFileSync(join(own, 'data.yaml'), DATA);
+    writeFileSync(join(own, 'data.yaml'), PRODUCTION_DATA);
     const { host, port, user, password } = this.server;
     const config = gatewayConfig(
       {
@@ -189,6 +190,3 @@ export class SharedGateway implements AsyncDisposable {
     rmSync(this.dir, { recursive: true, force: true });
   }
 }
-
-const DATA =
-  'guardrails: { read_write: [support] }\nproduction_writes: { stages: [{ id: owner, order: 1, any_of: [{ group: owners }], quorum: 1 }] }\n';
