@@ -2,6 +2,7 @@
 /** The `interlock` command. Each command is a file in commands/; what it needs of the engine it imports when it runs. */
 import { Command, CommanderError } from 'commander';
 import { EXIT } from '#schemas/errors';
+import { countBuffersWithTheHeap } from './buffers.ts';
 import { apartCommands } from './commands/apart.ts';
 import { approvalsCommand } from './commands/approvals.ts';
 import { auditCommand } from './commands/audit.ts';
@@ -27,6 +28,8 @@ import { tokenCommand } from './commands/token.ts';
 import { upCommand } from './commands/up.ts';
 import { tell } from './output.ts';
 import { version } from './version.ts';
+
+countBuffersWithTheHeap();
 
 process.stdout.on('error', endQuietly);
 await main(process.argv);
