@@ -4,9 +4,10 @@ import { BodyReader } from './body-reader.ts';
 import { Deadline } from './deadline.ts';
 import { checkAuthority, checkBodiless, Malformed, readRequestLine, type RequestHead } from './head.ts';
 import { type HeaderBlock, readHeaderBlock } from './header-block.ts';
-import { Http1Reply } from './http1-reply.ts';
+import { Http1Reply, type Line } from './http1-reply.ts';
 import { HTTP_LIMITS } from './limits.ts';
 import type { Incoming, Reply } from './reply.ts';
+import type { Turn } from './turn.ts';
 
 export interface ConnectionHost {
   /** Answers on `incoming.reply`; never rejects. */
@@ -14,6 +15,8 @@ export interface ConnectionHost {
   /** What is no request: answered, and the connection ends. */
   malformed(reply: Reply, why: Malformed): void;
   readonly draining: boolean;
+  /** Of all connections of this enforcer. */
+  readonly turn: Turn;
 }
 
 const EMPTY = Buffer.alloc(0);
@@ -22,6 +25,7 @@ const HEAD_END = Buffer.from('\r\n\r\n');
 
 export class ClientConnection {
   readonly #socket: Socket;
+  readonly #line: Line;
   readonly #host: ConnectionHost;
   #buffer: Buffer = EMPTY;
   /** Where the end of the head is looked for: what stands before was looked at. */
@@ -36,6 +40,7 @@ export class ClientConnection {
 
   constructor(socket: Socket, host: ConnectionHost) {
     this.#socket = socket;
+    this.#line = { socket, turn: host.turn };
     this.#host = host;
     socket.setNoDelay(true);
     socket.on('data', (bytes: Buffer) => this.#read(bytes));
@@ -94,7 +99,7 @@ export class ClientConnection {
     checkBodiless(head.method, framing);
     this.#deadline.met();
     this.#state = 'answering';
-    const reply = new Http1Reply(this.#socket, head, closes || this.#host.draining, (usable) => this.#answered(usable));
+    const reply = new Http1Reply(this.#line, head, closes || this.#host.draining, (usable) => this.#answered(usable));
     this.#reply = reply;
     const body = framing.kind === 'none' ? null : new BodyReader(framing, () => expects && reply.proceed());
     this.#body = body;
@@ -149,7 +154,7 @@ export class ClientConnection {
     if (reading !== null && reading.opened && !reading.done) return reading.fail(error);
     if (this.#state === 'answering') return this.#reply?.abort();
     this.#state = 'answering';
-    const reply = new Http1Reply(this.#socket, null, true, () => this.#close());
+    const reply = new Http1Reply(this.#line, null, true, () => this.#close());
     this.#reply = reply;
     this.#host.malformed(reply, error);
   }

@@ -5,6 +5,7 @@ import type { Enforcer, EnforcerChange, EnforcerDeps, SessionInfo } from '#enfor
 import { LIMITS } from '#enforcers/common/limits';
 import { refusal, type Refusal } from '#enforcers/common/refusal';
 import { InterlockError } from '#schemas/errors';
+import { Turn } from './turn.ts';
 import { ClientConnection, type ConnectionHost } from './connection.ts';
 import { answerMalformed, serve } from './exchange.ts';
 import type { House, Peer } from './house.ts';
@@ -48,6 +49,7 @@ class HttpEnforcer implements Enforcer, House {
   readonly #http2: Http2Door;
   readonly #sockets = new Set<Socket>();
   readonly #connections = new Set<ClientConnection>();
+  readonly #turn = new Turn();
   readonly #byAddress = new Map<string, number>();
   #reaper: NodeJS.Timeout | null = null;
 
@@ -203,6 +205,7 @@ class HttpEnforcer implements Enforcer, House {
     return {
       request: (incoming) => serve(incoming, visitor, this),
       malformed: (reply, why) => answerMalformed(reply, why, this),
+      turn: this.#turn,
       get draining() {
         return draining();
       },

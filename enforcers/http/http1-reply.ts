@@ -5,12 +5,20 @@ import { chunk, LAST_CHUNK } from './chunks.ts';
 import type { RequestHead } from './head.ts';
 import { HTTP_LIMITS } from './limits.ts';
 import type { Reply } from './reply.ts';
+import type { Turn } from './turn.ts';
 
 /** Up to this a body is copied behind its head, for one write. */
 const JOINED_BYTES = 16_384;
 
+/** Where it goes, and with what. */
+export interface Line {
+  readonly socket: Socket;
+  readonly turn: Turn;
+}
+
 export class Http1Reply implements Reply {
   readonly #socket: Socket;
+  readonly #turn: Turn;
   readonly #method: string;
   readonly #done: (usable: boolean) => void;
   #closes: boolean;
@@ -22,8 +30,10 @@ export class Http1Reply implements Reply {
   #unread: NodeJS.Timeout | null = null;
   bytes = 0;
 
-  constructor(socket: Socket, head: RequestHead | null, closes: boolean, done: (usable: boolean) => void) {
+  constructor({ socket, turn }: Line, head: RequestHead | null, closes: boolean, done: (usable: boolean) => void) {
     this.#socket = socket;
+    this.#turn = turn;
+    turn.began();
     this.#method = head?.method ?? '';
     this.#closes = closes;
     this.#done = done;
@@ -133,6 +143,7 @@ export class Http1Reply implements Reply {
 
   #send(bytes: Uint8Array): boolean {
     this.bytes += bytes.length;
+    this.#turn.hold(this.#socket);
     return this.#socket.write(bytes);
   }
 
@@ -142,7 +153,9 @@ export class Http1Reply implements Reply {
   }
 
   #finish(usable: boolean): void {
+    if (this.#state === 'ended') return;
     this.#state = 'ended';
+    this.#turn.over();
     if (this.#unread !== null) clearTimeout(this.#unread);
     this.#done(usable);
   }
