@@ -37,7 +37,7 @@ test('with few under way an answer leaves at once', async () => {
 
 test('with many under way they leave when the turn is over, each whole and in order', async () => {
   many(5);
-  const lines = await Promise.all([line(), line(), line()]);
+  const lines = [await line(), await line(), await line()] as const;
   for (const { socket } of lines)
     for (const piece of ['one ', 'two ', 'three']) {
       turn.hold(socket);
@@ -52,7 +52,7 @@ test('with many under way they leave when the turn is over, each whole and in or
 
 test('a connection that ends with its answer is told all of it; one that is gone holds nobody up', async () => {
   many(5);
-  const [ends, gone, stays] = await Promise.all([line(), line(), line()]);
+  const [ends, gone, stays] = [await line(), await line(), await line()] as const;
   for (const { socket } of [ends, gone, stays]) {
     turn.hold(socket);
     socket.write('answer');
