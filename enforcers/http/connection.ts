@@ -15,7 +15,7 @@ export interface ConnectionHost {
   /** What is no request: answered, and the connection ends. */
   malformed(reply: Reply, why: Malformed): void;
   readonly draining: boolean;
-  /** Of all connections of this enforcer. */
+  /** One for all connections: what waits for its end are answers to different clients. */
   readonly turn: Turn;
 }
 

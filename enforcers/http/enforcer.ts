@@ -5,7 +5,6 @@ import type { Enforcer, EnforcerChange, EnforcerDeps, SessionInfo } from '#enfor
 import { LIMITS } from '#enforcers/common/limits';
 import { refusal, type Refusal } from '#enforcers/common/refusal';
 import { InterlockError } from '#schemas/errors';
-import { Turn } from './turn.ts';
 import { ClientConnection, type ConnectionHost } from './connection.ts';
 import { answerMalformed, serve } from './exchange.ts';
 import type { House, Peer } from './house.ts';
@@ -16,6 +15,7 @@ import { Sessions } from './sessions.ts';
 import type { HttpTarget } from './target.ts';
 import { Tokens } from '#enforcers/common/service/tokens';
 import { Visitor } from './visitor.ts';
+import { Turn } from './turn.ts';
 
 export interface HttpEnforcerOptions extends EnforcerDeps {
   readonly target: HttpTarget;

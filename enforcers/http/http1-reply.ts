@@ -10,7 +10,7 @@ import type { Turn } from './turn.ts';
 /** Up to this a body is copied behind its head, for one write. */
 const JOINED_BYTES = 16_384;
 
-/** Where it goes, and with what. */
+/** What every answer of one connection is written with. */
 export interface Line {
   readonly socket: Socket;
   readonly turn: Turn;
