@@ -14,8 +14,8 @@ import { ANSWER_OBLIGATIONS, answering } from './response/answering.ts';
 import { Sessions } from './sessions.ts';
 import type { HttpTarget } from './target.ts';
 import { Tokens } from '#enforcers/common/service/tokens';
-import { Visitor } from './visitor.ts';
 import { Turn } from './turn.ts';
+import { Visitor } from './visitor.ts';
 
 export interface HttpEnforcerOptions extends EnforcerDeps {
   readonly target: HttpTarget;
