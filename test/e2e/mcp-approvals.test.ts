@@ -1,4 +1,5 @@
 /** Calls that need a verdict, at the MCP enforcer, with the real approvals and a real server (issue 6: an agent does not hang, and is carried out once). */
+import { rmSync } from 'node:fs';
 import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { join } from 'node:path';
@@ -45,6 +46,8 @@ beforeAll(async () => {
 afterAll(async () => {
   book?.close();
   await gateway?.[Symbol.asyncDispose]();
+  // the one that was started again in its folder leaves it
+  if (gateway) rmSync(gateway.dir, { recursive: true, force: true });
   await server?.[Symbol.asyncDispose]();
 });
 beforeEach(() => {
