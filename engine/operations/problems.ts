@@ -51,7 +51,7 @@ function ofArchive(parts: OperationsParts): readonly Problem[] {
   if (state.full) return [...serious('archive_full', 'the archive’s backlog has reached its bound: new work is refused'), ...drift];
   if (state.connected) return drift;
   const tell = state.mode === 'strict' ? serious : slight;
-  return [...tell('archive', `the archive cannot be reached: ${state.backlog_records} records wait`), ...drift];
+  return [...tell('archive', `the archive cannot be reached or has not caught up: ${state.backlog_records} records wait`), ...drift];
 }
 
 /** What is recorded still is, but nobody may rely on it staying: what each alarm is about, without what the servers said. */

@@ -79,7 +79,7 @@ export const enforcers: readonly EnforcerReport[] = [
       drift: false,
     },
     problems: [
-      { code: 'archive', detail: 'the archive cannot be reached: 18204 records wait', serious: false },
+      { code: 'archive', detail: 'the archive cannot be reached or has not caught up: 18204 records wait', serious: false },
       { code: 'clock', detail: 'the clock is 2400 ms from the engine’s', serious: false },
     ],
   }),

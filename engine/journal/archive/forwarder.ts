@@ -79,6 +79,8 @@ export class Forwarder {
   #ackUs = 0;
   #messages = 0;
   #error: string | null = 'not asked yet';
+  /** What was durable when the archive told where it stands: it has caught up once it has that. */
+  #owed: Position = -1;
   #conflict: InterlockError | null = null;
   /** The archive had acknowledged up to here, and lost it. */
   #lostUpTo: Position | null = null;
@@ -212,10 +214,10 @@ export class Forwarder {
     this.#after = answer.at;
     this.#place = place;
     this.#messages++;
-    this.#error = null;
     this.#lastAckMs = clock.wallUs() / 1000;
     this.#options.onAck?.(this.#ackUs, (run.position ?? this.#backlog.acked) - this.#backlog.acked);
     if (run.position !== null) this.#acknowledged(run.position);
+    this.#error = this.#trailing();
   }
 
   #readAhead(): void {
@@ -260,7 +262,6 @@ export class Forwarder {
     if (last !== null) await this.#requireSame(last, record);
     if (this.#conflict !== null) alarms.clear('conflict', journal.id, 'the archive’s last message is this journal’s');
     this.#conflict = null;
-    this.#error = null;
     this.#place = place;
     if (known !== null) this.#checkLoss(known, place);
     const position = record?.position ?? (place.offset === 0 ? -1 : (await this.#runs.firstOf(place.segment)) - 1);
@@ -268,7 +269,14 @@ export class Forwarder {
     if (position > this.#backlog.acked) this.#acknowledged(position);
     else this.#backlog.acknowledged(position);
     this.#after = last?.at ?? 0;
+    this.#owed = end.position;
+    this.#error = this.#trailing();
     await this.#ageOfFirst(end);
+  }
+
+  /** An archive that answers again is not one yet that `strict` can rely on: what waited goes first. */
+  #trailing(): string | null {
+    return this.#backlog.acked < this.#owed ? CATCHING_UP : null;
   }
 
   /** A record's hash covers all records before it; of a part, the bytes are compared. */
@@ -319,3 +327,4 @@ export class Forwarder {
 }
 
 const START: Place = { segment: 1, offset: 0 };
+const CATCHING_UP = 'catching up';
