@@ -26,7 +26,14 @@ test('N3: until the archive has what was there when it answered, it is told as c
   };
   await journal.durable(fill(journal, 10));
   const alarms = new Alarms(journal, silentLog);
-  const forwarder = startForwarder({ journal, archive, backlog: () => ({ bytes: 1 << 30, ageMs: 600_000 }), alarms, clock: systemClock, log: silentLog });
+  const forwarder = startForwarder({
+    journal,
+    archive,
+    backlog: () => ({ bytes: 1 << 30, ageMs: 600_000 }),
+    alarms,
+    clock: systemClock,
+    log: silentLog,
+  });
   await using closing = new AsyncDisposableStack();
   closing.defer(() => forwarder.close());
   closing.defer(() => journal.close('test'));
