@@ -1,5 +1,6 @@
 /** A cleared request on its way: the last that can be said against it, the disk, the target, and its answer to the client. */
 import { headerLines, type HttpMessage } from '#client/http-message';
+import type { DurablePosition } from '#client/journal';
 import type { ClearedStatement } from '#enforcers/common/cleared';
 import { finishedEvent, type Finish } from '#enforcers/common/events';
 import { Outbox } from '#enforcers/common/outbox';
@@ -13,7 +14,7 @@ import type { House } from './house.ts';
 import type { Reply } from './reply.ts';
 import { type AnswerRows, answerRows } from './response/answer-rows.ts';
 import type { HttpSession } from './session.ts';
-import { signIn } from '#enforcers/common/service/signing-in';
+import { signIn, tokenOf } from '#enforcers/common/service/signing-in';
 import { UNSUPPORTED, unsupported } from './support.ts';
 import type { AnswerSink, TargetConnection } from './target-connection.ts';
 
@@ -50,24 +51,33 @@ export async function forward(forwarding: Forwarding): Promise<Refused | null> {
   let connection: TargetConnection | null = forwarding.connection ?? session.parts.pool.known();
   try {
     connection ??= await session.parts.pool.fresh();
-    const staged = wireOf(forwarding, answering);
-    const wire = isPromise(staged) ? await staged : staged;
-    const pieces: Uint8Array[] = [];
-    const outbox = new Outbox((bytes) => pieces.push(bytes));
-    for (const piece of wire) outbox.stage(cleared, piece);
-    const batch = outbox.take();
-    const { journal, clock } = house.deps;
-    const placed = journal.durable(batch.intent);
+    const written = wireOf(forwarding, answering);
+    const wire = isPromise(written) ? await written : written;
+    const placed = house.deps.journal.durable(cleared.intent);
     const durable = isPromise(placed) ? await placed : placed;
     if (session.ended !== null) return withheld(forwarding, session.ended, connection);
     if (!forwarding.reply.open) return withheld(forwarding, refusal('CANCELLED', 'the client left'), connection);
-    outbox.release(batch, durable, clock.monotonicUs());
-    return await new Passage(forwarding, answering, pieces).run(connection);
+    return await new Passage(forwarding, answering).run(connection, letOut(forwarding, wire, durable));
   } catch (error) {
     house.deps.log.warn({ target: house.target.name, statement: cleared.statementId, err: error }, 'a request could not be sent');
     const why = refusalOf(error);
     return withheld(forwarding, why.code === 'TARGET_UNREACHABLE' ? refusal('TARGET_UNREACHABLE') : why, connection);
   }
+}
+
+/** A request as it goes to the target, and which of its headers sign in there. */
+interface Wire {
+  readonly pieces: readonly Uint8Array[];
+  readonly credential: HeaderList;
+}
+
+/** @throws InterlockError INTERNAL: its intent is not on stable storage, or its decision is too old (invariants 1 and 2) */
+function letOut({ cleared, house }: Forwarding, { pieces, credential }: Wire, durable: DurablePosition): Wire {
+  const leaving: Uint8Array[] = [];
+  const outbox = new Outbox((bytes) => leaving.push(bytes));
+  for (const piece of pieces) outbox.stage(cleared, piece);
+  outbox.release(outbox.take(), durable, house.deps.clock.monotonicUs());
+  return { pieces: leaving, credential };
 }
 
 function upgradeOf(facts: object): Refusal | null {
@@ -85,7 +95,7 @@ function withheld({ cleared, house, session, connection }: Forwarding, why: Refu
 const JOINED_BYTES = 16_384;
 
 /** The request with our own framing, the target's authority, and what signs in: in one piece, or with a long body behind its head. */
-function wireOf(forwarding: Forwarding, answering: Answering): readonly Buffer[] | Promise<readonly Buffer[]> {
+function wireOf(forwarding: Forwarding, answering: Answering): Wire | Promise<Wire> {
   const { message, headers: asked, house, session } = forwarding;
   const { place, tokens, deps } = house;
   const leaving = asked.leaving(answering, () => ownHeaders(house, session));
@@ -95,15 +105,15 @@ function wireOf(forwarding: Forwarding, answering: Answering): readonly Buffer[]
   return credential.then((fetched) => written(message, place.authority, leaving.lines, fetched));
 }
 
-function written({ method, target, body }: HttpMessage, authority: string, lines: string, credential: HeaderList): readonly Buffer[] {
+function written({ method, target, body }: HttpMessage, authority: string, lines: string, credential: HeaderList): Wire {
   const framing = body.length > 0 || TAKES_BODY.has(method) ? `content-length: ${body.length}\r\n` : '';
   const head = `${method} ${target} HTTP/1.1\r\nhost: ${authority}\r\n${lines}${headerLines(credential)}${framing}\r\n`;
-  if (body.length === 0) return [Buffer.from(head, 'latin1')];
-  if (body.length > JOINED_BYTES) return [Buffer.from(head, 'latin1'), Buffer.from(body.buffer, body.byteOffset, body.byteLength)];
+  if (body.length === 0) return { pieces: [Buffer.from(head, 'latin1')], credential };
+  if (body.length > JOINED_BYTES) return { pieces: [Buffer.from(head, 'latin1'), body], credential };
   const whole = Buffer.allocUnsafe(head.length + body.length);
   whole.write(head, 0, head.length, 'latin1');
   whole.set(body, head.length);
-  return [whole];
+  return { pieces: [whole], credential };
 }
 
 /** What is said of a header here is said instead of the client. */
@@ -128,9 +138,11 @@ function forwardedFor(address: string): string {
 class Passage implements AnswerSink {
   readonly #forwarding: Forwarding;
   readonly #answering: Answering;
-  readonly #pieces: readonly Uint8Array[];
   readonly #settled = Promise.withResolvers<Refused | null>();
   #connection: TargetConnection | null = null;
+  #wire: Wire = { pieces: [], credential: [] };
+  /** It was sent with another token. */
+  #again = false;
   #plan: AnswerPlan | null = null;
   /** Of an answer that is changed: what may leave, and has not yet. */
   #held: Uint8Array[] | null = null;
@@ -140,26 +152,27 @@ class Passage implements AnswerSink {
   #rows: AnswerRows | null = null;
   #over = false;
 
-  constructor(forwarding: Forwarding, answering: Answering, pieces: readonly Uint8Array[]) {
+  constructor(forwarding: Forwarding, answering: Answering) {
     this.#forwarding = forwarding;
     this.#answering = answering;
-    this.#pieces = pieces;
   }
 
-  run(connection: TargetConnection): Promise<Refused | null> {
+  run(connection: TargetConnection, wire: Wire): Promise<Refused | null> {
     this.#forwarding.breaksOff(() => this.#broken());
+    this.#wire = wire;
     this.#send(connection);
     return this.#settled.promise;
   }
 
   #send(connection: TargetConnection): void {
     const { house, message } = this.#forwarding;
+    const { pieces } = this.#wire;
     this.#connection = connection;
     connection.send(message.method, house.target.upstream.answerMs ?? DEFAULT_ANSWER_MS, this, (socket) => {
-      const [whole, body] = this.#pieces;
+      const [whole, body] = pieces;
       if (whole !== undefined && body === undefined) return void socket.write(whole);
       socket.cork();
-      for (const piece of this.#pieces) socket.write(piece);
+      for (const piece of pieces) socket.write(piece);
       socket.uncork();
     });
   }
@@ -168,7 +181,10 @@ class Passage implements AnswerSink {
     this.#status = head.status;
     const { house, session, reply } = this.#forwarding;
     const { lease } = session.parts;
-    if (head.status === 401 && lease.scheme?.kind === 'oauth_client') house.tokens.refused(lease, lease.scheme);
+    if (head.status === 401 && lease.scheme?.kind === 'oauth_client') {
+      house.tokens.refused(lease, lease.scheme, tokenOf(this.#wire.credential));
+      if (!this.#again && saysInvalidToken(head.headers)) return void this.#signInAgain();
+    }
     const headers = passedHeaders(head.headers, house);
     if ('refused' in headers) return this.#refuse(headers);
     const plan = this.#answering.head({ ...head, headers });
@@ -178,6 +194,23 @@ class Passage implements AnswerSink {
     if (plan.body === null) reply.head(plan.head.status, plan.head.headers, plan.head.bodiless);
     else this.#held = [];
     if (this.#held !== null && isStream(plan.head.headers)) this.#begin();
+  }
+
+  /** By its answer the target carried out nothing: the same bytes go once more, with another token. */
+  async #signInAgain(): Promise<void> {
+    const { cleared, house, session } = this.#forwarding;
+    this.#again = true;
+    this.#connection?.destroy();
+    try {
+      const wire = await wireOf(this.#forwarding, this.#answering);
+      const [connection, durable] = await Promise.all([session.parts.pool.fresh(), house.deps.journal.durable(cleared.intent)]);
+      if (this.#over) return session.parts.pool.give(connection);
+      this.#wire = letOut(this.#forwarding, wire, durable);
+      this.#status = 0;
+      this.#send(connection);
+    } catch (error) {
+      this.#finish('error', { refusal: refusalOf(error) });
+    }
   }
 
   /** What is masked waits for the rest of what has just come: a short answer is refused whole, or goes with its length. */
@@ -295,6 +328,13 @@ class Passage implements AnswerSink {
     }
     this.#settled.resolve(refused);
   }
+}
+
+/** The token has ended, or was taken back, and another may do (RFC 6750 §3.1). A 401 without this may be of the service's own users. */
+function saysInvalidToken(headers: HeaderList): boolean {
+  return headers.some(
+    ([name, value]) => name === 'www-authenticate' && /^\s*Bearer\b/i.test(value) && /\berror\s*=\s*"?invalid_token\b/i.test(value),
+  );
 }
 
 /** Its client waits for the head, and may wait long for the first event. */

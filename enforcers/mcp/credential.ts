@@ -2,7 +2,7 @@
 import type { Clock } from '#client/clock';
 import type { Lease } from '#client/credentials';
 import type { Headers } from '#enforcers/common/service/headers';
-import { signIn, type SignedRequest } from '#enforcers/common/service/signing-in';
+import { signIn, tokenOf, type SignedRequest } from '#enforcers/common/service/signing-in';
 import type { Tokens } from '#enforcers/common/service/tokens';
 import { InterlockError } from '#schemas/errors';
 
@@ -11,8 +11,8 @@ export interface Signer {
   /** What has to be fetched is there: signing will not wait. Rejects CREDENTIAL_UNAVAILABLE. */
   ready(): Promise<void> | null;
   sign(request: SignedRequest): Headers | Promise<Headers>;
-  /** The server did not take it: the next request has another, where another can be had. */
-  refused(): void;
+  /** The server did not take it. @returns whether signing again gives another */
+  refused(credential: Headers): boolean;
 }
 
 export function signerOf(lease: Lease, tokens: Tokens, clock: Clock): Signer {
@@ -23,8 +23,10 @@ export function signerOf(lease: Lease, tokens: Tokens, clock: Clock): Signer {
       return typeof token === 'string' ? null : token.then(() => {});
     },
     sign: (request) => signIn(request, lease, tokens, clock),
-    refused: () => {
-      if (scheme?.kind === 'oauth_client') tokens.refused(lease, scheme);
+    refused: (credential) => {
+      if (scheme?.kind !== 'oauth_client') return false;
+      tokens.refused(lease, scheme, tokenOf(credential));
+      return true;
     },
   };
 }

@@ -120,6 +120,34 @@ describe('an API of the configuration', () => {
     expect(target.received).toContain(`authorization: Bearer ${SECRET}-token\r\n`);
   });
 
+  test('OAuth: a write that meets the end of its token goes once more with another; the service’s own 401 passes as it is', async () => {
+    const reply = target.reply;
+    const unauthorized = (challenge: string): string => `HTTP/1.1 401 Unauthorized\r\nwww-authenticate: ${challenge}\r\ncontent-length: 2\r\n\r\n{}`;
+    const write = { method: 'POST', body: '{"amount":5}', headers: { 'content-type': 'application/json' } };
+    const refunds = async (challenges: readonly string[]): Promise<{ status: number; sent: number; fetched: number }> => {
+      const left = [...challenges];
+      const [sent, fetched] = [target.requests.length, authority.requests.length];
+      target.reply = (request, socket): void => {
+        const challenge = left.shift();
+        if (challenge === undefined) reply(request, socket);
+        else socket.write(unauthorized(challenge));
+      };
+      const answer = await ask('/refunds', write, 'tokens');
+      expect(answer.headers.get('www-authenticate')).toBeNull();
+      await answer.text();
+      return { status: answer.status, sent: target.requests.length - sent, fetched: authority.requests.length - fetched };
+    };
+    try {
+      const ended = 'Bearer realm="x", error="invalid_token"';
+      await refunds([]); // a token is known
+      expect(await refunds([ended])).toEqual({ status: 200, sent: 2, fetched: 1 });
+      expect(await refunds([ended, ended])).toEqual({ status: 401, sent: 2, fetched: 1 });
+      expect(await refunds(['Basic realm="x"'])).toEqual({ status: 401, sent: 1, fetched: 1 });
+    } finally {
+      target.reply = reply;
+    }
+  });
+
   test('I7: neither secret nor token stands in the log or in the journal', async () => {
     await (await ask('/customers/7')).text();
     // segments are large: what they hold is looked for, and never printed

@@ -74,7 +74,7 @@ async function before(lease: Partial<Lease>, lets: typeof admits): Promise<McpGa
   return gateway;
 }
 
-test('OAuth: one token for many calls and sessions; one that is no longer taken is fetched anew', async () => {
+test('OAuth: one token for many calls and sessions; calls that meet its end go once more, with one that is fetched anew', async () => {
   const scheme: LeaseScheme = {
     kind: 'oauth_client',
     tokenUrl: `http://127.0.0.1:${portOf(authority)}/token`,
@@ -92,12 +92,33 @@ test('OAuth: one token for many calls and sessions; one that is no longer taken 
   expect(forms).toHaveLength(1);
   expect(forms[0]?.form).toBe('grant_type=client_credentials&scope=tools&audience=https%3A%2F%2Ftools');
   expect(Buffer.from(forms[0]?.authorization.slice(6) ?? '', 'base64').toString()).toBe(`interlock:${SECRET}`);
+  server.ran.length = 0;
   valid = 'another one, which nobody was given';
+  const together = await Promise.all(Array.from({ length: 6 }, () => search(gateway)));
+  for (const { body, text } of together) expect(body.result, text.slice(0, 200)).toBeDefined();
+  expect(forms).toHaveLength(2);
+  expect(server.ran).toHaveLength(6);
+  for (const text of [...seen, ...together.map((answer) => answer.text), JSON.stringify(gateway.events())]) expect(text).not.toContain(SECRET);
+});
+
+test('OAuth: a call that no token opens is sent twice and no more, and the next begins anew', async () => {
+  const scheme: LeaseScheme = { kind: 'oauth_client', tokenUrl: `http://127.0.0.1:${portOf(authority)}/token` };
+  let takes = true;
+  let calls = 0;
+  const bearer = (_: IncomingMessage, body: Buffer): boolean => {
+    if (body.includes('tools/call')) calls++;
+    return takes;
+  };
+  await using gateway = await before({ user: 'interlock', password: SECRET, scheme }, bearer);
+  expect((await search(gateway)).body.result).toBeDefined();
+  [takes, calls] = [false, 0];
   const refused = await search(gateway);
   expect(refused.body.error?.data).toMatchObject({ code: 'CREDENTIAL_UNAVAILABLE' });
+  expect(refused.text).not.toContain(SECRET);
+  expect(calls).toBe(2);
+  takes = true;
   expect((await search(gateway)).body.result).toBeDefined();
-  expect(forms).toHaveLength(2);
-  for (const text of [...seen, refused.text, JSON.stringify(gateway.events())]) expect(text).not.toContain(SECRET);
+  expect(server.ran).toHaveLength(2);
 });
 
 test('I6: without its token nothing is sent, and the client is not told what the authority said', async () => {

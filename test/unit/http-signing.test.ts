@@ -90,8 +90,10 @@ describe('OAuth client credentials', () => {
     expect(book.token(held, scheme)).toBe('tok1');
     nowMs = 51_000;
     expect(await book.token(held, scheme)).toBe('tok2');
-    book.refused(held, scheme);
+    book.refused(held, scheme, 'tok2');
     expect(await book.token(held, scheme)).toBe('tok3');
+    book.refused(held, scheme, 'tok2'); // of a request that had left before
+    expect(book.token(held, scheme)).toBe('tok3');
     expect(await book.token(lease(scheme, 'other'), scheme)).toBe('tok4');
   });
 

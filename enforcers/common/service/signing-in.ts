@@ -42,6 +42,11 @@ export function signIn(request: SignedRequest, lease: Lease, tokens: Tokens, clo
   }
 }
 
+/** Of a credential that is a token. */
+export function tokenOf(credential: Headers): string {
+  return credential.find(([name]) => name === 'authorization')?.[1].replace(/^Bearer /, '') ?? '';
+}
+
 function authorization(value: string): Headers {
   return [['authorization', value]];
 }

@@ -44,9 +44,10 @@ export class Tokens {
     return fetching.then(({ token }) => token);
   }
 
-  /** The target did not take it: the next request has another. */
-  refused(lease: Lease, scheme: OAuthClient): void {
-    this.#known.delete(keyOf(lease, scheme));
+  /** The target did not take this one: the next request has another, which may be known already. */
+  refused(lease: Lease, scheme: OAuthClient, token: string): void {
+    const key = keyOf(lease, scheme);
+    if (this.#known.get(key)?.token === token) this.#known.delete(key);
   }
 
   #keep(key: string, fresh: Known): void {

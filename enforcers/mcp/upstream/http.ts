@@ -149,13 +149,19 @@ class HttpLink implements Link {
     return this.#place.signer.ready();
   }
 
-  #request(method: string, headers: Record<string, string>, body: Uint8Array | null, signal: AbortSignal): Promise<IncomingMessage> {
+  /** What the server did not take the credential of is sent once more with another: by its 401 it carried out nothing (RFC 9110 §15.5.2). */
+  async #request(method: string, headers: Record<string, string>, body: Uint8Array | null, signal: AbortSignal): Promise<IncomingMessage> {
     const { place, signer } = this.#place;
     const framed = body === null ? headers : { ...headers, 'content-type': 'application/json', 'content-length': String(body.length) };
     const target = `${this.#url.pathname}${this.#url.search}`;
-    const signed = signer.sign({ method, target, authority: place.authority, headers: Object.entries(framed), body: body ?? NOTHING });
-    if (signed instanceof Promise) return signed.then((credential) => this.#sent(method, { ...framed, ...headersOf(credential) }, body, signal));
-    return this.#sent(method, { ...framed, ...headersOf(signed) }, body, signal);
+    const request = { method, target, authority: place.authority, headers: Object.entries(framed), body: body ?? NOTHING };
+    for (let again = false; ; again = true) {
+      const signed = signer.sign(request);
+      const credential = signed instanceof Promise ? await signed : signed;
+      const response = await this.#sent(method, { ...framed, ...headersOf(credential) }, body, signal);
+      if (response.statusCode !== 401 || !signer.refused(credential) || again) return response;
+      response.destroy();
+    }
   }
 
   #sent(method: string, headers: Record<string, string>, body: Uint8Array | null, signal: AbortSignal): Promise<IncomingMessage> {
@@ -188,7 +194,6 @@ class HttpLink implements Link {
     const message = /^application\/json\b/i.test(response.headers['content-type'] ?? '') ? readMessage(bytes) : null;
     if (message?.kind === 'answer' && (message.id === id || (message.id === null && !message.outcome.ok))) return message.outcome;
     if (message?.kind === 'malformed' || status === 200) throw new InterlockError('ANSWER_REFUSED', 'the server’s answer is not one of MCP');
-    if (status === 401) this.#place.signer.refused();
     if (status === 401 || status === 403)
       throw new InterlockError('CREDENTIAL_UNAVAILABLE', `the server refuses the gateway’s credential (HTTP ${status})`);
     return { ok: false, error: { code: -32603, message: `the server answered with HTTP ${status}` } };
