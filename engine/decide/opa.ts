@@ -1,6 +1,5 @@
 /** Runs OPA on a snapshot of the policies: check, parse, build, test. */
-import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { gunzipSync } from 'node:zlib';
 import { InterlockError } from '#schemas/errors';
@@ -8,6 +7,7 @@ import { SUPPORTED_BUILTINS } from './builtins.ts';
 import { NativeOpa } from './opa-native.ts';
 import { type OpaAnswer, type OpaProgram, OUTPUT_BYTES_MAX } from './opa-program.ts';
 import { WasiOpa } from './opa-wasi.ts';
+import { TemporaryFolder } from './temporary-folder.ts';
 
 export interface OpaProblem {
   readonly file: string;
@@ -18,27 +18,26 @@ export interface OpaProblem {
 /** A folder of its own with the snapshot; `await using` removes it. */
 export class OpaWorkspace {
   readonly #program: OpaProgram;
-  readonly #dir: string;
+  readonly #folder = new TemporaryFolder('interlock-policies-');
 
-  private constructor(program: OpaProgram, dir: string) {
+  private constructor(program: OpaProgram) {
     this.#program = program;
-    this.#dir = dir;
   }
 
   /** @param program path of OPA: a program of this machine, or a module for WASI, `*.wasm.gz` */
   static async open(program: string, files: ReadonlyMap<string, string>): Promise<OpaWorkspace> {
-    const workspace = new OpaWorkspace(openProgram(program), await mkdtemp(join(tmpdir(), 'interlock-policies-')));
+    const workspace = new OpaWorkspace(openProgram(program));
     for (const [name, text] of files) await workspace.write(name, text);
     return workspace;
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#program[Symbol.asyncDispose]();
-    await rm(this.#dir, { recursive: true, force: true });
+    await this.#folder[Symbol.asyncDispose]();
   }
 
   async write(name: string, text: string): Promise<void> {
-    const path = join(this.#dir, name);
+    const path = join(this.#folder.path, name);
     await mkdir(dirname(path), { recursive: true });
     await writeFile(path, text, { mode: 0o600 });
   }
@@ -63,13 +62,13 @@ export class OpaWorkspace {
     const archive = `${target}.tar.gz`;
     const answer = await this.run(['build', '--target', target, '--output', archive, ...options, '--', ...files]);
     if (!answer.ok) throw new InterlockError('POLICY_BUILD', answer.stderr.trim());
-    const bytes = untar(gunzipSync(await readFile(join(this.#dir, archive)), { maxOutputLength: OUTPUT_BYTES_MAX }), member);
+    const bytes = untar(gunzipSync(await readFile(join(this.#folder.path, archive)), { maxOutputLength: OUTPUT_BYTES_MAX }), member);
     if (!bytes) throw new InterlockError('POLICY_BUILD', `OPA built no ${member}`);
     return bytes;
   }
 
   run(args: readonly string[]): Promise<OpaAnswer> {
-    return this.#program.run(this.#dir, args);
+    return this.#program.run(this.#folder.path, args);
   }
 }
 

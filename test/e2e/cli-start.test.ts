@@ -1,7 +1,7 @@
 /** Every mistake at start is one readable message with file, line, key, what was found and what is allowed; exit 3, or 4 where the target cannot be reached. */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { chmodSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { chmodSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer, type AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -95,6 +95,23 @@ describe('mistakes at start', () => {
     });
     expect(JSON.parse(readFileSync(ready, 'utf8'))).toEqual(line);
     expect(existsSync(join(dir, 'state', 'gateway.json'))).toBe(false);
+  });
+
+  test.each(['SIGTERM', 'SIGINT'] as const)('%s while its policies compile ends it, and their copy goes with it', async (signal) => {
+    write();
+    const copies = join(dir, 'tmp');
+    mkdirSync(copies);
+    const env = { ...process.env, TMPDIR: copies };
+    const child = spawn(process.execPath, [cli, 'up'], { cwd: dir, env, stdio: ['ignore', 'ignore', 'pipe'] });
+    let told = '';
+    child.stderr.on('data', (chunk: Buffer) => (told += chunk.toString()));
+    const closed = once(child, 'close') as Promise<[number | null, NodeJS.Signals | null]>;
+    const copied = (): boolean => readdirSync(copies).some((name) => name.startsWith('interlock-policies-'));
+    await expect.poll(() => copied() || child.exitCode !== null, { interval: 5, timeout: 10_000 }).toBe(true);
+    expect(copied(), told).toBe(true);
+    child.kill(signal);
+    expect(await closed).toEqual([null, signal]);
+    expect(readdirSync(copies)).toEqual([]);
   });
 
   test('what is weaker than the default is said (TLS off on loopback)', async () => {
