@@ -1,4 +1,5 @@
 /** The composition root's part for Interlock's own MCP server: what it lists is the configuration's, what it runs goes through the doors of this process. */
+import { askedHttp, askedMcp, type AskedText } from '#client/asked-message';
 import type { Principal } from '#client/identity';
 import type { CallAnswer, CallQuestion } from '#schemas/apart';
 import type { ApprovalView } from '#schemas/approval';
@@ -10,7 +11,6 @@ import type { ApprovalBook } from './approvals/approvals.ts';
 import type { CallHow, CallRunner } from './apart/parts.ts';
 import { type Ask, detailField } from './calls/parts.ts';
 import type { LoadedConfig, TargetConfig } from './config/config.ts';
-import { askedHttp, askedMcp, type AskedText } from './decide/asked-text.ts';
 import type { LocalDecisionService } from './decide/service.ts';
 import { atOwnDoor, hostOf } from './own-door.ts';
 import { described, fill } from './runbooks/fill.ts';

@@ -60,6 +60,9 @@ export const Claim = {
     protocol: text,
     /** `read customers` */ what: text,
     /** SQL, or `POST /v1/refunds`, or a tool: what was asked about. */ statement: text,
+    /** Of an API or an MCP server, in the place of `statement` for `interlock decide --cases`. */
+    http: { type: 'object' },
+    mcp: { type: 'object' },
     effect: { enum: ['allow', 'mask', 'require_approval', 'deny'] },
     codes: names,
     /** In the words of the policy that decided. */ reason: text,

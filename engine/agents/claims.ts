@@ -58,7 +58,7 @@ async function tried(probe: Probe, ask: Ask): Promise<{ readonly told: Probe; re
   return done.effect === 'deny' ? { told: { ...probe, what: otherwise }, decision } : { told: next, decision: done };
 }
 
-function claimOf(id: string, { id: target, type: protocol }: Resource, { what, shown }: Probe, decision: Decision): Claim {
+function claimOf(id: string, { id: target, type: protocol }: Resource, { what, shown, asked }: Probe, decision: Decision): Claim {
   const { effect, reasons, obligations, approval } = decision;
   const deciding = reasons.filter((reason) => reason.effect === effect);
   const [first = reasons[0]] = deciding;
@@ -72,6 +72,7 @@ function claimOf(id: string, { id: target, type: protocol }: Resource, { what, s
     protocol,
     what,
     statement: shown,
+    ...asked,
     effect,
     codes: [...new Set((deciding.length > 0 ? deciding : reasons).map(({ code }) => code))],
     reason: first?.reason ?? '',

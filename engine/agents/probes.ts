@@ -1,16 +1,18 @@
 /** What an agent tries in thought, so that what is told of it is what policy answers: representative of each table, operation and tool that is known. */
+import { type AskedHttp, askedHttp, type AskedMcp, askedMcp } from '#client/asked-message';
 import type { Action } from '#client/decision-service';
-import { writeHttpMessage } from '#client/http-message';
-import { writeMcpMessage } from '#client/mcp-message';
 import type { Catalog, CatalogRelation } from '#schemas/catalog';
 import { type HttpCatalog, type HttpRoute, isCatalog, type Knowledge, type McpTool } from '#schemas/knowledge';
 import { LIMITS } from './limits.ts';
+import { sampleArguments } from './sample.ts';
 
 export interface Probe {
   /** `read public.customers` */
   readonly what: string;
-  /** As a person would write it: SQL, `POST /v1/refunds`, `tool search`. */
+  /** As a person would write it: SQL, `POST /v1/refunds`, `tool search {"q":"example"}`. */
   readonly shown: string;
+  /** Where `shown` is no statement: as a case of `interlock decide` has it. */
+  readonly asked?: { readonly http: AskedHttp } | { readonly mcp: AskedMcp };
   readonly action: Action;
   /** The bytes that are judged. */
   readonly statement: string;
@@ -67,25 +69,23 @@ function apiProbes({ base, routes }: HttpCatalog): readonly Probe[] {
 function operationProbe(base: string, { method, route, id, class: kind, consumes }: HttpRoute): Probe {
   const target = `${base}${route.replace(/\{[^}]*\}/g, '1')}`;
   const takesJson = kind !== 'read' && method !== 'DELETE' && (consumes === undefined || consumes.includes('application/json'));
-  const headers = takesJson ? ([['content-type', 'application/json']] as const) : [];
-  const message = writeHttpMessage({ method, target, headers, body: Buffer.from(takesJson ? '{}' : '') });
-  return {
-    what: id === `${method} ${route}` ? id : `${id} (${method} ${base}${route})`,
-    shown: `${method} ${target}`,
-    action: 'http.request',
-    statement: Buffer.from(message).toString('utf8'),
-  };
+  const http: AskedHttp = { method, path: target, ...(takesJson && { body: {} }) };
+  const { action, statement } = askedHttp(http);
+  const what = id === `${method} ${route}` ? id : `${id} (${method} ${base}${route})`;
+  return { what, shown: `${method} ${target}`, asked: { http }, action, statement };
 }
 
-/** As it is listed, and then as it is called, with nothing: what is denied so may be allowed with something. */
-function toolProbe({ name }: McpTool): Probe {
-  const listed = tool(name, 'mcp.list', writeMcpMessage({ method: 'tools/list', params: { name } }));
-  const called = tool(name, 'mcp.call', writeMcpMessage({ method: 'tools/call', params: { name, arguments: {} } }));
+/** As it is listed, and then as it is called, with the plainest arguments: where these are denied, others may be allowed. */
+function toolProbe({ name, inputSchema }: McpTool): Probe {
+  const given = sampleArguments(inputSchema);
+  const listed = tool(name, `tool ${name}`, { method: 'tools/list', tool: name });
+  const called = tool(name, `tool ${name} ${JSON.stringify(given)}`, { tool: name, arguments: given });
   return { ...listed, next: called, otherwise: `see the tool ${name}: which calls are allowed depends on their arguments` };
 }
 
-function tool(name: string, action: Action, message: Uint8Array): Probe {
-  return { what: `use the tool ${name}`, shown: `tool ${name}`, action, statement: Buffer.from(message).toString('utf8') };
+function tool(name: string, shown: string, mcp: AskedMcp): Probe {
+  const { action, statement } = askedMcp(mcp);
+  return { what: `use the tool ${name}`, shown, asked: { mcp }, action, statement };
 }
 
 function sql(what: string, statement: string): Probe {

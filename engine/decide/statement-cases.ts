@@ -1,11 +1,12 @@
 /** Statement cases, the `cases.yaml` beside a pack: read from the file, made the input of a dry run, and held against what came of it. */
 import { parse } from 'yaml';
+import { askedHttp, type AskedHttp, askedMcp, type AskedMcp, type AskedText } from '#client/asked-message';
 import type { Catalog, CatalogRelation } from '#schemas/catalog';
 import type { Decision, DecisionEffect } from '#schemas/decision';
 import type { Resource, Subject, TransactionState, Usage } from '#schemas/decision-request';
 import { ERRORS, InterlockError } from '#schemas/errors';
 import type { Param } from '#schemas/sql-facts';
-import { apiOf, askedHttp, type AskedApi, type AskedHttp, askedMcp, type AskedMcp, type AskedText, type AskedTools, toolsOf } from './asked-text.ts';
+import { apiOf, type AskedApi, type AskedTools, toolsOf } from './asked-knowledge.ts';
 import type { DryRunInput } from './dry-run.ts';
 import { NO_USAGE, usageOf } from './usage.ts';
 

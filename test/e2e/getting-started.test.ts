@@ -9,6 +9,9 @@ import { Shell } from '#test/demo/shell';
 import { installed } from '#test/support/approval-shop';
 import { chromiumPath } from '#test/support/chromium';
 import { modernClient } from '#test/support/mcp-clients';
+import { startMcpServer, type TestMcpServer } from '#test/support/mcp-server';
+import type { AgentClaims } from '#schemas/agent';
+import type { Decision } from '#schemas/decision';
 import { freePort, startPostgres, type PostgresServer } from '#test/support/postgres';
 import { launchBrowser, openWindow } from '#test/console/browser';
 
@@ -16,6 +19,7 @@ const root = join(import.meta.dirname, '..', '..');
 const SECRET = 'billing-canary';
 
 let server: PostgresServer;
+let tools: TestMcpServer;
 let dir: string;
 const asked: string[] = [];
 const api = createServer((request, response) => {
@@ -32,6 +36,7 @@ const api = createServer((request, response) => {
 beforeAll(async () => {
   dir = mkdtempSync(join(tmpdir(), 'interlock-getting-started-'));
   await new Promise<void>((resolve) => api.listen(0, '127.0.0.1', resolve));
+  tools = await startMcpServer();
   server = await startPostgres({ major: 17 });
   await server.query('CREATE DATABASE shop');
   await server.query("CREATE TABLE payments (id int PRIMARY KEY, cents int, status text); INSERT INTO payments VALUES (1, 4200, 'paid')", 'shop');
@@ -39,6 +44,7 @@ beforeAll(async () => {
 });
 afterAll(async () => {
   api.close();
+  await tools?.[Symbol.asyncDispose]();
   await server?.stop();
   rmSync(dir, { recursive: true, force: true });
 });
@@ -59,6 +65,7 @@ test.skipIf(!installed('psql') || chromiumPath() === null)(
     const here = (text: string): string =>
       text
         .replace('$PWD/bin', join(root, 'bin'))
+        .replace('http://127.0.0.1:9100/mcp', tools.url)
         .replace('127.0.0.1:9000', `127.0.0.1:${(api.address() as AddressInfo).port}`)
         .replace("'postgresql://interlock_rw:…@127.0.0.1:5432/shop'", `'postgresql://interlock_rw:canary-rw@127.0.0.1:${server.port}/shop'`)
         .replace('BILLING_TOKEN=…', `BILLING_TOKEN=${SECRET}`)
@@ -67,9 +74,22 @@ test.skipIf(!installed('psql') || chromiumPath() === null)(
         .replaceAll('127.0.0.1:8443', `127.0.0.1:${httpPort}`);
     const all = fences(here(readFileSync(join(root, 'engine/cli/GETTING-STARTED.md'), 'utf8')));
     const commands = all.filter(({ language }) => language === 'sh').map(({ text }) => text.trim());
-    const [config = '', routes = ''] = all.filter(({ language }) => language === 'yaml').map(({ text }) => text);
-    const [init = '', start = '', skill = '', reads = '', refused = '', asks = '', login = '', decides = '', goesOn = '', ends = ''] = commands;
-    expect(commands).toHaveLength(10);
+    const [config = '', routes = '', mcp = '', allowed = ''] = all.filter(({ language }) => language === 'yaml').map(({ text }) => text);
+    const [
+      init = '',
+      start = '',
+      skill = '',
+      reads = '',
+      refused = '',
+      asks = '',
+      login = '',
+      decides = '',
+      goesOn = '',
+      ends = '',
+      pins = '',
+      helper = '',
+    ] = commands;
+    expect(commands).toHaveLength(12);
 
     await using one = new Shell({ cwd: dir, env: { ...process.env, TERM: 'dumb' } });
     const run = async (shell: Shell, command: string, shows: readonly string[] = []): Promise<string> => {
@@ -81,17 +101,22 @@ test.skipIf(!installed('psql') || chromiumPath() === null)(
     await run(one, init, ['interlock up']);
     const gateway = join(dir, 'gateway');
     const file = join(gateway, 'interlock.yaml');
-    writeFileSync(file, here(readFileSync(file, 'utf8')).replace('\ntargets:\n', `\ntargets:\n${config.replace(/^#.*\n/, '')}`));
+    const addTarget = (yaml: string): void =>
+      writeFileSync(file, here(readFileSync(file, 'utf8')).replace('\ntargets:\n', `\ntargets:\n${yaml.replace(/^#.*\n/, '')}`));
+    addTarget(config);
     writeFileSync(join(gateway, 'billing-api.yaml'), routes);
     const up = start.split('\n').at(-1) ?? '';
     expect(up).toBe('interlock up');
     const checked = await run(one, start.replace(/\n.*$/, ''), ['target.billing-api.description', '2 operations', 'target.shop.credential']);
     expect(checked).not.toContain('FAILED');
-    await run(
-      one,
-      `${up} > up.log 2>&1 & echo $! > up.pid; until grep -q "is ready" up.log; do kill -0 $(cat up.pid) || break; sleep 0.1; done; cat up.log`,
-      ['is ready'],
-    );
+    const starts = (): Promise<string> =>
+      run(
+        one,
+        `${up} > up.log 2>&1 & echo $! > up.pid; until grep -q "is ready" up.log; do kill -0 $(cat up.pid) || break; sleep 0.1; done; cat up.log`,
+        ['is ready'],
+      );
+    const stops = (): Promise<unknown> => one.run('kill $(cat up.pid); wait');
+    await starts();
     try {
       await using two = new Shell({ cwd: gateway, env: { ...process.env, PATH: `${join(root, 'bin')}:${process.env['PATH']}`, TERM: 'dumb' } });
       const begun = performance.now();
@@ -116,11 +141,31 @@ test.skipIf(!installed('psql') || chromiumPath() === null)(
       expect(asked.filter((line) => line.startsWith('POST'))).toEqual(['POST /refunds {"invoice": 1, "cents": 4200}']);
       await speaksMcp(`http://127.0.0.1:${apiPort}/mcp`, (await run(two, 'refunds/scripts/token')).trim());
       await run(two, ends, ['refunds', 'verified', 'refunds is removed']);
-      const { output: out } = await two.run(`${reads.split('\n').slice(0, 2).join('\n')}; scripts/token --fresh`);
+      const { output: out } = await two.run(`${reads.split('\n').slice(0, 2).join('\n')}; scripts/token --fresh; cd ..`);
       expect(out).toContain('The token was not accepted.');
       expect(out).toMatch(/no token: .*\/oauth\/token answered 401: invalid_client: /);
+
+      await stops();
+      addTarget(mcp);
+      const data = join(gateway, 'data.yaml');
+      writeFileSync(
+        data,
+        readFileSync(data, 'utf8')
+          .replace('mcp_tools: {}\n', allowed.replace(/^#.*\n/, ''))
+          .replace('read_tools: []', 'read_tools: [search]'),
+      );
+      expect(pins.split('\n').at(-1)).toBe(up);
+      await run(one, pins.replace(/\n.*$/, ''), ['new      refund', 'written: ']);
+      await starts();
+      const skilled = await run(two, helper, ['Allowed:\n\n- use the tool search', 'Waits for a human', '- use the tool refund']);
+      for (const skill of ['refunds', 'helper']) await claimsHold(two, join(gateway, skill, 'claims.json'));
+      await usesTools(`http://127.0.0.1:${apiPort}/mcp/billing-tools`, skilled.trim().split('\n').at(-1) ?? '', async () => {
+        let held: string | undefined;
+        await expect.poll(async () => (held = /apr_[0-9A-Z]{26}/.exec(await open())?.[0]), { timeout: 20_000 }).toBeDefined();
+        await run(two, decides.replaceAll(' ID ', ` ${held} `), ['is approved by bob']);
+      });
     } finally {
-      await one.run('kill $(cat up.pid); wait');
+      await stops();
     }
   },
   180_000,
@@ -144,4 +189,32 @@ async function speaksMcp(url: string, token: string): Promise<void> {
   await using client = await modernClient(url, token);
   const answer = await client.callTool({ name: 'query', arguments: { target: 'shop', statement: 'SELECT status FROM payments' } });
   expect(answer).toMatchObject({ structuredContent: { outcome: 'rows', rows: [['refunded']] } });
+}
+
+/** Issue 6: each claim is what `interlock decide` answers, whatever speaks the target. */
+async function claimsHold(shell: Shell, file: string): Promise<void> {
+  const { claims, subject } = JSON.parse(readFileSync(file, 'utf8')) as AgentClaims;
+  expect(claims.length).toBeGreaterThan(0);
+  const cases = claims.map(({ id, target, statement, http, mcp }) => {
+    const asked = http !== undefined ? { http } : mcp !== undefined ? { mcp } : { statement };
+    return JSON.stringify({ id, subject, resource: target, ...asked });
+  });
+  writeFileSync(`${file}l`, cases.join('\n'));
+  const { output } = await shell.run(`interlock decide --cases ${file}l --json`);
+  const lines = output.split('\n').filter((line) => line.startsWith('{'));
+  const decided = new Map(
+    lines.map((line) => JSON.parse(line) as { id: string; decision: Decision }).map(({ id, decision }) => [id, decision.effect]),
+  );
+  expect(decided, output.slice(0, 500)).toEqual(new Map(claims.map(({ id, effect }) => [id, effect])));
+}
+
+async function usesTools(url: string, token: string, approves: () => Promise<void>): Promise<void> {
+  await using client = await modernClient(url, token);
+  expect((await client.listTools()).tools.map(({ name }) => name).sort()).toEqual(['refund', 'search']);
+  expect(await client.callTool({ name: 'search', arguments: { q: 'Ann' } })).toMatchObject({ content: [{ text: 'found Ann' }] });
+  await expect(client.callTool({ name: 'refund', arguments: { order: 1, cents: 50_001 } })).rejects.toThrow();
+  const held = client.callTool({ name: 'refund', arguments: { order: 1, cents: 900 } });
+  await approves();
+  expect(await held).toMatchObject({ content: [{ text: 'refunded 900 of 1' }] });
+  expect(tools.ran.map(({ tool }) => tool)).toEqual(['search', 'refund']);
 }

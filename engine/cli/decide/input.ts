@@ -1,4 +1,5 @@
 /** What was asked on the command line, or in a case, as the dry run takes it. */
+import { type AskedHttp, askedHttp, type AskedMcp, askedMcp } from '#client/asked-message';
 import { readPins } from '#enforcers/mcp/pins';
 import { CLIENT_REQUESTS } from '#enforcers/mcp/protocol';
 import type { McpTool } from '#schemas/knowledge';
@@ -6,7 +7,6 @@ import { TRANSACTION_STATES, type Resource, type Subject, type TransactionState 
 import { InterlockError } from '#schemas/errors';
 import type { Param } from '#schemas/sql-facts';
 import type { LoadedConfig, TargetConfig } from '../../config/config.ts';
-import { type AskedHttp, askedHttp, type AskedMcp, askedMcp } from '../../decide/asked-text.ts';
 import type { DryRunInput } from '../../decide/dry-run.ts';
 import { usageOf } from '../../decide/usage.ts';
 import { withResources } from '../../mcp-target.ts';
