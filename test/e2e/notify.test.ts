@@ -94,10 +94,8 @@ test('a receiver that is away ends in a dead message: seen by status and list, s
       expect(await command('list', '--dead')).toMatchObject({
         document: [{ channel: 'hook', state: 'dead', approval_id: id, detail: 'status 410', tries: 3 }],
       }),
-    {
-      timeout: 20_000,
-      interval: 500,
-    },
+    // alice's second one within fifteen seconds is gathered, and then it is tried three times
+    { timeout: 45_000, interval: 500 },
   );
   expect(await shop.call(bob, '/v1/status')).toMatchObject({ body: { ok: true, notifications: { channels: 3, dead: 1 } } });
   // N6: who does not read everything sees nothing of it
