@@ -199,16 +199,21 @@ class Passage implements AnswerSink {
   /** By its answer the target carried out nothing: the same bytes go once more, with another token. */
   async #signInAgain(): Promise<void> {
     const { cleared, house, session } = this.#forwarding;
+    const { pool } = session.parts;
+    let taken: TargetConnection | null = null;
     this.#again = true;
     this.#connection?.destroy();
     try {
       const wire = await wireOf(this.#forwarding, this.#answering);
-      const [connection, durable] = await Promise.all([session.parts.pool.fresh(), house.deps.journal.durable(cleared.intent)]);
-      if (this.#over) return session.parts.pool.give(connection);
+      const durable = await house.deps.journal.durable(cleared.intent);
+      taken = await pool.fresh();
+      if (this.#over) return pool.give(taken);
       this.#wire = letOut(this.#forwarding, wire, durable);
       this.#status = 0;
-      this.#send(connection);
+      this.#send(taken);
     } catch (error) {
+      if (taken !== null) pool.give(taken);
+      house.deps.log.warn({ target: house.target.name, statement: cleared.statementId, err: error }, 'a request could not be sent again');
       this.#finish('error', { refusal: refusalOf(error) });
     }
   }
